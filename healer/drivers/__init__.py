@@ -1,0 +1,1 @@
+"""Clients of outside systems, shared by a sensor and an action."""

@@ -1,0 +1,1 @@
+"""Rules: the expression language, the loader, and the evaluation of conditions."""

@@ -1,0 +1,1 @@
+"""The only place that awaits for long: inbox, poll, dispatch, loop, signals."""

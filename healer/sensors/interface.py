@@ -1,0 +1,38 @@
+"""What a sensor is to the rest of the agent."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from healer.model.observation import Reading
+
+Push = Callable[[Sequence[Reading]], None]
+"""Hand over readings at once, outside a look (an exit, a container event). Called on the loop's thread."""
+
+
+class Sensor(ABC):
+    """Looks at one thing at an interval; never two looks at once; a look raises `SensorError` or returns readings.
+
+    What the sensor could not read is an `Unknown` reading (one series) or a raised `SensorError` (the whole look);
+    never a made-up number. Sensors are built by ``catalog.build`` from a validated configuration.
+    """
+
+    def __init__(self, *, name: str, every: float, timeout: float, max_age: float, target: str = "") -> None:
+        self.name = name
+        """Unique: ``host``, ``self``, or the id of the target it looks at (``http:front``)."""
+        self.every = every
+        """Seconds between looks."""
+        self.timeout = timeout
+        """Seconds after which a look is given up (its late answer is thrown away)."""
+        self.max_age = max_age
+        """Seconds for which a reading counts as known."""
+        self.target = target
+
+    async def open(self, push: Push) -> None:
+        """Prepare (connect, subscribe); raises SensorError. Default: nothing to do."""
+
+    @abstractmethod
+    async def look(self, now: float) -> Sequence[Reading]:
+        """Look once at boot-clock second ``now``; raises SensorError."""
+
+    async def close(self) -> None:
+        """Let go of everything ``open`` took. Never raises. Default: nothing to do."""

@@ -1,0 +1,1 @@
+"""The same agent in a toy world under a virtual clock."""

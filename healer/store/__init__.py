@@ -1,0 +1,1 @@
+"""What can be rebuilt: snapshots, history, the incident index."""
