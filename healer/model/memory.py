@@ -1,0 +1,378 @@
+"""What must not be forgotten: the safety state, folded from the entries of the sealed log.
+
+The running core and a start after a crash use the same `Memory.apply`: the core applies each entry it emits, a start
+applies those it reads. A counter, a cooldown or a give-up can therefore be lost only with the log itself.
+
+Times inside are seconds on the boot clock of ``frame``. A fold that crosses a boot moves the frame (`rebase`): elapsed
+time across boots is the wall difference, never negative, and none at all where a clock jump was sealed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from healer.model.decision import Result
+
+KEPT_SECONDS = 32 * 86400.0
+"""How long taken actions are remembered: no limit may look further back."""
+
+_WITHOUT_EFFECT = {Result.STALE.value, Result.CANCELLED.value, Result.REFUSED.value, Result.SKIPPED.value}
+_FAILED = {
+    Result.UNVERIFIED.value,
+    Result.FAILED_TRANSIENT.value,
+    Result.FAILED_PERMANENT.value,
+    Result.AMBIGUOUS.value,
+    Result.INTERRUPTED.value,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Frame:
+    """Which boot the times belong to, and the last moment folded."""
+
+    boot: str = ""
+    mono_us: int = 0
+    wall_us: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenIntent:
+    """An intent whose outcome, or whose verdict, is not sealed yet."""
+
+    id: str
+    leaf: str
+    incident: str
+    rule: str
+    target: str
+    action: str
+    step: int
+    attempt: int
+    at: float
+    request: str
+    ended: float | None = None
+    """When the effect ended; None while it may still run."""
+    generation: str = ""
+    generation_after: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Acted:
+    """One action that was taken, for sliding windows."""
+
+    id: str
+    at: float
+    rule: str
+    target: str
+    action: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Streak:
+    """Actions in a row for one rule and target, and how they went."""
+
+    actions: int = 0
+    failures: int = 0
+    last_end: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Breaker:
+    """One action on one target: opens after too many failures in a row."""
+
+    failures: int = 0
+    open: bool = False
+    changed: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Incident:
+    """One run of a rule on a target, from firing until cleared or given up."""
+
+    rule: str
+    target: str
+    phase: str
+    """firing, acting, verifying, clearing or given-up."""
+    opened: float
+    since: float
+    step: int = 0
+    attempt: int = 0
+    withheld: list[str] = field(default_factory=list)
+    """Gates that said no during this incident: each is sealed once."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Maintenance:
+    """A window in which nothing is done to what it selects; it must expire."""
+
+    selector: dict[str, Any]
+    owner: str
+    reason: str
+    until_us: int
+    """Wall-clock microseconds."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """The fold. Everything in it is JSON once `to_json` made it."""
+
+    frame: Frame = field(default_factory=Frame)
+    counter: int = 0
+    """Number of the last decision ever made."""
+    intents: dict[str, OpenIntent] = field(default_factory=dict)
+    acted: list[Acted] = field(default_factory=list)
+    streaks: dict[str, Streak] = field(default_factory=dict)
+    """Keyed ``rule@target``."""
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    """Keyed ``action@target``."""
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    """Keyed ``rule@target``."""
+    modes: dict[str, str] = field(default_factory=dict)
+    """Scope (``agent``, ``organ:X``, ``rule:ID``, a target id) to the mode a command lowered it to."""
+    maintenance: dict[str, Maintenance] = field(default_factory=dict)
+    disabled: dict[str, bool] = field(default_factory=dict)
+    """Rules switched off (True) or on again (False) by command."""
+    states: dict[str, str] = field(default_factory=dict)
+    """Target id, or ``agent``, to its state where a command or a fault set it."""
+    safe_mode: str = ""
+    """Why nothing is done; empty when not in safe mode."""
+    kill_switch: bool = False
+    rules_hash: str = ""
+    verdicts: dict[str, int] = field(default_factory=dict)
+    """Verdicts counted by result: success is what was observed, not what was attempted."""
+    clean_stop: bool = True
+
+    def apply(self, entry: Mapping[str, Any]) -> None:
+        """Fold one entry (a sealed one, or one about to be). Unknown kinds change nothing."""
+        self._advance(entry)
+        fold = _FOLDS.get(entry["kind"])
+        if fold is not None:
+            fold(self, entry, self.frame.mono_us / 1e6)
+
+    def _advance(self, entry: Mapping[str, Any]) -> None:
+        boot, mono, wall = entry.get("boot", self.frame.boot), entry["mono"], entry.get("ts", self.frame.wall_us)
+        if boot != self.frame.boot:
+            self.rebase(boot=boot, mono_us=mono, wall_us=wall)
+        self.frame.mono_us = max(self.frame.mono_us, mono)
+        self.frame.wall_us = wall
+
+    def rebase(self, *, boot: str, mono_us: int, wall_us: int) -> None:
+        """Move all times into the frame of another boot: elapsed is the wall difference, never negative."""
+        elapsed_us = max(0, wall_us - self.frame.wall_us) if self.frame.boot else 0
+        shift = (mono_us - elapsed_us - self.frame.mono_us) / 1e6
+        if self.frame.boot:
+            self._shift(shift)
+        self.frame = Frame(boot=boot, mono_us=mono_us, wall_us=wall_us)
+
+    def _shift(self, by: float) -> None:
+        for intent in self.intents.values():
+            intent.at += by
+            intent.ended = None if intent.ended is None else intent.ended + by
+        for acted in self.acted:
+            acted.at += by
+        for streak in self.streaks.values():
+            streak.last_end = None if streak.last_end is None else streak.last_end + by
+        for breaker in self.breakers.values():
+            breaker.changed += by
+        for incident in self.incidents.values():
+            incident.opened += by
+            incident.since += by
+
+    def taken(self, *, since: float, scope: str, rule: str, target: str, action: str) -> int:
+        """Count actions taken at or after ``since`` within the scope of a limit."""
+        return sum(
+            1
+            for acted in self.acted
+            if acted.at >= since
+            and {
+                "action+target": acted.action == action and acted.target == target,
+                "target": acted.target == target,
+                "rule": acted.rule == rule,
+                "action": acted.action == action,
+                "host": True,
+            }[scope]
+        )
+
+    def busy(self, target: str) -> OpenIntent | None:
+        """The intent that holds this target, from decision to verdict; None when it is free."""
+        return next((intent for intent in self.intents.values() if intent.target == target), None)
+
+    def running(self) -> int:
+        """Effects that may be going on right now."""
+        return sum(1 for intent in self.intents.values() if intent.ended is None)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, for a snapshot."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> "Memory":
+        """Read back `to_json`; raises KeyError, TypeError or ValueError on anything else."""
+        plain = dict(raw)
+        return cls(
+            frame=Frame(**plain.pop("frame")),
+            intents={key: OpenIntent(**value) for key, value in plain.pop("intents").items()},
+            acted=[Acted(**value) for value in plain.pop("acted")],
+            streaks={key: Streak(**value) for key, value in plain.pop("streaks").items()},
+            breakers={key: Breaker(**value) for key, value in plain.pop("breakers").items()},
+            incidents={key: Incident(**value) for key, value in plain.pop("incidents").items()},
+            maintenance={key: Maintenance(**value) for key, value in plain.pop("maintenance").items()},
+            **plain,
+        )
+
+    # One method per kind of entry. ``at`` is the entry's boot-clock second in this memory's frame.
+
+    def _intent(self, entry: Mapping[str, Any], at: float) -> None:
+        self.counter = max(self.counter, int(entry["id"].rpartition("-")[2]))
+        self.intents[entry["id"]] = OpenIntent(
+            id=entry["id"],
+            leaf=entry.get("leaf", ""),
+            incident=entry["corr"],
+            rule=entry["rule"],
+            target=entry["target"],
+            action=entry["action"],
+            step=entry["step"],
+            attempt=entry["attempt"],
+            at=at,
+            request=entry.get("request", ""),
+            generation=entry["generation"],
+        )
+        self.acted = [old for old in self.acted if at - old.at <= KEPT_SECONDS]
+        self.acted.append(
+            Acted(id=entry["id"], at=at, rule=entry["rule"], target=entry["target"], action=entry["action"])
+        )
+        if incident := self.incidents.get(entry["corr"]):
+            incident.phase, incident.since = "acting", at
+            incident.step, incident.attempt = entry["step"], entry["attempt"]
+
+    def _outcome(self, entry: Mapping[str, Any], at: float) -> None:
+        intent = self.intents.get(entry["id"])
+        if intent is None:
+            return
+        if entry["result"] in _WITHOUT_EFFECT:
+            # Nothing happened to the target: a refused attempt consumes nothing.
+            self.acted = [acted for acted in self.acted if acted.id != intent.id]
+            self._close(intent, at, "firing")
+            return
+        intent.ended = at
+        intent.generation_after = entry.get("generation", "")
+        streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
+        streak.actions += 1
+        streak.last_end = at
+        if entry["result"] == Result.DONE.value:
+            if incident := self.incidents.get(intent.incident):
+                incident.phase, incident.since = "verifying", at
+        # Anything but done gets its verdict in the same breath (the core emits it), so that the log says so.
+
+    def _verdict(self, entry: Mapping[str, Any], at: float) -> None:
+        intent = self.intents.get(entry["id"])
+        if intent is None:
+            return
+        result = entry["result"]
+        self.verdicts[result] = self.verdicts.get(result, 0) + 1
+        breaker = self.breakers.setdefault(f"{intent.action}@{intent.target}", Breaker())
+        streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
+        if result in _FAILED:
+            breaker.failures += 1
+            breaker.changed = at
+            streak.failures += 1
+        elif result == Result.VERIFIED.value:
+            streak.failures = 0
+            if not breaker.open:
+                breaker.failures = 0
+        self._close(intent, at, "firing")
+
+    def _close(self, intent: OpenIntent, at: float, phase: str) -> None:
+        del self.intents[intent.id]
+        incident = self.incidents.get(intent.incident)
+        if incident is not None and incident.phase in {"acting", "verifying"}:
+            incident.phase, incident.since = phase, at
+
+    def _state(self, entry: Mapping[str, Any], at: float) -> None:
+        kind, _, name = entry["subject"].partition(":")
+        if kind == "incident":
+            self._incident(name, entry, at)
+        elif kind == "breaker":
+            breaker = self.breakers.setdefault(name, Breaker())
+            breaker.open, breaker.changed = entry["to"] == "open", at
+            if not breaker.open:
+                breaker.failures = 0
+        elif kind == "streak":
+            self.streaks.pop(name, None)
+        elif kind == "safe_mode":
+            self.safe_mode = entry["because"] if entry["to"] == "on" else ""
+        elif kind == "kill_switch":
+            self.kill_switch = entry["to"] == "on"
+        elif kind == "rule":
+            self.disabled[name] = entry["to"] == "disabled"
+        elif kind == "target":
+            self.states[name] = entry["to"]
+        elif kind == "agent":
+            self.states["agent"] = entry["to"]
+
+    def _incident(self, key: str, entry: Mapping[str, Any], at: float) -> None:
+        phase = entry["to"]
+        if phase == "inactive":
+            self.incidents.pop(key, None)
+            return
+        incident = self.incidents.get(key)
+        if incident is None:
+            rule, target = entry["rule"], entry["target"]
+            self.incidents[key] = Incident(rule=rule, target=target, phase=phase, opened=at, since=at)
+            return
+        incident.phase, incident.since = phase, at
+        incident.step = entry.get("step", incident.step)
+
+    def _withheld(self, entry: Mapping[str, Any], at: float) -> None:
+        del at
+        incident = self.incidents.get(entry["corr"])
+        if incident is not None and entry["gate"] not in incident.withheld:
+            incident.withheld.append(entry["gate"])
+
+    def _mode(self, entry: Mapping[str, Any], at: float) -> None:
+        del at
+        if entry["mode"] == "configured":
+            self.modes.pop(entry["scope"], None)
+        else:
+            self.modes[entry["scope"]] = entry["mode"]
+
+    def _maintenance(self, entry: Mapping[str, Any], at: float) -> None:
+        del at
+        if entry["op"] == "end":
+            self.maintenance.pop(entry["id"], None)
+            return
+        self.maintenance[entry["id"]] = Maintenance(
+            selector=dict(entry["selector"]),
+            owner=entry["owner"],
+            reason=entry["reason"],
+            until_us=entry["until_us"],
+        )
+
+    def _rules(self, entry: Mapping[str, Any], at: float) -> None:
+        del at
+        if entry["accepted"]:
+            self.rules_hash = entry["hash"]
+
+    def _lifecycle(self, entry: Mapping[str, Any], at: float) -> None:
+        del at
+        if entry["phase"] == "start":
+            self.clean_stop = False
+        elif entry["phase"] == "stop":
+            self.clean_stop = True
+
+    def _gap(self, entry: Mapping[str, Any], at: float) -> None:
+        """A sealed clock jump: elapsed time across it is void, so the wall frame starts again from here."""
+        del entry, at
+
+
+_FOLDS = {
+    "intent": Memory._intent,  # noqa: SLF001 - the table of the class itself
+    "outcome": Memory._outcome,  # noqa: SLF001
+    "verdict": Memory._verdict,  # noqa: SLF001
+    "state": Memory._state,  # noqa: SLF001
+    "withheld": Memory._withheld,  # noqa: SLF001
+    "mode": Memory._mode,  # noqa: SLF001
+    "maintenance": Memory._maintenance,  # noqa: SLF001
+    "rules": Memory._rules,  # noqa: SLF001
+    "lifecycle": Memory._lifecycle,  # noqa: SLF001
+    "gap": Memory._gap,  # noqa: SLF001
+}
