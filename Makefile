@@ -6,12 +6,16 @@ STATE ?= $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/healer
 ARGS ?=
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+QUIET := --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip $(QUIET)
+UNITS := /usr/lib/systemd/system
+CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "$(PYTHON) is too old or missing: Healer needs 3.11 or newer (make PYTHON=python3.12 ...)" >&2; exit 1; }
 LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format bench torture build install uninstall lock clean
+.PHONY: .start help run demo test lint format bench torture build install uninstall lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +57,59 @@ build: $(VENV)/.dev ## the wheel, the source archive and the single-file verifie
 	printf '"""The verifier in one file."""\n\nimport sys\n\nfrom audit.cli import main\n\nsys.exit(main())\n' > build/pyz/__main__.py
 	$(BIN)/python -m zipapp build/pyz --python '/usr/bin/env python3' --compress --output dist/audit-verify.pyz
 
+# ------------------------------------------------------------------------------- the systemd service
+
+DESTDIR ?=
+PREFIX := /opt/healer
+ROOT := $(DESTDIR)$(PREFIX)
+# Made beside the old one and put in its place in one move: a running agent still imports from the old one.
+NEW := $(ROOT).new
+
+install: ## set up the service (as root): private environment in /opt/healer, unit, user, configuration
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" = 0 ] || { echo "installing needs root: sudo make install" >&2; exit 1; }
+	@$(CHECK_PYTHON)
+	rm -rf "$(NEW)" "$(ROOT).build"
+	$(PYTHON) -m venv --symlinks "$(NEW)" && $(PYTHON) -m venv "$(ROOT).build"
+	"$(ROOT).build/bin/python" -m pip $(QUIET) install --require-hashes -r requirements/build.txt
+	"$(ROOT).build/bin/python" -m pip $(QUIET) wheel --no-deps --no-build-isolation --wheel-dir "$(ROOT).build/dist" .
+	"$(NEW)/bin/python" -m pip $(QUIET) install --no-compile --require-hashes -r requirements/run.txt
+	"$(NEW)/bin/python" -m pip $(QUIET) install --no-compile --no-deps --no-index "$(ROOT).build"/dist/healer-*.whl
+	rm -rf "$(ROOT).build"
+	grep -rlIF "$(NEW)" "$(NEW)/bin" "$(NEW)/pyvenv.cfg" | xargs -r sed -i "s|$(NEW)|$(PREFIX)|g"
+	"$(NEW)/bin/python" -m compileall -q -s "$(NEW)" -p "$(PREFIX)" "$(NEW)/lib" || true
+	chmod -R u+rwX,go+rX,go-w "$(NEW)"
+	rm -rf "$(ROOT).old"; [ ! -e "$(ROOT)" ] || mv "$(ROOT)" "$(ROOT).old"; mv "$(NEW)" "$(ROOT)"; rm -rf "$(ROOT).old"
+	install -d "$(DESTDIR)/usr/local/bin" "$(DESTDIR)/etc/healer/rules" "$(DESTDIR)/etc/polkit-1/rules.d"
+	ln -sf $(PREFIX)/bin/healer $(PREFIX)/bin/healer-audit "$(DESTDIR)/usr/local/bin/"
+	install -D -m 644 -t "$(DESTDIR)$(UNITS)" systemd/*.service
+	install -D -m 644 systemd/healer.sysusers "$(DESTDIR)/usr/lib/sysusers.d/healer.conf"
+	install -D -m 644 systemd/healer.tmpfiles "$(DESTDIR)/usr/lib/tmpfiles.d/healer.conf"
+	@# What somebody may have edited is never overwritten.
+	cp -n systemd/50-healer.rules "$(DESTDIR)/etc/polkit-1/rules.d/"
+	cp -n organism.yaml "$(DESTDIR)/etc/healer/"
+	cp -n rules/*.yaml "$(DESTDIR)/etc/healer/rules/"
+	@[ -n "$(DESTDIR)" ] || $(MAKE) --no-print-directory .start
+
+.start:
+	systemd-sysusers /usr/lib/sysusers.d/healer.conf
+	systemd-tmpfiles --create /usr/lib/tmpfiles.d/healer.conf
+	@# In an image or a container without systemd running, enabling is all there is to do.
+	@if [ -d /run/systemd/system ]; then \
+		set -ex; systemctl daemon-reload; systemctl enable healer.service; systemctl restart healer.service; \
+	else \
+		set -ex; systemctl enable healer.service; \
+	fi
+
+uninstall: ## stop and remove the service (as root); state, log, key and configuration are kept
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" = 0 ] || { echo "uninstalling needs root: sudo make uninstall" >&2; exit 1; }
+	[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now healer.service healer-unprivileged.service
+	rm -rf "$(ROOT)"
+	cd "$(DESTDIR)/usr/local/bin" && rm -f healer healer-audit
+	cd "$(DESTDIR)$(UNITS)" && rm -f healer.service healer-unprivileged.service healer-deadman.service
+	rm -f "$(DESTDIR)/usr/lib/sysusers.d/healer.conf" "$(DESTDIR)/usr/lib/tmpfiles.d/healer.conf"
+	[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
+	@echo "kept: $(DESTDIR)/etc/healer, /var/lib/healer (the sealed log and its key)"
+
 lock: ## resolve requirements/*.txt anew (needs uv)
 	uv $(LOCK) $(ARGS) pyproject.toml --output-file requirements/run.txt
 	uv $(LOCK) $(ARGS) requirements/build.in --constraint requirements/run.txt --output-file requirements/build.txt
@@ -64,11 +121,10 @@ clean: ## remove what was built here (.venv stays)
 # ---------------------------------------------------------------------------- the private environment
 
 $(VENV)/.made:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is too old or missing: Healer needs Python 3.11 or newer (make PYTHON=python3.12 ...)" >&2; exit 1; }
+	@$(CHECK_PYTHON)
 	@echo "setting up $(VENV) ..." >&2
 	@$(PYTHON) -m venv $(VENV) || \
-		{ echo "python3 has no venv here: install it first (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+		{ echo "$(PYTHON) has no venv here: install it first (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.made requirements/run.txt requirements/build.txt pyproject.toml
