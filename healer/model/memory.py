@@ -258,9 +258,8 @@ class Memory:
         streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
         streak.actions += 1
         streak.last_end = at
-        if entry["result"] == Result.DONE.value:
-            if incident := self.incidents.get(intent.incident):
-                incident.phase, incident.since = "verifying", at
+        if entry["result"] == Result.DONE.value and (incident := self.incidents.get(intent.incident)):
+            incident.phase, incident.since = "verifying", at
         # Anything but done gets its verdict in the same breath (the core emits it), so that the log says so.
 
     def _verdict(self, entry: Mapping[str, Any], at: float) -> None:
