@@ -122,13 +122,16 @@ def wheels(cache) -> Path:
 @pytest.fixture(scope="module")
 def system(tree, wheels, tmp_path_factory) -> Iterator[System]:
     """Boot the tree; what is written to it goes to memory and is gone afterwards."""
-    console = (tmp_path_factory.mktemp("systemd") / "console").open("w+")
+    console = tmp_path_factory.mktemp("systemd") / "console"
     argv = [
         *("systemd-nspawn", "--quiet", f"--directory={tree}", "--volatile=overlay", "--boot", "--register=no"),
         *("--keep-unit", "--private-network", "--console=pipe", "--kill-signal=SIGRTMIN+3"),
         *(f"--bind-ro={CHECKOUT}:/src", f"--bind-ro={wheels}:/wheels"),
     ]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT) as nspawn:
+    with (
+        console.open("w") as said,
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT) as nspawn,
+    ):
         try:
             booted = System(pid=first_process(nspawn))
             ready = {"running", "degraded"}
