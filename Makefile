@@ -73,7 +73,7 @@ install: ## set up the service (as root): private environment in /opt/healer, un
 	"$(ROOT).build/bin/python" -m pip $(QUIET) install --require-hashes -r requirements/build.txt
 	"$(ROOT).build/bin/python" -m pip $(QUIET) wheel --no-deps --no-build-isolation --wheel-dir "$(ROOT).build/dist" .
 	"$(NEW)/bin/python" -m pip $(QUIET) install --no-compile --require-hashes -r requirements/run.txt
-	"$(NEW)/bin/python" -m pip $(QUIET) install --no-compile --no-deps --no-index "$(ROOT).build"/dist/healer-*.whl
+	"$(NEW)/bin/python" -m pip $(QUIET) install --no-compile --no-deps --no-index --find-links "$(ROOT).build/dist" healer
 	rm -rf "$(ROOT).build"
 	grep -rlIF "$(NEW)" "$(NEW)/bin" "$(NEW)/pyvenv.cfg" | xargs -r sed -i "s|$(NEW)|$(PREFIX)|g"
 	"$(NEW)/bin/python" -m compileall -q -s "$(NEW)" -p "$(PREFIX)" "$(NEW)/lib" || true
@@ -104,8 +104,8 @@ uninstall: ## stop and remove the service (as root); state, log, key and configu
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" = 0 ] || { echo "uninstalling needs root: sudo make uninstall" >&2; exit 1; }
 	[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now healer.service healer-unprivileged.service
 	rm -rf "$(ROOT)"
-	cd "$(DESTDIR)/usr/local/bin" && rm -f healer healer-audit
-	cd "$(DESTDIR)$(UNITS)" && rm -f healer.service healer-unprivileged.service healer-deadman.service
+	rm -f $(foreach name,healer healer-audit,"$(DESTDIR)/usr/local/bin/$(name)")
+	rm -f $(foreach unit,$(notdir $(wildcard systemd/*.service)),"$(DESTDIR)$(UNITS)/$(unit)")
 	rm -f "$(DESTDIR)/usr/lib/sysusers.d/healer.conf" "$(DESTDIR)/usr/lib/tmpfiles.d/healer.conf"
 	[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl daemon-reload
 	@echo "kept: $(DESTDIR)/etc/healer, /var/lib/healer (the sealed log and its key)"
