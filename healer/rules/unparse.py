@@ -1,0 +1,154 @@
+"""Trees written back as text, in the one form that parses to the same tree."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from healer.model.unit import Unit
+from healer.rules.syntax import (
+    Age,
+    Aggregate,
+    All,
+    Any,
+    Arithmetic,
+    Compare,
+    Count,
+    Expr,
+    Matcher,
+    Not,
+    Number,
+    Over,
+    Select,
+    Unary,
+    Weighted,
+    Word,
+    Xor,
+)
+
+# From loose to tight. The same numbers stand in the grammar (docs/expressions.md).
+_OR, _XOR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _UNARY, _ATOM = range(9)
+_LEVEL: dict[type[Expr], int] = {Any: _OR, Xor: _XOR, All: _AND, Not: _NOT, Compare: _COMPARE}
+_BASE = {Unit.SECONDS: "s", Unit.BYTES: "B"}
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def unparse(expr: Expr) -> str:
+    """Text that parses to the same tree."""
+    return _WRITERS[type(expr)](expr)
+
+
+def _level(expr: Expr) -> int:
+    match expr:
+        case Arithmetic():
+            return _SUM if expr.op in "+-" else _PRODUCT
+        case Unary(op="-"):
+            return _UNARY
+        case Number(value=value) if value < 0:
+            return _UNARY
+    return _LEVEL.get(type(expr), _ATOM)
+
+
+def _inside(expr: Expr, level: int) -> str:
+    text = unparse(expr)
+    return text if _level(expr) >= level else f"({text})"
+
+
+def _number(expr: Expr) -> str:
+    node = cast("Number", expr)
+    if node.text:
+        return node.text
+    if node.unit is Unit.RATIO:
+        # The shortest percent that reads back as this very number; a product of constants where there is none.
+        return (
+            f"{decimal(node.value * 100)}%"
+            if float(decimal(node.value * 100)) / 100 == node.value
+            else f"{decimal(node.value)}*100%"
+        )
+    return decimal(node.value) + (_BASE.get(node.unit, "") if node.unit else "")
+
+
+def decimal(value: float) -> str:
+    """A finite number in decimal, shortest that reads back the same, never with an exponent."""
+    shown = repr(float(value))
+    return shown.removesuffix(".0") if "e" not in shown else f"{value:.340f}".rstrip("0").rstrip(".")
+
+
+def quoted(text: str) -> str:
+    """A string token."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _select(expr: Expr) -> str:
+    node = cast("Select", expr)
+    inner = ",".join(_matcher(matcher) for matcher in node.matchers)
+    return f"{node.metric}{{{inner}}}" if inner else node.metric
+
+
+def _matcher(matcher: Matcher) -> str:
+    return "target" if matcher.value is None else f"{matcher.label}{matcher.op}{quoted(matcher.value)}"
+
+
+def _over(expr: Expr) -> str:
+    node = cast("Over", expr)
+    return f"{node.function}({unparse(node.of)}, {decimal(node.seconds)}s)"
+
+
+def _aggregate(expr: Expr) -> str:
+    node = cast("Aggregate", expr)
+    return f"{node.function}({unparse(node.of)})"
+
+
+def _unary(expr: Expr) -> str:
+    node = cast("Unary", expr)
+    return f"abs({unparse(node.of)})" if node.op == "abs" else f"-{_inside(node.of, _UNARY)}"
+
+
+def _arithmetic(expr: Expr) -> str:
+    node = cast("Arithmetic", expr)
+    level = _level(node)
+    return f"{_inside(node.left, level)} {node.op} {_inside(node.right, level + 1)}"
+
+
+def _compare(expr: Expr) -> str:
+    node = cast("Compare", expr)
+    return f"{_inside(node.left, _SUM)} {node.op} {_inside(node.right, _SUM)}"
+
+
+def _joined(word: str, level: int) -> Callable[[Expr], str]:
+    # One level tighter: an `and` inside an `and` keeps its brackets, so that the tree comes back as it was.
+    return lambda expr: f" {word} ".join(_inside(item, level + 1) for item in expr.children())
+
+
+def _listed(first: Sequence[str], items: Sequence[str]) -> str:
+    return ", ".join([*first, *items])
+
+
+def _count(expr: Expr) -> str:
+    node = cast("Count", expr)
+    return f"{node.how}({_listed([str(node.n)], [unparse(item) for item in node.items])})"
+
+
+def _weighted(expr: Expr) -> str:
+    node = cast("Weighted", expr)
+    pairs = [f"{unparse(item)}, {decimal(weight)}" for item, weight in zip(node.items, node.weights, strict=True)]
+    return f"weighted({_listed([decimal(node.threshold)], pairs)})"
+
+
+_WRITERS: dict[type[Expr], Callable[[Expr], str]] = {
+    Number: _number,
+    Word: lambda expr: quoted(cast("Word", expr).text),
+    Select: _select,
+    Age: lambda expr: f"age({unparse(cast('Age', expr).of)})",
+    Over: _over,
+    Aggregate: _aggregate,
+    Unary: _unary,
+    Arithmetic: _arithmetic,
+    Compare: _compare,
+    Not: lambda expr: f"not {_inside(cast('Not', expr).of, _NOT)}",
+    All: _joined("and", _AND),
+    Any: _joined("or", _OR),
+    Xor: _joined("xor", _XOR),
+    Count: _count,
+    Weighted: _weighted,
+}
