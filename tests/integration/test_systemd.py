@@ -223,6 +223,18 @@ def test_a_hung_loop_is_killed_by_the_watchdog_and_comes_back(service):
     assert "watchdog" in service.run("journalctl", "--no-pager", "--unit=healer.service").stdout.lower()
 
 
+def test_the_unprivileged_service_runs_as_nobody_in_particular(service):
+    service.run("systemctl", "start", "healer-unprivileged.service")
+    said = service.run("systemctl", "show", "healer-unprivileged.service", "--property=ActiveState,MainPID").stdout
+    facts = dict(line.split("=", 1) for line in said.splitlines())
+    assert facts["ActiveState"] == "active"
+    status = service.run("cat", f"/proc/{facts['MainPID']}/status").stdout
+    assert "CapEff:\t0000000000000000" in status
+    assert "Uid:\t0" not in status
+    service.run("healer-audit", "verify", "/var/lib/healer-unprivileged")
+    service.run("systemctl", "start", "healer.service")  # they exclude each other
+
+
 def test_the_log_verifies_afterwards_inside_and_far_from_the_agent(service, tmp_path):
     service.run("systemctl", "stop", "healer.service")
     service.run("healer-audit", "verify", "/var/lib/healer")
