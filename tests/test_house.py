@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -155,3 +156,17 @@ def test_make_without_a_goal_explains_itself():
     said = subprocess.run(["make", "--silent"], cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
     for goal in ("run", "demo", "test", "bench", "lint", "build", "torture", "install", "uninstall"):
         assert f"make {goal} " in said
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("healer.app", {"docker", "httpx", "rich", "click"}),
+        ("healer.cli.main", {"asyncio", "cryptography", "docker", "httpx", "psutil", "rich", "sqlalchemy", "yaml"}),
+        ("audit.verifier", {"cryptography", "orjson", "sqlalchemy"}),
+    ],
+)
+def test_what_costs_memory_is_imported_when_it_is_used(module, unwanted):
+    probe = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    said = subprocess.run([sys.executable, "-c", probe], cwd=CHECKOUT, check=True, capture_output=True, text=True)
+    assert not unwanted & set(said.stdout.split())
