@@ -72,6 +72,15 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approve:
+    """This step waits for a person's yes."""
+
+    ttl: float = 600.0
+    """Seconds after which nobody having answered counts as the answer below."""
+    on_timeout: str = "deny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One rung of the ladder."""
 
@@ -81,6 +90,7 @@ class Step:
     """Overrides the rule's target."""
     timeout: float = 30.0
     verify: Verify | None = None
+    approve: Approve | None = None
     position: Position | None = None
 
 
