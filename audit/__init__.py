@@ -1,1 +1,1 @@
-"""The sealed log: written by the agent, verifiable by anyone who has this folder, a key and an anchor."""
+"""The sealed log: what was meant, what was done, and proof that nobody changed the story since."""

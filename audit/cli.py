@@ -1,0 +1,236 @@
+"""The auditor's commands: verify, show, tail, export, stats, keys. Standard library only."""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from audit import canonical
+from audit.errors import AuditError, KeyRefused, Malformed
+from audit.files import read_small
+from audit.memory import Memory
+from audit.reader import Sealed
+from audit.report import LEVELS, Report
+from audit.signature import PublicKey
+from audit.verifier import Ask, verify
+
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_USAGE: Final = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns 0 proven, 1 tampered, 2 not proven or invalid usage."""
+    args = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = args.command
+    try:
+        return command(args)
+    except AuditError as exc:
+        print(f"healer-audit: {exc}", file=sys.stderr)
+        return _USAGE
+    except BrokenPipeError:
+        # The reader of our output went away; without this the interpreter complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _USAGE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="healer-audit", description="Prove a sealed log, and read what it says.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, command, what in (
+        ("verify", _verify, "prove the log; exit 0 proven, 1 tampered, 2 not proven"),
+        ("show", _show, "print entries, from the bytes that are verified"),
+        ("tail", _tail, "print the last entries"),
+        ("export", _export, "print every entry as it was sealed, one JSON object a line"),
+        ("stats", _stats, "count blocks, entries and kinds"),
+    ):
+        sub = commands.add_parser(name, help=what, description=what)
+        _add_proof_options(sub)
+        if name != "verify":
+            _add_filters(sub)
+        if name == "tail":
+            sub.add_argument("-n", "--lines", type=int, default=20, help="how many (20)")
+        sub.set_defaults(command=command)
+    sub = commands.add_parser("keys", help="print a key's fingerprint", description="Print a key's fingerprint.")
+    sub.add_argument("path", type=Path, metavar="KEY", help="a public key file, or a state folder")
+    sub.add_argument("--json", action="store_true")
+    sub.set_defaults(command=_keys)
+    return parser
+
+
+def _add_proof_options(sub: argparse.ArgumentParser) -> None:
+    add = sub.add_argument
+    add("log", type=Path, metavar="LOG", help="a log file or a state folder")
+    add("--key", type=Path, metavar="FILE", help="the public key you pinned")
+    add("--anchor", type=Path, metavar="FILE", action="append", default=[], help="a head kept elsewhere; may repeat")
+    add("--min-level", choices=LEVELS[1:], default="L1", help="the level that must be proven (L1)")
+    add("--flat", action="store_true", help="skip the Merkle roots: faster, and said so")
+    add("--deep", action="store_true", help="read every entry: form, kinds, intents and outcomes")
+    add("--json", action="store_true", help="print one JSON object")
+    add("--max-age", type=_seconds, metavar="TIME", help="the head may be no older: 90, 5m, 2h, 1d")
+    add("--expect-origin", metavar="NAME", help="the log must be this one")
+    add("--since", type=_height, default=0, metavar="HEIGHT", help="start at this block")
+    add("--since-head", type=Path, metavar="FILE", help="start after the head in this anchor file")
+    add("--incremental", action="store_true", help="start after the head remembered from last time")
+    add("--memory", type=Path, metavar="DIR", help="where proven heads are remembered")
+    add("--no-memory", action="store_true", help="neither use nor keep a remembered head")
+
+
+def _add_filters(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--kind", action="append", help="only this kind; may repeat")
+    sub.add_argument("--seq", type=_height, help="only the entry with this number")
+    for name in ("rule", "target", "corr", "type"):
+        sub.add_argument(f"--{name}", metavar="GLOB", help=f"only where {name} matches")
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"(\d{1,9})([smhd]?)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time: write 90, 5m, 2h or 1d")
+    return float(int(match[1]) * _UNITS[match[2]])
+
+
+def _height(text: str) -> int:
+    if not re.fullmatch(r"\d{1,15}", text):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a natural number")
+    return int(text)
+
+
+def _ask(args: argparse.Namespace) -> Ask:
+    memory = None
+    if not args.no_memory:
+        memory = Memory(args.memory) if args.memory else Memory.default()
+    return Ask(
+        log=args.log,
+        key=args.key,
+        anchors=tuple(args.anchor),
+        memory=memory,
+        min_level=args.min_level,
+        flat=args.flat,
+        deep=args.deep,
+        since=args.since,
+        since_head=args.since_head,
+        incremental=args.incremental,
+        max_age_s=args.max_age,
+        expect_origin=args.expect_origin,
+    )
+
+
+def _verify(args: argparse.Namespace) -> int:
+    report = verify(_ask(args))
+    print(json.dumps(report.to_json()) if args.json else report.text())
+    return report.exit_code
+
+
+def _show(args: argparse.Namespace) -> int:
+    def sink(sealed: Sealed) -> None:
+        fields = _fields(sealed)
+        if _wanted(args, sealed, fields):
+            print(_line(args, sealed, fields))
+
+    return _closing(verify(_ask(args), sink=sink))
+
+
+def _tail(args: argparse.Namespace) -> int:
+    last: deque[str] = deque(maxlen=max(args.lines, 0))
+
+    def sink(sealed: Sealed) -> None:
+        fields = _fields(sealed)
+        if _wanted(args, sealed, fields):
+            last.append(_line(args, sealed, fields))
+
+    report = verify(_ask(args), sink=sink)
+    for line in last:
+        print(line)
+    return _closing(report)
+
+
+def _export(args: argparse.Namespace) -> int:
+    def sink(sealed: Sealed) -> None:
+        if _wanted(args, sealed, _fields(sealed)):
+            sys.stdout.buffer.write(sealed.octets + b"\n")
+
+    report = verify(_ask(args), sink=sink)
+    sys.stdout.buffer.flush()
+    return _closing(report)
+
+
+def _stats(args: argparse.Namespace) -> int:
+    kinds: Counter[str] = Counter()
+
+    def sink(sealed: Sealed) -> None:
+        fields = _fields(sealed)
+        if _wanted(args, sealed, fields):
+            kinds[str(fields.get("kind", "?"))] += 1
+
+    report = verify(_ask(args), sink=sink)
+    if args.json:
+        print(json.dumps({**report.to_json(), "kinds": dict(kinds.most_common())}))
+        return report.exit_code
+    for kind, count in kinds.most_common():
+        print(f"{count:>12} {kind}")
+    return _closing(report)
+
+
+def _keys(args: argparse.Namespace) -> int:
+    path = args.path / "keys" / "seal.pub" if args.path.is_dir() else args.path
+    try:
+        key = PublicKey.from_pem(read_small(path, 65_536))
+    except FileNotFoundError as exc:
+        raise KeyRefused(f"there is no key at {path}") from exc
+    if args.json:
+        print(json.dumps({"path": str(path), "fingerprint": key.fingerprint, "bits": key.modulus.bit_length()}))
+    else:
+        print(f"{key.fingerprint}  RSA-{key.modulus.bit_length()}  {path}")
+    return 0
+
+
+def _fields(sealed: Sealed) -> dict[str, object]:
+    """Return the entry's fields, none where its octets are not an entry: the verdict will say so under --deep."""
+    try:
+        return canonical.decode(sealed.octets)
+    except Malformed:
+        return {}
+
+
+def _wanted(args: argparse.Namespace, sealed: Sealed, fields: dict[str, object]) -> bool:
+    if args.seq is not None and sealed.seq != args.seq:
+        return False
+    if args.kind and fields.get("kind") not in args.kind:
+        return False
+    globs = ((name, getattr(args, name)) for name in ("rule", "target", "corr", "type"))
+    return all(glob is None or fnmatchcase(str(fields.get(name, "")), glob) for name, glob in globs)
+
+
+def _line(args: argparse.Namespace, sealed: Sealed, fields: dict[str, object]) -> str:
+    if args.json:
+        return json.dumps({"seq": sealed.seq, "height": sealed.height, "leaf": sealed.leaf, "entry": fields})
+    common = {"v", "kind", "seq", "ts", "mono", "boot", "node"}
+    # Escaped: what an attacker got into a field must not drive the reader's terminal.
+    rest = " ".join(f"{name}={json.dumps(value)}" for name, value in fields.items() if name not in common)
+    return f"{sealed.seq:>8} {_when(fields.get('ts'))} {ascii(fields.get('kind', '?'))[1:-1]:<10} {rest}"
+
+
+def _when(wall_us: object) -> str:
+    """Return a wall time in µs as UTC text, whatever a hostile entry holds there."""
+    from datetime import UTC, datetime, timedelta
+
+    try:
+        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=float(str(wall_us)))).isoformat(
+            " ", "seconds"
+        )
+    except (ValueError, OverflowError):
+        return "?"
+
+
+def _closing(report: Report) -> int:
+    """Print the verdict beside the data, so that nobody takes lines for proof."""
+    print(report.text().split("\n", 1)[0], file=sys.stderr)
+    return report.exit_code

@@ -1,0 +1,256 @@
+"""What may be written into the log: every kind of entry and its fields, in one table."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from audit import canonical
+from audit.errors import Malformed, UnknownVersion
+
+VERSION: Final = 1
+REDACTED: Final = "[redacted]"
+
+
+class Field(NamedTuple):
+    """One field of one kind; a named tuple, so that the table below reads as a table."""
+
+    name: str
+    type: type
+    what: str
+    required: bool = True
+    words: tuple[str, ...] = ()
+    """The only values it may have, where it is a word."""
+
+
+def _optional(name: str, kind: type, what: str) -> Field:
+    return Field(name, kind, what, required=False)
+
+
+COMMON: Final = (
+    Field("v", int, "version of the entry's format: 1"),
+    Field("kind", str, "one of the kinds below"),
+    Field("seq", int, "number of this entry in the log, from 0 without gaps"),
+    Field("ts", int, "wall clock, µs since 1970 UTC"),
+    Field("mono", int, "CLOCK_BOOTTIME, µs"),
+    Field("boot", str, "the kernel's id of this boot"),
+    Field("node", str, "the host's name in the configuration"),
+)
+
+_ENDS = ("failed-transient", "failed-permanent", "ambiguous", "stale", "cancelled", "interrupted", "refused")
+_OF = Field("of", str, "leaf hash of the intent, 64 hex digits")
+_ID = Field("id", str, "the action's id, as in its intent")
+_BECAUSE = Field("because", str, "why, in words")
+_MAYBE_BECAUSE = _optional("because", str, "why, in words")
+_MAYBE_DATA = _optional("data", dict, "anything worth keeping")
+_TOOK = Field("took_us", int, "how long it took, µs")
+
+_BOOKKEEPING = (_BECAUSE, _MAYBE_DATA)
+
+KINDS: Final[dict[str, tuple[Field, ...]]] = {
+    "intent": (
+        Field("id", str, "the action's own id"),
+        Field("corr", str, "the incident it belongs to"),
+        Field("action", str, "the verb"),
+        Field("target", str, "what it acts on, KIND:NAME"),
+        Field("generation", str, "which life of the target is meant; empty where it has none"),
+        Field("params", dict, "the action's parameters, secrets redacted"),
+        Field("rule", str, "the rule that asked; empty for a request"),
+        Field("rules_hash", str, "hash of the rule set in force"),
+        Field("step", int, "step of the ladder, from 0"),
+        Field("attempt", int, "attempt of that step, from 1"),
+        Field("actor", str, "rule:ID, operator:NAME or agent"),
+        _BECAUSE,
+        Field("evidence", list, "what it rests on: objects {series, value, age_us}"),
+        Field("deadline_us", int, "CLOCK_BOOTTIME, µs, after which the effect must not begin"),
+        Field("mode", str, "the mode in force"),
+        _optional("request", str, "id of the request it answers"),
+        _optional("priority", int, "1 to 10, 10 is the most urgent"),
+        _optional("queued", dict, "where it waited, and how long"),
+    ),
+    "outcome": (
+        _OF,
+        _ID,
+        Field("result", str, "how the effect ended", words=("done", *_ENDS, "skipped")),
+        _BECAUSE,
+        _TOOK,
+        _optional("rc", int, "exit status"),
+        _optional("generation", str, "the target's life after the effect"),
+        _optional("output_sha256", str, "SHA-256 of all captured output, hex"),
+        _optional("output", str, "its last 2 kB, secrets redacted"),
+        _optional("evidence", list, "what was seen: objects {series, value, age_us}"),
+    ),
+    "verdict": (
+        _OF,
+        _ID,
+        Field("result", str, "whether the cure was seen to work", words=("verified", "unverified", *_ENDS)),
+        _BECAUSE,
+        _TOOK,
+        _optional("harmony_before", int, "harmony before the action, hundredths"),
+        _optional("harmony_after", int, "harmony once things had settled, hundredths"),
+    ),
+    "state": (
+        Field("subject", str, "incident:RULE@TARGET, breaker:ACTION@TARGET, target:ID, rule:ID, agent, …"),
+        Field("from", str, "the state it left"),
+        Field("to", str, "the state it entered"),
+        _BECAUSE,
+        _optional("corr", str, "the incident it belongs to"),
+        _optional("rule", str, "the rule concerned"),
+        _optional("target", str, "the target concerned"),
+        _optional("step", int, "step of the ladder"),
+        _MAYBE_DATA,
+    ),
+    "withheld": (
+        Field("corr", str, "the incident it belongs to"),
+        Field("rule", str, "the rule that wanted to act"),
+        Field("target", str, "what it would have acted on"),
+        Field("action", str, "the verb"),
+        Field("gate", str, "the gate that said no"),
+        _BECAUSE,
+    ),
+    "request": (
+        Field("id", str, "the request's id"),
+        Field("verb", str, "what was asked"),
+        Field("who", str, "who asked"),
+        Field("args", dict, "with which arguments, secrets redacted"),
+        Field("answer", str, "what was said", words=("accepted", "refused")),
+        _MAYBE_BECAUSE,
+    ),
+    "approval": (
+        Field("id", str, "the approval's id"),
+        _optional("intent_id", str, "id of the action it decides about"),
+        Field("decision", str, "granted, denied or expired"),
+        Field("who", str, "who decided"),
+        _MAYBE_BECAUSE,
+    ),
+    "maintenance": (
+        Field("id", str, "the window's id"),
+        Field("op", str, "begin or end of a window", words=("add", "end")),
+        Field("selector", dict, "which targets"),
+        Field("owner", str, "who is responsible"),
+        Field("reason", str, "why"),
+        Field("until_us", int, "wall clock, µs: a window always expires"),
+    ),
+    "mode": (
+        Field("scope", str, "agent, organ:NAME, rule:ID or target:ID"),
+        Field("mode", str, "the mode from now on"),
+        Field("who", str, "who set it"),
+        _BECAUSE,
+    ),
+    "rules": (
+        Field("hash", str, "hash of the rule set"),
+        Field("count", int, "how many rules"),
+        Field("files", list, "their files"),
+        Field("accepted", bool, "whether it is in force"),
+        _MAYBE_BECAUSE,
+    ),
+    "lifecycle": (
+        Field("phase", str, "start, ready, drain, stop, crash-recovered, …"),
+        _optional("version", str, "the agent's version"),
+        _MAYBE_BECAUSE,
+        _MAYBE_DATA,
+    ),
+    "heartbeat": (_optional("harmony", int, "harmony, hundredths"), _MAYBE_DATA),
+    "evidence": (
+        Field("about", str, "what it documents"),
+        Field("sha256", str, "SHA-256 of the evidence kept outside the log, hex"),
+        Field("size", int, "its size in bytes"),
+        _MAYBE_DATA,
+    ),
+    "event": (
+        Field("type", str, "dotted name"),
+        Field("data", dict, "what happened, secrets redacted"),
+        _optional("who", str, "who reported it"),
+    ),
+    "rotate": _BOOKKEEPING,
+    "prune": _BOOKKEEPING,
+    "anchor": _BOOKKEEPING,
+    "gap": _BOOKKEEPING,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    types: dict[str, type]
+    required: frozenset[str]
+    words: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _shape(fields: Iterable[Field]) -> _Shape:
+    every = (*COMMON, *fields)
+    return _Shape(
+        types={field.name: field.type for field in every},
+        required=frozenset(field.name for field in every if field.required),
+        words=tuple((field.name, field.words) for field in every if field.words),
+    )
+
+
+_SHAPES: Final = {kind: _shape(fields) for kind, fields in KINDS.items()}
+
+
+def check(entry: Mapping[str, object]) -> None:
+    """Raise ``Malformed`` unless the entry has the fields of its kind, all of them, and no others.
+
+    Raises ``UnknownVersion`` for a version, a kind or a field that this code does not know.
+    """
+    if entry.get("v") != VERSION:
+        raise UnknownVersion(f"entry version {str(entry.get('v'))[:20]} is not known here")
+    kind = entry.get("kind")
+    shape = _SHAPES.get(kind) if type(kind) is str else None
+    if shape is None:
+        raise UnknownVersion(f"entry kind {str(kind)[:40]!r} is not known here")
+    types = shape.types
+    for name, value in entry.items():
+        if type(value) is not types.get(name):
+            if name not in types:
+                raise UnknownVersion(f"entry kind {kind} has no field {name[:60]!r}")
+            raise Malformed(f"{kind}: field {name} must be {_WORDS[types[name]]}")
+    if not shape.required <= entry.keys():
+        raise Malformed(f"{kind}: missing {', '.join(sorted(shape.required - entry.keys()))}")
+    for name, words in shape.words:
+        if entry[name] not in words:
+            raise Malformed(f"{kind}: {name} must be one of {', '.join(words)}")
+
+
+def parse(octets: bytes) -> dict[str, object]:
+    """Read and check one sealed entry; raises ``Malformed`` or ``UnknownVersion``."""
+    entry = canonical.decode(octets)
+    check(entry)
+    return entry
+
+
+_WORDS: Final = {str: "text", int: "an integer", bool: "true or false", dict: "an object", list: "an array"}
+_SECRET_NAME: Final = re.compile(r"passw|passphrase|secret|token|api_?key|private_?key|authorization|cookie|credential")
+_SHORTEST_SECRET: Final = 4
+
+
+def redact(value: object, secrets: Collection[str] = ()) -> object:
+    """Return a copy of ``value`` without secrets.
+
+    Fields whose name says secret lose their value whole; each of ``secrets`` (the values in use, at least 4
+    characters long) is taken out of every text it occurs in.
+    """
+    if isinstance(value, dict):
+        return {
+            name: REDACTED if item and _SECRET_NAME.search(str(name).lower()) else redact(item, secrets)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact(item, secrets) for item in value]
+    if isinstance(value, str):
+        for secret in secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                value = value.replace(secret, REDACTED)
+    return value
+
+
+def table() -> str:
+    """Return the fields of every kind as Markdown, for ``docs/log-format.md``."""
+    lines = []
+    for title, fields in (("every entry", COMMON), *((f"`{kind}`", fields) for kind, fields in KINDS.items())):
+        lines += ["", f"#### {title}", "", "| field | type | | meaning |", "|---|---|---|---|"]
+        for field in fields:
+            need = "required" if field.required else "optional"
+            words = f": {', '.join(f'`{word}`' for word in field.words)}" if field.words else ""
+            lines.append(f"| `{field.name}` | {_WORDS[field.type]} | {need} | {field.what}{words} |")
+    return "\n".join(lines[1:]) + "\n"

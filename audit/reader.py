@@ -1,0 +1,241 @@
+"""Reading the log without disturbing it: read-only, in short reads, from a file that may be hostile."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+from urllib.parse import quote
+
+from audit import block, merkle
+from audit.errors import NothingThere, Unreadable
+
+FILE_NAME: Final = "audit.db"
+BATCH: Final = 64
+"""Blocks per read: a read that lasts keeps the writer from reusing its write-ahead file."""
+_MAX_VALUE: Final = block.MAX_BODY + 64 * 1024
+_COLUMNS: Final = ("height", "first", "n", "hdr", "sig", "rsig", "body")
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM blocks"  # noqa: S608 - constants only
+_WIRED: Final = (
+    "PRAGMA query_only = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+)
+
+
+class Row(NamedTuple):
+    """One row of the table, as it was found; nothing in it has been checked."""
+
+    height: int
+    first: int
+    n: int
+    hdr: bytes
+    sig: bytes
+    rsig: bytes
+    body: bytes
+
+    def wrong_types(self) -> str:
+        """Name the first column that is not of its type; empty when all are."""
+        for name, value in zip(_COLUMNS, self, strict=True):
+            if type(value) is not (int if name in {"height", "first", "n"} else bytes):
+                return name
+        return ""
+
+
+class Sealed(NamedTuple):
+    """One entry with its place in the log; ``octets`` are exactly what was hashed."""
+
+    seq: int
+    height: int
+    leaf: str
+    octets: bytes
+
+
+class _Text(bytes):
+    """What a TEXT value becomes, so that it cannot pass as a BLOB and never fails to decode."""
+
+    __slots__ = ()
+
+
+class Log:
+    """The blocks of one log."""
+
+    def __init__(self, connection: sqlite3.Connection, stack: contextlib.ExitStack | None = None) -> None:
+        """Read through ``connection``, which stays the caller's unless a stack comes with it."""
+        self._connection = connection
+        self._stack = stack or contextlib.ExitStack()
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a log file, or the one in a state folder, read-only.
+
+        Raises ``Unreadable`` where there is none, where it is empty, or where it is something else.
+        """
+        path = locate(path)
+        with contextlib.ExitStack() as stack:
+            connection = _connect(path, stack)
+            _check_schema(connection, path)
+            return cls(connection, stack.pop_all())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stack.close()
+
+    def top(self) -> int | None:
+        """Return the greatest height, None in an empty log; raises ``Unreadable`` for a damaged file."""
+        with _readable():
+            (height,) = self._connection.execute("SELECT max(height) FROM blocks").fetchone()
+        return None if height is None else int(height)
+
+    def row(self, height: int) -> Row | None:
+        """Return one block, None where there is none; raises ``Unreadable`` for a damaged file."""
+        with _readable():
+            found = self._connection.execute(f"{_SELECT} WHERE height = ?", (height,)).fetchone()
+        return None if found is None else Row(*found)
+
+    def rows(self, start: int | None = None) -> Iterator[Row]:
+        """Yield blocks in order of height, one in memory at a time; raises ``Unreadable`` for a damaged file.
+
+        Without ``start`` from the lowest that exists, be it negative: what should not be there must be seen too.
+        """
+        where = "height >= ?"
+        bound = -(2**63) if start is None else start
+        while True:
+            count = 0
+            with _readable():
+                cursor = self._connection.execute(f"{_SELECT} WHERE {where} ORDER BY height LIMIT {BATCH}", (bound,))
+            with contextlib.closing(cursor):
+                while True:
+                    with _readable():
+                        found = cursor.fetchone()
+                    if found is None:
+                        break
+                    count += 1
+                    where, bound = "height > ?", found[0]
+                    yield Row(*found)
+            if count < BATCH:
+                return
+
+    def entries(self, start: int = 0) -> Iterator[Sealed]:
+        """Yield the entries from block ``start`` on, trusting the file: for one's own log, verified apart.
+
+        Raises ``Unreadable`` for a damaged file and ``Malformed`` for a block that is not one.
+        """
+        for row in self.rows(start):
+            yield from sealed_of(row)
+
+    def entries_of(self, height: int) -> Iterator[Sealed]:
+        """Yield the entries of one block, of which there may be none; raises as ``entries`` does."""
+        row = self.row(height)
+        if row is not None:
+            yield from sealed_of(row)
+
+
+def sealed_of(row: Row) -> Iterator[Sealed]:
+    """Yield the entries in a block's body; raises ``Malformed`` for a body that is not one."""
+    for offset, octets in enumerate(block.split_body(row.body)):
+        yield Sealed(row.first + offset, row.height, merkle.leaf_hash(octets).hex(), octets)
+
+
+def locate(path: Path) -> Path:
+    """Return the log file meant by ``path`` (a file or a state folder); raises ``Unreadable``."""
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            path = path / FILE_NAME
+            found = path.stat()
+    except FileNotFoundError as exc:
+        raise Unreadable(f"there is no log at {path}") from exc
+    except (OSError, ValueError) as exc:
+        raise Unreadable(f"cannot look at {path}: {exc}") from exc
+    if not stat.S_ISREG(found.st_mode):
+        raise Unreadable(f"{path} is not a regular file")
+    if found.st_size == 0 and not _size(path, "-wal"):
+        raise NothingThere(f"{path} is empty")
+    return path
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    # A hostile file makes the module raise more than its own errors: too big an integer, too long a text.
+    except (sqlite3.Error, OverflowError, MemoryError) as exc:
+        raise Unreadable(f"the file is damaged: {exc}") from exc
+
+
+def _connect(path: Path, stack: contextlib.ExitStack) -> sqlite3.Connection:
+    """Open in place where that leaves the folder alone, else from a copy."""
+    wal, shm = _size(path, "-wal"), _beside(path, "-shm")
+    if wal and not os.access(shm, os.R_OK):
+        # Nobody writes, or we may not see where he is: recovery would write beside the evidence.
+        return _open(_copied(path, stack), "mode=ro", stack)
+    try:
+        return _open(path, "mode=ro", stack)
+    except Unreadable:
+        if wal:
+            return _open(_copied(path, stack), "mode=ro", stack)
+        # A folder we may not write to, and no write-ahead file: then the file alone is the whole log.
+        return _open(path, "immutable=1", stack)
+
+
+def _open(path: Path, how: str, stack: contextlib.ExitStack) -> sqlite3.Connection:
+    with _readable():
+        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True, timeout=10.0)
+        try:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE)
+            connection.text_factory = _Text
+            for pragma in _WIRED:
+                connection.execute(pragma)
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+    stack.callback(connection.close)
+    return connection
+
+
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse anything but a plain table: a view or a virtual table could run for ever, or answer at will."""
+    query = "SELECT count(*) FROM sqlite_schema WHERE name = 'blocks' AND type = 'table' AND rootpage > 0"
+    with _readable():
+        (plain,) = connection.execute(query).fetchone()
+        columns = connection.execute("SELECT name, hidden FROM pragma_table_xinfo('blocks')").fetchall()
+    visible = {name.decode("utf-8", "replace") for name, hidden in columns if not hidden}
+    if plain != 1 or not visible.issuperset(_COLUMNS):
+        raise Unreadable(f"{path} is a database, but not a log: it has no table of blocks")
+
+
+def _copied(path: Path, stack: contextlib.ExitStack) -> Path:
+    """Copy the file and its write-ahead file aside; raises ``Unreadable`` where that cannot be done."""
+    try:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="audit-")))
+        needed = path.stat().st_size + _size(path, "-wal")
+        if shutil.disk_usage(folder).free < needed:
+            raise Unreadable(f"{path} must be copied to be read, and {folder.parent} has no {needed} bytes free")
+        for suffix in ("", "-wal"):
+            shutil.copyfile(_beside(path, suffix), folder / (FILE_NAME + suffix))
+    except OSError as exc:
+        raise Unreadable(f"{path} must be copied to be read: {exc}") from exc
+    return folder / FILE_NAME
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _size(path: Path, suffix: str) -> int:
+    try:
+        return _beside(path, suffix).stat().st_size
+    except OSError:
+        return 0

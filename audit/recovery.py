@@ -1,0 +1,143 @@
+"""What a writer looks at before it goes on with a log: its tail, its anchors, the intents left open."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from audit import block, canonical, checkpoint
+from audit.checkpoint import Anchor
+from audit.errors import AuditError, Damaged, Malformed, Unreadable
+from audit.intents import OpenIntent, open_intent
+from audit.reader import Log, Row
+from audit.signature import PublicKey
+
+TAIL: Final = 32
+"""So many blocks are verified at each start; the whole log is the verifier's work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """The end of a log, verified."""
+
+    header: block.Header
+    hash: str
+    waiting: Mapping[str, OpenIntent]
+
+
+def tail(log: Log, key: PublicKey) -> Tail | None:
+    """Verify the last blocks with our own key, None for an empty log; raises ``Damaged``."""
+    try:
+        top = log.top()
+        if top is None:
+            return None
+        header, digest = _check_tail(log, top, key)
+        return Tail(header=header, hash=digest, waiting=_waiting(log, header))
+    except (Malformed, Unreadable) as exc:
+        raise Damaged(
+            f"the log does not verify: {exc.message}", hint="run: healer audit verify; restore it from a backup"
+        ) from exc
+
+
+def _check_tail(log: Log, top: int, key: PublicKey) -> tuple[block.Header, str]:
+    previous: block.Header | None = None
+    digest = block.GENESIS
+    start = max(0, top - TAIL)
+    for row in log.rows(start):
+        header = check_row(row, key)
+        # The first one looked at has its predecessor outside the window.
+        wrong = block.check_follows(header, previous, digest) if previous or start == 0 else []
+        if wrong:
+            raise Malformed(f"block {row.height}: {wrong[0]}")
+        previous, digest = header, block.hash_of(row.hdr)
+    if previous is None or previous.height != top:
+        raise Malformed(f"block {top} cannot be found")
+    return previous, digest
+
+
+def check_row(row: Row, key: PublicKey) -> block.Header:
+    """Check one block by itself: header, signature, body; raises ``Malformed``."""
+    wrong = row.wrong_types()
+    if wrong:
+        raise Malformed(f"block {row.height}: column {wrong} has the wrong type")
+    header = block.parse_header(row.hdr)
+    if (header.height, header.first, header.count) != (row.height, row.first, row.n):
+        raise Malformed(f"block {row.height}: the columns beside the header contradict it")
+    if header.keys[0] != key.fingerprint or not key.verify(row.sig, block.signed_octets(row.hdr)):
+        raise Malformed(f"block {row.height} is not signed by the sealing key")
+    block.check_flat(header, row.body)
+    block.check_entries(header, block.split_body(row.body))
+    return header
+
+
+def _waiting(log: Log, head: block.Header) -> dict[str, OpenIntent]:
+    """Find the open intents by walking back until as many are found as the head's header counts."""
+    found: dict[str, OpenIntent] = {}
+    closed: set[str] = set()
+    for height in range(head.height, -1, -1):
+        if len(found) >= head.open:
+            break
+        for sealed in reversed(list(log.entries_of(height))):
+            entry = canonical.decode(sealed.octets)
+            if entry["kind"] == "outcome":
+                closed.add(str(entry["of"]))
+            elif entry["kind"] == "intent" and sealed.leaf not in closed:
+                found[sealed.leaf] = open_intent(entry)
+    if len(found) != head.open:
+        raise Malformed(f"the head counts {head.open} open intents, the log holds {len(found)}")
+    return dict(sorted(found.items(), key=lambda item: item[1].seq))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the log stands beside its anchors."""
+
+    rollback: str
+    """Why the log is older than, or another than, the one its anchors remember; empty when it is not."""
+    caught_up: bool
+    """Whether the log was ahead of its own anchor, as after a crash."""
+    notes: tuple[str, ...]
+    known: Mapping[Path, Anchor | None]
+
+
+def compare(log: Log, end: Tail | None, paths: Sequence[Path], origin: str) -> Standing:
+    """Compare the log with every anchor that can be read; raises ``Damaged`` for an anchor of another log."""
+    known, notes, rollback = _read_all(paths)
+    for path, anchor in known.items():
+        if anchor is None:
+            continue
+        if anchor.origin != origin:
+            raise Damaged(
+                f"the anchor {path} belongs to another log, {anchor.origin}", hint="each log needs an anchor of its own"
+            )
+        rollback.extend(_older(log, end, path, anchor))
+    own = known.get(paths[0])
+    if own is None and end is not None and end.header.height > 0:
+        notes.append(f"the anchor {paths[0]} is missing; it will be written again")
+    caught_up = end is not None and (own is None or own.height < end.header.height)
+    return Standing(rollback="; ".join(rollback), caught_up=caught_up, notes=tuple(notes), known=known)
+
+
+def _read_all(paths: Iterable[Path]) -> tuple[dict[Path, Anchor | None], list[str], list[str]]:
+    known: dict[Path, Anchor | None] = {}
+    notes: list[str] = []
+    lies: list[str] = []
+    for path in paths:
+        known[path] = None
+        try:
+            known[path] = checkpoint.read(path)
+        except Malformed as exc:
+            lies.append(f"the anchor {path} is damaged: {exc.message}")
+        except AuditError as exc:  # out of reach: a note, because losing an anchor must not stop the host's care
+            notes.append(exc.message)
+    return known, notes, lies
+
+
+def _older(log: Log, end: Tail | None, path: Path, anchor: Anchor) -> list[str]:
+    if end is None or anchor.height > end.header.height:
+        top = "is empty" if end is None else f"ends at block {end.header.height}"
+        return [f"the anchor {path} remembers block {anchor.height}, the log {top}"]
+    row = log.row(anchor.height)
+    if row is None or block.hash_of(row.hdr) != anchor.head:
+        return [f"block {anchor.height} is not the one the anchor {path} remembers"]
+    return []

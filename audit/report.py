@@ -1,0 +1,196 @@
+"""What a verification found, in the order a tired reader needs it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from audit.intents import OpenIntent
+
+LEVELS: Final = ("none", "L0", "L1", "L2", "L3", "L4")
+LEVEL_WORDS: Final = {
+    "none": "nothing",
+    "L0": "L0 chain: blocks and entries fit together",
+    "L1": "L1 signed: every block is signed by the pinned key",
+}
+MAX_FINDINGS: Final = 50
+MAX_OPEN: Final = 50
+
+Weight = Literal["tampered", "unproven", "note"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong, missing, or worth knowing."""
+
+    weight: Weight
+    """``tampered``: a proven contradiction. ``unproven``: something needed was not there. ``note``: neither."""
+    code: str
+    because: str
+    height: int | None = None
+    seq: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What was asked, what was proven, and what was not. Filled by the verifier as it goes."""
+
+    log: str
+    flat: bool
+    deep: bool
+    asked_from: int = 0
+    origin: str = ""
+    level: str = "none"
+    first: int | None = None
+    """Height of the first block looked at."""
+    last: int | None = None
+    """Height of the last block looked at."""
+    proven_to: int | None = None
+    """Height up to which, from ``first``, nothing is wrong."""
+    entries: int = 0
+    head: str = ""
+    head_wall_us: int | None = None
+    head_age_s: float | None = None
+    open: int | None = None
+    open_intents: dict[str, OpenIntent] = field(default_factory=dict)
+    key: str = ""
+    anchored_to: int | None = None
+    """Height of the newest anchor the log was found to contain."""
+    independent: bool = False
+    findings: list[Finding] = field(default_factory=list)
+    unlisted: int = 0
+    """Findings beyond those listed."""
+    tampered: bool = False
+    unproven: bool = False
+
+    def add(
+        self, weight: Weight, code: str, because: str, *, height: int | None = None, seq: int | None = None
+    ) -> None:
+        """Take note of something; a hostile log cannot make the list long."""
+        if weight == "tampered":
+            self.tampered = True
+            if height is not None and self.proven_to is not None:
+                self.proven_to = min(self.proven_to, height - 1)
+        elif weight == "unproven":
+            self.unproven = True
+        same = sum(1 for finding in self.findings if finding.weight == weight)
+        if same < MAX_FINDINGS:
+            self.findings.append(Finding(weight=weight, code=code, because=because, height=height, seq=seq))
+        else:
+            self.unlisted += 1
+
+    @property
+    def exit_code(self) -> int:
+        """0 proven, 1 tampered, 2 not proven."""
+        return 1 if self.tampered else 2 if self.unproven else 0
+
+    @property
+    def verdict(self) -> str:
+        """The exit code in words."""
+        return ("proven", "tampered", "not proven")[self.exit_code]
+
+    def limits(self) -> list[str]:
+        """Say what even a clean result does not prove."""
+        return list(self._limits())
+
+    def _limits(self) -> Iterator[str]:
+        if not self.independent:
+            yield "that key and anchor were not replaced with the log: they lie in its own folder or were not given"
+        if self.anchored_to is None:
+            yield "that the end was not cut off: no anchor was matched"
+        elif self.last is not None and self.last > self.anchored_to:
+            yield f"that nothing after block {self.last} was cut off: the newest anchor is block {self.anchored_to}"
+        if self.flat:
+            yield "the Merkle roots (--flat): a proof of a single entry may not fit"
+        if not self.deep:
+            yield "that entries are well-formed and every outcome has its intent (--deep)"
+        if self.asked_from:
+            yield f"anything before block {self.asked_from}"
+        yield "that the key was only used by the agent: who holds it can sign new blocks after the newest anchor"
+        yield "that what was written is true: who owned the agent before an action wrote what he liked"
+
+    def to_json(self) -> dict[str, object]:
+        """Return the same facts for machines."""
+        return {
+            "verdict": self.verdict,
+            "exit": self.exit_code,
+            "level": self.level,
+            "log": self.log,
+            "origin": self.origin,
+            "range": {"asked": [self.asked_from, None], "seen": [self.first, self.last], "proven_to": self.proven_to},
+            "entries": self.entries,
+            "head": {"hash": self.head, "wall_us": self.head_wall_us, "age_s": self.head_age_s},
+            "open": self.open,
+            "open_intents": [{"leaf": leaf, **waiting._asdict()} for leaf, waiting in self._shown()],
+            "key": self.key,
+            "anchored_to": self.anchored_to,
+            "independent": self.independent,
+            "flat": self.flat,
+            "deep": self.deep,
+            "findings": [
+                {"weight": one.weight, "code": one.code, "because": one.because, "height": one.height, "seq": one.seq}
+                for one in self.findings
+            ],
+            "findings_unlisted": self.unlisted,
+            "not_proven": self.limits(),
+        }
+
+    def _shown(self) -> list[tuple[str, OpenIntent]]:
+        return list(self.open_intents.items())[:MAX_OPEN]
+
+    def text(self) -> str:
+        """Return the report for people: the verdict comes first."""
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self.verdict.upper()}: {self._sentence()}"
+        yield from self._facts()
+        for finding in self.findings:
+            yield f"  {finding.weight:<9} {_place(finding)}{finding.because}"
+        if self.unlisted:
+            yield f"            and {self.unlisted} more findings"
+        yield "  This does not prove:"
+        for limit in self.limits():
+            yield f"    - {limit}"
+
+    def _facts(self) -> Iterator[str]:
+        yield f"  level     {LEVEL_WORDS.get(self.level, self.level)}"
+        if self.last is not None:
+            asked = f"asked from block {self.asked_from}"
+            sound = "" if self.proven_to == self.last else f", of which up to {self.proven_to} nothing is wrong"
+            yield f"  range     blocks {self.first} to {self.last}{sound}; {self.entries} entries; {asked}"
+        if self.origin:
+            yield f"  log       {self.origin}"
+        if self.key:
+            yield f"  key       {self.key}"
+        if self.head:
+            yield f"  head      {self.head}, sealed {_age(self.head_age_s)}"
+        if self.anchored_to is not None:
+            yield f"  anchor    block {self.anchored_to} matched; independent: {'yes' if self.independent else 'no'}"
+        if self.open is not None:
+            yield f"  open      {self.open} intents without an outcome"
+        for leaf, waiting in self._shown():
+            yield f"              entry {waiting.seq}, {waiting.id}, leaf {leaf[:16]}…"
+
+    def _sentence(self) -> str:
+        for weight in ("tampered", "unproven"):
+            for finding in self.findings:
+                if finding.weight == weight:
+                    return _place(finding) + finding.because
+        return f"{self.level}, blocks {self.first} to {self.last}"
+
+
+def _place(finding: Finding) -> str:
+    if finding.seq is not None:
+        return f"entry {finding.seq}: "
+    return "" if finding.height is None else f"block {finding.height}: "
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "at an unknown time"
+    if seconds < 0:
+        return f"{-seconds:.0f} s in the future"
+    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

@@ -1,0 +1,191 @@
+"""The log's file as its one writer holds it: durable or refused, never in between."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection
+from sqlalchemy.pool import NullPool
+
+from audit import schema
+from audit.block import APPLICATION_ID
+from audit.errors import Busy, Damaged, DiskFull, Poisoned
+from audit.files import sync_folder
+
+_FULL: Final = 2
+_INSERT: Final = "INSERT INTO blocks (height, first, n, hdr, sig, rsig, body) VALUES (?, ?, ?, ?, zeroblob(?), x'', ?)"
+_RESERVE_SLACK: Final = 2
+"""The reserve is rebuilt when so many times its size are free again, lest it be taken and given back in turns."""
+
+
+class Store:
+    """One read-write connection, the only one there ever is.
+
+    Readers of other processes never checkpoint and there is no second writer, so the write-ahead file is only ever
+    reset by the connection that writes it: the SQLite bug fixed in 3.51.3 needs two.
+    """
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        """Open the file; with ``create`` it may be absent. Raises ``Damaged`` when it is not a log."""
+        self.path = path
+        mode = "rwc" if create else "rw"
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=5.0,
+                isolation_level=None,  # BEGIN and COMMIT are ours
+                check_same_thread=False,  # opened here, used by the committing thread alone, closed after it
+            ),
+            poolclass=NullPool,
+        )
+        with _damage(path):
+            self._connection: Connection = engine.connect()
+            try:
+                self._prepare(create=create)
+            except BaseException:
+                self._connection.close()
+                raise
+        sync_folder(path.parent)
+
+    def _prepare(self, *, create: bool) -> None:
+        driver = self._connection.connection.driver_connection
+        if not isinstance(driver, sqlite3.Connection):
+            raise Damaged("the log needs SQLite's own driver")
+        self.driver = driver
+        if create and driver.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
+            self._set_durable()
+            driver.execute("BEGIN IMMEDIATE")
+            schema.create(self._connection)
+            driver.execute("COMMIT")
+        elif driver.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+            raise Damaged(f"{self.path} is a database, but not a sealed log")
+        else:
+            self._set_durable()
+
+    def _set_durable(self) -> None:
+        """Ask for a flush at each commit, and read the answer back: SQLite may keep another mode silently."""
+        mode = self.driver.execute("PRAGMA journal_mode = WAL").fetchone()
+        self.driver.execute("PRAGMA synchronous = FULL").fetchall()
+        level = self.driver.execute("PRAGMA synchronous").fetchone()
+        if mode != ("wal",) or level != (_FULL,):
+            raise Damaged(f"{self.path} cannot be made durable: journal_mode={mode}, synchronous={level}")
+
+    def append(self, row: tuple[int, int, int, bytes, int, bytes], signature: Callable[[], bytes]) -> None:
+        """Commit one block: (height, first, n, hdr, size of the signature, body).
+
+        ``signature`` is asked for only after the body has been written, so that signing and writing overlap. Raises
+        ``DiskFull`` (nothing was kept, going on is safe) or ``Poisoned`` (nobody knows what was kept).
+        """
+        try:
+            self.driver.execute("BEGIN IMMEDIATE")
+            self.driver.execute(_INSERT, row)
+            # Written in place: an UPDATE would write the whole row again, body and all.
+            with self.driver.blobopen("blocks", "sig", row[0]) as blob:
+                blob.write(signature())
+            self.driver.execute("COMMIT")
+        except sqlite3.Error as exc:
+            raise self._failed(exc) from exc
+        except Exception as exc:  # the signer's: a module of its own, which may raise anything
+            self._roll_back()
+            raise Poisoned(f"sealing failed: {exc}", hint="look at the signer, then start again") from exc
+
+    def _failed(self, exc: sqlite3.Error) -> DiskFull | Poisoned:
+        rolled_back = self._roll_back()
+        # Extended codes carry the plain one in their low byte.
+        if rolled_back and getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+            return DiskFull("no space is left for the log", hint=f"free space on the file system of {self.path}")
+        return Poisoned(f"a commit to {self.path} failed: {exc}", hint="check the disk, then start again")
+
+    def _roll_back(self) -> bool:
+        with contextlib.suppress(sqlite3.Error):
+            if self.driver.in_transaction:
+                self.driver.execute("ROLLBACK")
+        return not self.driver.in_transaction
+
+    def close(self) -> None:
+        """Close the connection; SQLite then folds the write-ahead file into the log."""
+        with contextlib.suppress(sqlite3.Error):  # a full or broken disk: what was committed stays in the -wal
+            self._connection.close()
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except (sqlite3.Error, DBAPIError) as exc:
+        raise Damaged(
+            f"{path} cannot be opened as a log: {exc}", hint="restore it from a backup; it is never recreated"
+        ) from exc
+
+
+class Lock:
+    """The right to write, held as an advisory lock on a side file; it ends with the process, however that ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock at once; raises ``Busy``."""
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            holder = os.read(self._fd, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._fd)
+            raise Busy(f"another writer (process {holder}) owns {path.parent}", hint="stop it first") from exc
+        os.ftruncate(self._fd, 0)
+        os.write(self._fd, f"{os.getpid()}\n".encode())
+
+    def release(self) -> None:
+        """Let another writer in."""
+        os.close(self._fd)
+
+
+class Reserve:
+    """Space set aside, given back when the disk is full, so that what happens then can still be sealed."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        """Set ``size`` bytes aside at ``path`` if there is room."""
+        self._path = path
+        self._size = size
+        self.held = size == 0 or self._present() or self._take()
+
+    def _present(self) -> bool:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        return found.st_size >= self._size and found.st_blocks * 512 >= self._size
+
+    def release(self) -> None:
+        """Give the space back to the file system, and with it to the log."""
+        if self._size:
+            self._path.unlink(missing_ok=True)
+            self.held = False
+
+    def rebuild(self) -> bool:
+        """Set the space aside again if there is plenty; tell whether it is held."""
+        if not self.held and shutil.disk_usage(self._path.parent).free >= self._size * _RESERVE_SLACK:
+            self.held = self._take()
+        return self.held
+
+    def _take(self) -> bool:
+        try:
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError:
+            return False
+        try:
+            os.posix_fallocate(fd, 0, self._size)
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            return False
+        finally:
+            os.close(fd)
+        return True
