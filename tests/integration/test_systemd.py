@@ -16,6 +16,8 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 RELEASE = "bookworm"
 PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,make,curl"
+LATER = "polkitd"
+"""Its set-up fails inside debootstrap, and succeeds in the tree that debootstrap made."""
 
 HANG = """
 import signal
@@ -84,7 +86,7 @@ class System:
 def tree(real, cache) -> Path:
     """A minimal Debian, made once and kept."""
     real("systemd-nspawn", "debootstrap", "nsenter", root=True)
-    made = cache / f"{RELEASE}-{hashlib.sha256(PACKAGES.encode()).hexdigest()[:8]}"
+    made = cache / f"{RELEASE}-{hashlib.sha256(f'{PACKAGES} {LATER}'.encode()).hexdigest()[:8]}"
     with (cache / "tree.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
@@ -92,6 +94,24 @@ def tree(real, cache) -> Path:
             shutil.rmtree(part, ignore_errors=True)
             argv = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(part)]
             subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+            inside = [
+                "systemd-nspawn",
+                "--quiet",
+                f"--directory={part}",
+                "--register=no",
+                "--keep-unit",
+                "--console=pipe",
+            ]
+            install = [
+                "env",
+                "DEBIAN_FRONTEND=noninteractive",
+                "apt-get",
+                "install",
+                "-qq",
+                "-y",
+                "--no-install-recommends",
+            ]
+            subprocess.run([*inside, *install, LATER], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
             part.rename(made)
     return made
 
@@ -233,6 +253,24 @@ def test_the_unprivileged_service_runs_as_nobody_in_particular(service):
     assert "Uid:\t0" not in status
     service.run("healer-audit", "verify", "/var/lib/healer-unprivileged")
     service.run("systemctl", "start", "healer.service")  # they exclude each other
+
+
+def test_polkit_lets_it_restart_the_units_named_and_no_other(service):
+    rules = "/etc/polkit-1/rules.d/50-healer.rules"
+    service.run("sed", "-i", 's|// "nginx.service",|"nginx.service",|', rules)
+    for unit in ("nginx", "other"):
+        text = "[Service]\\nExecStart=/bin/sleep 1000\\n"
+        service.run("sh", "-c", f"printf '{text}' > /run/systemd/system/{unit}.service")
+    service.run("systemctl", "daemon-reload")
+    service.run("systemctl", "restart", "polkit.service")
+
+    def ask(user: str, *verb: str) -> int:
+        return service.run("runuser", "-u", user, "--", "systemctl", "--no-ask-password", *verb, check=False).returncode
+
+    assert ask("healer", "restart", "nginx.service") == 0
+    assert ask("healer", "restart", "other.service") != 0
+    assert ask("healer", "kill", "nginx.service") != 0
+    assert ask("daemon", "restart", "nginx.service") != 0
 
 
 def test_the_log_verifies_afterwards_inside_and_far_from_the_agent(service, tmp_path):
