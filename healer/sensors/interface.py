@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from healer.model.observation import Reading
 
@@ -16,6 +17,9 @@ class Sensor(ABC):
     never a made-up number. Sensors are built by ``catalog.build`` from a validated configuration.
     """
 
+    quick: ClassVar[bool] = False
+    """A look takes microseconds and never waits: the poller calls `glance`, and makes no task or timer for it."""
+
     def __init__(self, *, name: str, every: float, timeout: float, max_age: float, target: str = "") -> None:
         self.name = name
         """Unique: ``host``, ``self``, or the id of the target it looks at (``http:front``)."""
@@ -26,13 +30,33 @@ class Sensor(ABC):
         self.max_age = max_age
         """Seconds for which a reading counts as known."""
         self.target = target
+        self.garbage = 0
+        """Readings thrown away since the start because they were no sane value of their metric."""
 
-    async def open(self, push: Push) -> None:
+    def covers(self, target: str) -> bool:
+        """Say whether a look at this target (or sensor name) is a look of this sensor."""
+        return target in (self.name, self.target)
+
+    async def open(self, push: Push) -> None:  # noqa: B027 - most sensors have nothing to prepare
         """Prepare (connect, subscribe); raises SensorError. Default: nothing to do."""
 
     @abstractmethod
     async def look(self, now: float) -> Sequence[Reading]:
         """Look once at boot-clock second ``now``; raises SensorError."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 - as open
         """Let go of everything ``open`` took. Never raises. Default: nothing to do."""
+
+
+class QuickSensor(Sensor):
+    """A sensor whose look never waits."""
+
+    quick: ClassVar[bool] = True
+
+    @abstractmethod
+    def glance(self, now: float) -> Sequence[Reading]:
+        """Look once, without waiting; raises SensorError."""
+
+    async def look(self, now: float) -> Sequence[Reading]:
+        """The same look for callers that treat all sensors alike."""
+        return self.glance(now)
