@@ -67,7 +67,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
     {
         "restart": Verb(
             kinds=("program", "container"),
-            doc="Stop the target (stop signal, grace, KILL of its whole tree) and start it; a dead one is just started.",
+            doc="Stop it (stop signal, grace, KILL of the whole tree) and start it; a dead one is only started.",
             params=_params(grace=_GRACE),
             short="grace",
             disruptive=True,
