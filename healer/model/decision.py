@@ -9,6 +9,10 @@ from healer.errors import HealerError
 from healer.model.mode import Mode
 
 
+QUIET_VERBS = frozenset({"notify", "capture", "wait", "publish", "set_mode"})
+"""Verbs that change no target: they cure nothing, so nothing has to be verified, and they consume no limit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One reading a decision rests on."""

@@ -13,6 +13,8 @@ class Act:
     """Seal this intent, then do it."""
 
     decision: Decision
+    entry: Mapping[str, Any]
+    """The intent's entry, already folded into the core's own memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

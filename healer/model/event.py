@@ -32,7 +32,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """An effect ended (or never began), and its outcome is sealed."""
+    """An effect ended, or never began; the core answers with the outcome's entry."""
 
     outcome: Outcome
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from healer.model.decision import Result
+from healer.model.decision import QUIET_VERBS, Result
 
 KEPT_SECONDS = 32 * 86400.0
 """How long taken actions are remembered: no limit may look further back."""
@@ -237,9 +237,10 @@ class Memory:
             generation=entry["generation"],
         )
         self.acted = [old for old in self.acted if at - old.at <= KEPT_SECONDS]
-        self.acted.append(
-            Acted(id=entry["id"], at=at, rule=entry["rule"], target=entry["target"], action=entry["action"])
-        )
+        if entry["action"] not in QUIET_VERBS:
+            self.acted.append(
+                Acted(id=entry["id"], at=at, rule=entry["rule"], target=entry["target"], action=entry["action"])
+            )
         if incident := self.incidents.get(entry["corr"]):
             incident.phase, incident.since = "acting", at
             incident.step, incident.attempt = entry["step"], entry["attempt"]
@@ -255,9 +256,10 @@ class Memory:
             return
         intent.ended = at
         intent.generation_after = entry.get("generation", "")
-        streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
-        streak.actions += 1
-        streak.last_end = at
+        if intent.action not in QUIET_VERBS:
+            streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
+            streak.actions += 1
+            streak.last_end = at
         if entry["result"] == Result.DONE.value and (incident := self.incidents.get(intent.incident)):
             incident.phase, incident.since = "verifying", at
         # Anything but done gets its verdict in the same breath (the core emits it), so that the log says so.

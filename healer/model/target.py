@@ -70,7 +70,9 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
         _S.SOFT_STOPPING: frozenset({_S.STOPPED, _S.HARD_STOPPING, _S.FAULT, _S.UNKNOWN}),
         _S.HARD_STOPPING: frozenset({_S.STOPPED, _S.FAULT, _S.UNKNOWN}),
         _S.FAULT: frozenset({_S.ACKNOWLEDGED, _S.HARD_STOPPING}),
-        _S.ACKNOWLEDGED: frozenset({_S.INITIALIZING, _S.STARTING, _S.RUNNING, _S.STOPPED, _S.PAUSED, _S.UNKNOWN, _S.FAULT}),
+        _S.ACKNOWLEDGED: frozenset(
+            {_S.INITIALIZING, _S.STARTING, _S.RUNNING, _S.STOPPED, _S.PAUSED, _S.UNKNOWN, _S.FAULT}
+        ),
     }
 )
 """Legal moves only. Fault is left by ``ack`` (or a hard stop), never by looking healthy for a moment."""
@@ -80,4 +82,6 @@ def check_move(subject: str, old: State, new: State) -> None:
     """Raise RefusedError, naming both states, when the move is not legal."""
     if new not in MOVES[old]:
         legal = ", ".join(sorted(state.value for state in MOVES[old]))
-        raise RefusedError(f"{subject} cannot go from {old.value} to {new.value}", hint=f"from {old.value} it may go to: {legal}")
+        raise RefusedError(
+            f"{subject} cannot go from {old.value} to {new.value}", hint=f"from {old.value} it may go to: {legal}"
+        )

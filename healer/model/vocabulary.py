@@ -117,7 +117,7 @@ def _targets() -> Iterator[Metric]:
     for kind in ("program", "container"):
         yield seldom.put(f"{kind}.restarts", Unit.COUNT, "times it was started again")
         yield seldom.put(
-            f"{kind}.exit_code", Unit.NUMBER, "of the last run, -N for signal N; unknown when nobody saw it"
+            f"{kind}.exit_code", Unit.NUMBER, "of the last run, 128 + N for signal N; unknown when nobody saw it"
         )
     yield seldom.put("program.state", Unit.WORD, "where it is in its life", words=STATES)
     yield seldom.put("process.count", Unit.COUNT, "processes that match, zombies left out")
@@ -135,7 +135,7 @@ def _probes() -> Iterator[Metric]:
     yield probe.put("tcp.ok", Unit.FLAG, "1 when the port took a connection in time")
     yield probe.put("tcp.latency", Unit.SECONDS, "until the connection stood")
     yield probe.put("command.ok", Unit.FLAG, "1 when it exited 0 and reported no error")
-    yield probe.put("command.rc", Unit.NUMBER, "exit code, -N for signal N")
+    yield probe.put("command.rc", Unit.NUMBER, "exit code, 128 + N for signal N")
     yield probe.put("command.latency", Unit.SECONDS, "until it exited")
     yield probe.put("command.value", Unit.NUMBER, "the number it printed")
     for kind in ("http", "command"):
@@ -184,6 +184,10 @@ def _core() -> Iterator[Metric]:
     yield fed.put("organ.load", Unit.RATIO, "CPU its targets use, of the whole host's", "organ")
     yield fed.put("organ.memory", Unit.RATIO, "memory its targets use, of the whole host's", "organ")
     yield fed.put("organ.restarts", Unit.COUNT, "restarts of its targets in the last 10 minutes", "organ")
+    yield fed.put("organ.up", Unit.RATIO, "targets of an organ that are up, of those known", "organ")
+    yield fed.put("organ.load", Unit.RATIO, "CPU the organ's targets use, of the whole host", "organ")
+    yield fed.put("organ.memory", Unit.RATIO, "memory the organ's targets use, of the whole host", "organ")
+    yield fed.put("organ.restarts", Unit.COUNT, "restarts of the organ's targets within ten minutes", "organ")
     yield fed.put("target.state", Unit.WORD, "where a target is in its life", "target", words=STATES)
     yield fed.put("target.bad", Unit.FLAG, "1 while an incident is open on the target", "target")
     yield fed.put("rule.state", Unit.WORD, "where a rule's incident on a target is in its life", "rule", "target")

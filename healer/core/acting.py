@@ -1,0 +1,420 @@
+"""From a condition that is true to an effect that was proved: decide, prove again, take the outcome, judge it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from healer.core.desk import Desk
+from healer.core.instance import Instance
+from healer.core.world import HOST
+from healer.gates import order
+from healer.gates.interface import Question, Refusal
+from healer.model.decision import Decision, Evidence, Outcome, Result, Withheld
+from healer.model.effect import Act, Cancel, Look
+from healer.model.limit import Backoff
+from healer.model.memory import OpenIntent
+from healer.model.mode import Mode, Profile, strictest
+from healer.model.organism import Health
+from healer.model.request import Request
+from healer.model.target import Target
+from healer.model.truth import Truth
+from healer.model.verbs import VERBS
+from healer.rules.rule import Step
+
+PATIENCE = 10.0
+"""Seconds a sealed intent stays good; after that its evidence is too old to act on."""
+RETRY = 1.0
+"""Seconds until a refusal that names no end is asked about again."""
+VERIFY_WITHIN = 30.0
+"""Seconds a step without ``verify`` has for its rule's condition to clear."""
+CRITICAL = 10
+
+Judge = Callable[[float], Truth]
+EvidenceOf = Callable[[Instance], tuple[Evidence, ...]]
+
+
+@dataclass(slots=True)
+class Proof:
+    """What will show whether an effect cured anything."""
+
+    intent: OpenIntent
+    armed: float
+    """Only what was seen after this second counts."""
+    deadline: float
+    stable_for: float
+    judge: Judge
+    true_since: float | None = None
+    harmony_before: float | None = None
+
+
+class Acting:
+    """The part of the core that wants effects and judges them."""
+
+    def __init__(self, desk: Desk, *, rules_hash: str, evidence: EvidenceOf) -> None:
+        self.desk = desk
+        self.rules_hash = rules_hash
+        self.proofs: dict[str, Proof] = {}
+        self.decisions: dict[str, Decision] = {}
+        """Decided and not yet ended."""
+        self._evidence = evidence
+
+    # Asking the gates -----------------------------------------------------------------------------------------
+
+    def question(self, instance: Instance, step: Step, target: Target, opened: float) -> Question:
+        """Everything the gates need to know about a rule's next step."""
+        rule = instance.rule
+        mode = self.desk.default_mode if rule.mode is None else rule.mode
+        modes = [*self._modes(target, rule.organ), (f"rule {rule.id}", mode)]
+        if lowered := self.desk.memory.modes.get(f"rule:{rule.id}"):
+            modes.append((f"rule {rule.id}, lowered", Mode.parse(lowered)))
+        if self.desk.profile is Profile.ECONOMY and rule.priority < CRITICAL:
+            modes.append(("profile economy: critical rules only", Mode.OBSERVE))
+        return replace(
+            self._plain(instance.key, step.action, target, opened),
+            rule=rule.id,
+            modes=tuple(modes),
+            cooldown=rule.cooldown,
+            limits=rule.limits,
+            backoff=rule.backoff,
+            settle=rule.settle,
+            spelled_out=rule.spelled_out,
+        )
+
+    def request_question(self, request: Request, action: str, target: Target) -> Question:
+        """The same for a request: no rule's cooldown, but every gate of the target and the host."""
+        plain = self._plain(f"request:{request.id}", action, target, request.at)
+        return replace(plain, spelled_out=bool(request.args.get("i_mean_it")))
+
+    def _plain(self, incident: str, action: str, target: Target, opened: float) -> Question:
+        """Ask for an action on a target as if no rule were behind it."""
+        return Question(
+            rule="",
+            incident=incident,
+            action=action,
+            target=target,
+            disruptive=VERBS[action].disruptive,
+            modes=tuple(self._modes(target, target.organ)),
+            cooldown=0.0,
+            limits=(),
+            backoff=Backoff(initial=0.0),
+            settle=0.0,
+            spelled_out=False,
+            opened=opened,
+            now=self.desk.now,
+            wall_us=self.desk.wall_us,
+            memory=self.desk.memory,
+            brakes=self.desk.world.brakes,
+            view=self.desk.world,
+        )
+
+    def _modes(self, target: Target, organ: str) -> list[tuple[str, Mode]]:
+        memory, desk = self.desk.memory, self.desk
+        organ = organ or target.organ
+        modes = [("organism", desk.mode), (f"target {target.id}", target.mode)]
+        if organ in desk.organ_modes:
+            modes.append((f"organ {organ}", desk.organ_modes[organ]))
+        modes += [
+            (f"{scope}, lowered by command", Mode.parse(memory.modes[scope]))
+            for scope in ("agent", f"organ:{organ}", target.id)
+            if scope in memory.modes
+        ]
+        if desk.profile is Profile.MAINTENANCE:
+            modes.append(("profile maintenance", Mode.OBSERVE))
+        return modes
+
+    # Deciding -------------------------------------------------------------------------------------------------
+
+    def attempt(self, instance: Instance, step: Step, number: int, because: str) -> Refusal | None:
+        """Ask the gates and decide; returns the refusal when one of them says no."""
+        desk = self.desk
+        incident = desk.memory.incidents[instance.key]
+        target = desk.world.targets.get(step.target, instance.target) if step.target else instance.target
+        question = self.question(instance, step, target, incident.opened)
+        instance.answers, instance.asked_at = order.ask_all(question), desk.now
+        refused = order.first_refusal(instance.answers)
+        if refused is not None:
+            gate, refusal = refused
+            desk.withhold(
+                Withheld(
+                    incident=instance.key,
+                    rule=instance.rule.id,
+                    target=target.id,
+                    action=step.action,
+                    gate=gate,
+                    because=refusal.because,
+                    at=desk.now,
+                )
+            )
+            return refusal
+        self._decide(
+            Decision(
+                id=self._next_id(),
+                incident=instance.key,
+                rule=instance.rule.id,
+                rules_hash=self.rules_hash,
+                step=number,
+                attempt=incident.attempt + 1,
+                action=step.action,
+                target=target.id,
+                params=step.params,
+                timeout=step.timeout,
+                deadline=desk.now + PATIENCE,
+                generation=desk.world.generation(target),
+                because=because,
+                evidence=self._evidence(instance),
+                actor=f"rule:{instance.rule.id}",
+                mode=strictest(mode for _, mode in question.modes),
+                priority=instance.rule.priority,
+                decided_at=desk.now,
+            )
+        )
+        return None
+
+    def obey(self, request: Request, action: str, target: Target, params: dict[str, object]) -> str:
+        """Decide for a request; returns why not, or an empty string."""
+        desk = self.desk
+        question = self.request_question(request, action, target)
+        refused = order.first_refusal(order.ask_all(question))
+        if refused is not None:
+            gate, refusal = refused
+            desk.withhold(
+                Withheld(
+                    incident=f"request:{request.id}",
+                    rule="",
+                    target=target.id,
+                    action=action,
+                    gate=gate,
+                    because=refusal.because,
+                    at=desk.now,
+                )
+            )
+            return f"{gate}: {refusal.because}"
+        self._decide(self._own_decision(request.id, action, target, params, request.who, question))
+        return ""
+
+    def tell(self, message: str, *, channel: str, incident: str) -> None:
+        """Notify a person. Only the kill switch silences it: a breaker that opens must be heard in any mode."""
+        if self.desk.memory.kill_switch:
+            self.desk.publish("alert.withheld", message=message)
+            return
+        decision = self._own_decision("", "notify", HOST, {"channel": channel, "message": message}, "", None)
+        self._decide(replace(decision, incident=incident, actor="agent", because=message))
+
+    def _own_decision(
+        self,
+        request: str,
+        action: str,
+        target: Target,
+        params: dict[str, object],
+        who: str,
+        question: Question | None,
+    ) -> Decision:
+        desk = self.desk
+        timeout = params.pop("timeout", VERIFY_WITHIN)
+        return Decision(
+            id=self._next_id(),
+            incident=f"request:{request}",
+            rule="",
+            rules_hash=self.rules_hash,
+            step=0,
+            attempt=1,
+            action=action,
+            target=target.id,
+            params=params,
+            timeout=float(timeout) if isinstance(timeout, int | float) else VERIFY_WITHIN,
+            deadline=desk.now + PATIENCE,
+            generation=desk.world.generation(target),
+            because=f"requested by {who}",
+            evidence=(),
+            actor=f"operator:{who}",
+            mode=strictest(mode for _, mode in question.modes) if question else Mode.AUTO,
+            priority=5,
+            request=request,
+            decided_at=desk.now,
+        )
+
+    def _next_id(self) -> str:
+        return f"i-{self.desk.memory.counter + 1}"
+
+    def _decide(self, decision: Decision) -> None:
+        """Reserve the target and ask for the seal."""
+        entry = self.desk.entry("intent", intent_fields(decision))
+        self.desk.memory.apply(entry)
+        self.decisions[decision.id] = decision
+        self.desk.out.append(Act(decision=decision, entry=entry))
+
+    # Between the seal and the effect --------------------------------------------------------------------------
+
+    def prove(self, decision_id: str, leaf: str, instance: Instance | None) -> None:
+        """Ask once more, now that the intent is durable; what no longer holds is cancelled as stale."""
+        desk = self.desk
+        intent, decision = desk.memory.intents.get(decision_id), self.decisions.get(decision_id)
+        if intent is None or decision is None:
+            desk.out.append(Cancel(id=decision_id, because="nobody remembers this decision"))
+            return
+        intent.leaf = leaf
+        if because := self._moved(decision, instance):
+            desk.out.append(Cancel(id=decision_id, because=because))
+
+    def _moved(self, decision: Decision, instance: Instance | None) -> str:
+        desk = self.desk
+        target = desk.world.targets.get(decision.target)
+        if target is None:
+            return f"{decision.target} is not looked after any more"
+        if desk.now > decision.deadline:
+            return f"{desk.now - decision.decided_at:.1f} s passed since the decision"
+        if (generation := desk.world.generation(target)) != decision.generation:
+            return f"{target.id} is another incarnation now ({decision.generation or 'none'} -> {generation or 'none'})"
+        if instance is not None:
+            if instance.truth is not Truth.TRUE:
+                return f"the condition is {instance.truth.value} now"
+            step = instance.rule.then[decision.step]
+            opened = desk.memory.incidents[instance.key].opened if instance.key in desk.memory.incidents else desk.now
+            question = replace(self.question(instance, step, target, opened), intent=decision.id)
+        elif decision.action == "notify":
+            return ""
+        else:
+            request = Request(id=decision.request, verb="act", who=decision.actor, at=decision.decided_at)
+            question = replace(self.request_question(request, decision.action, target), intent=decision.id)
+        refused = order.first_refusal(order.ask_again(question))
+        return f"{refused[0]}: {refused[1].because}" if refused else ""
+
+    # Outcome and verdict --------------------------------------------------------------------------------------
+
+    def ended(self, outcome: Outcome) -> OpenIntent | None:
+        """Seal how an effect ended; returns the intent it belongs to, None when nobody knows it."""
+        desk = self.desk
+        intent = desk.memory.intents.get(outcome.id)
+        self.decisions.pop(outcome.id, None)
+        if intent is None:
+            return None
+        fields: dict[str, object] = {
+            "of": intent.leaf,
+            "id": outcome.id,
+            "result": outcome.result.value,
+            "because": outcome.because,
+            "took_us": round(outcome.took * 1e6),
+            "generation": outcome.generation,
+        }
+        if outcome.rc is not None:
+            fields["rc"] = outcome.rc
+        if outcome.output:
+            fields |= {"output": outcome.output[:2000], "output_sha256": outcome.output_sha256}
+        if intent.leaf:
+            desk.note("outcome", "action.outcome", **fields)
+        else:
+            # The log never took the intent: it must not hold the outcome of something it does not know.
+            desk.memory.apply(desk.entry("outcome", fields))
+            desk.publish("action.outcome", **fields)
+        return intent
+
+    def await_proof(self, proof: Proof) -> None:
+        """Remember what would prove the effect, and look at once when that may count."""
+        proof.harmony_before = self.desk.harmony
+        self.proofs[proof.intent.id] = proof
+        self.desk.out.append(Look(target=proof.intent.target, because="an action on it ended"))
+
+    def judge(self, intent_id: str) -> tuple[OpenIntent, Result] | None:
+        """Look whether a proof is complete or has failed; returns the verdict, or None while it is open."""
+        proof, now = self.proofs[intent_id], self.desk.now
+        if proof.intent.action == "restart" and _same_incarnation(proof.intent):
+            return self.verdict(proof.intent, Result.UNVERIFIED, "it is still the same incarnation: nothing restarted")
+        if now >= proof.armed and proof.judge(now) is Truth.TRUE:
+            proof.true_since = now if proof.true_since is None else proof.true_since
+            if now - proof.true_since >= proof.stable_for:
+                return self.verdict(proof.intent, Result.VERIFIED, "the condition it had to reach holds")
+        else:
+            proof.true_since = None
+        if now >= proof.deadline:
+            return self.verdict(proof.intent, Result.UNVERIFIED, "what would prove it was not seen in time")
+        return None
+
+    def next_look(self, intent_id: str) -> float:
+        """When the proof should be judged again at the latest."""
+        proof = self.proofs[intent_id]
+        stable = proof.deadline if proof.true_since is None else proof.true_since + proof.stable_for
+        return min(proof.deadline, stable)
+
+    def verdict(self, intent: OpenIntent, result: Result, because: str) -> tuple[OpenIntent, Result]:
+        """Seal the verdict and free the target; opens the breaker where failures have added up."""
+        desk = self.desk
+        proof = self.proofs.pop(intent.id, None)
+        fields: dict[str, object] = {
+            "of": intent.leaf,
+            "id": intent.id,
+            "result": result.value,
+            "because": because,
+            "took_us": round((desk.now - intent.at) * 1e6),
+        }
+        if proof is not None and proof.harmony_before is not None and desk.harmony is not None:
+            fields["harmony_before"] = round(proof.harmony_before * 100)
+            fields["harmony_after"] = round(desk.harmony * 100)
+        desk.note("verdict", "action.verdict", **fields)
+        return intent, result
+
+    def breaker_tripped(self, intent: OpenIntent) -> bool:
+        """Open the breaker of this action and target when its failures have reached the threshold."""
+        desk = self.desk
+        key = f"{intent.action}@{intent.target}"
+        breaker = desk.memory.breakers.get(key)
+        if breaker is None or breaker.open or breaker.failures < desk.world.brakes.breaker_opens_after:
+            return False
+        desk.note(
+            "state",
+            "breaker.open",
+            subject=f"breaker:{key}",
+            **{"from": "closed", "to": "open"},
+            because=f"{breaker.failures} failures in a row",
+            target=intent.target,
+        )
+        return True
+
+    def request_proof(self, intent: OpenIntent, target: Target) -> Proof:
+        """What proves a requested action: the target's own sign, seen after the action."""
+        want = Health.FAILED if intent.action == "stop" else Health.HEALTHY
+        armed = (intent.ended or self.desk.now) + (0.0 if intent.action == "stop" else target.startup_grace)
+
+        def judge(_: float) -> Truth:
+            sign = self.desk.world.signs.get(target.id)
+            if sign is None or sign.at <= armed:
+                return Truth.UNKNOWN
+            return Truth.TRUE if sign.health is want else Truth.FALSE
+
+        return Proof(intent=intent, armed=armed, deadline=armed + VERIFY_WITHIN, stable_for=0.0, judge=judge)
+
+
+def _same_incarnation(intent: OpenIntent) -> bool:
+    return bool(intent.generation) and intent.generation == intent.generation_after
+
+
+def intent_fields(decision: Decision) -> dict[str, object]:
+    """The intent entry of a decision, without what the desk and the log add."""
+    return {
+        "id": decision.id,
+        "corr": decision.incident,
+        "action": decision.action,
+        "target": decision.target,
+        "generation": decision.generation,
+        "params": sealable(decision.params),
+        "rule": decision.rule,
+        "rules_hash": decision.rules_hash,
+        "step": decision.step,
+        "attempt": decision.attempt,
+        "actor": decision.actor,
+        "because": decision.because,
+        "evidence": [{"series": e.series, "value": e.value, "age_us": e.age_us} for e in decision.evidence],
+        "deadline_us": round(decision.deadline * 1e6),
+        "mode": decision.mode.word,
+        "request": decision.request,
+        "priority": decision.priority,
+    }
+
+
+def sealable(value: object) -> object:
+    """Make a value fit for the log, which has no floats: they become decimal strings, as do integers past 2^53."""
+    if isinstance(value, Mapping):
+        return {str(key): sealable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [sealable(inner) for inner in value]
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) >= 2**53):
+        return repr(value)
+    return value if isinstance(value, str | int | None) else str(value)

@@ -1,0 +1,307 @@
+"""Requests of people and programs: each is answered, sealed, and gated like anything the agent thinks of itself."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from healer.core.world import HOST
+from healer.errors import RefusedError
+from healer.model.event import Happened
+from healer.model.mode import Mode
+from healer.model.request import Request
+from healer.model.target import State, Target, check_move
+from healer.model.verbs import VERBS
+
+if TYPE_CHECKING:
+    from healer.core.core import Core
+
+FOREVER = 7 * 86400.0
+"""Seconds: the longest maintenance window; one that does not expire is a way to forget a host."""
+
+_MOVES = {
+    "run": ("start", State.STARTING),
+    "initialize": ("start", State.INITIALIZING),
+    "soft-stop": ("stop", State.SOFT_STOPPING),
+    "hard-stop": ("stop", State.HARD_STOPPING),
+    "restart": ("restart", State.STARTING),
+}
+"""Commands that are effects on a target: the verb that does it, and the state they ask to enter."""
+
+
+class Asking:
+    """The part of the core that answers requests."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+        self._answers: dict[str, Callable[[Request], str]] = {
+            "act": self._act,
+            "trigger": self._trigger,
+            "ack": self._ack,
+            "pause": self._pause,
+            "resume": self._resume,
+            "stop-healing": self._stop_healing,
+            "resume-healing": self._resume_healing,
+            "maintenance-add": self._maintenance_add,
+            "maintenance-end": self._maintenance_end,
+            "set-mode": self._set_mode,
+            "enable-rule": lambda request: self._switch(request, on=True),
+            "disable-rule": lambda request: self._switch(request, on=False),
+            "event": self._event,
+            "log-event": self._log_event,
+            "rebalance": self._rebalance,
+            "reflect": lambda _: "reflecting",
+            **dict.fromkeys(_MOVES, self._move),
+        }
+
+    def take(self, request: Request) -> None:
+        """Answer one request; the answer is an entry of the log and a word on the bus."""
+        desk = self._core.desk
+        try:
+            answer, because = "accepted", self._answer(request)
+        except RefusedError as refused:
+            answer, because = "refused", str(refused)
+        desk.note(
+            "request",
+            "request.answered",
+            id=request.id,
+            verb=request.verb,
+            who=request.who,
+            args={"subject": request.subject, **_plain(request.args)},
+            answer=answer,
+            because=because,
+        )
+
+    def _answer(self, request: Request) -> str:
+        handler = self._answers.get(request.verb)
+        if handler is None:
+            raise RefusedError(f"unknown request {request.verb!r}", hint=f"one of: {', '.join(sorted(self._answers))}")
+        return handler(request)
+
+    # Effects --------------------------------------------------------------------------------------------------
+
+    def _target(self, request: Request) -> Target:
+        target = self._core.world.targets.get(request.subject)
+        if target is None:
+            known = ", ".join(sorted(self._core.world.targets)) or "none"
+            raise RefusedError(f"no target {request.subject!r}", hint=f"known targets: {known}")
+        return target
+
+    def _act(self, request: Request) -> str:
+        action = str(request.args.get("action", ""))
+        verb = VERBS.get(action)
+        if verb is None:
+            raise RefusedError(f"no action {action!r}", hint=f"one of: {', '.join(sorted(VERBS))}")
+        target = HOST if request.subject in {"", "agent", HOST.id} and not verb.needs_target else self._target(request)
+        if "*" not in verb.kinds and target.kind not in verb.kinds:
+            raise RefusedError(
+                f"{action} does not apply to a {target.kind}", hint=f"it does to: {', '.join(verb.kinds)}"
+            )
+        return self._obey(request, action, target, dict(request.args.get("params") or {}))
+
+    def _obey(self, request: Request, action: str, target: Target, params: dict[str, object]) -> str:
+        refused = self._core.acting.obey(request, action, target, params)
+        if refused:
+            raise RefusedError(f"withheld by {refused}")
+        return f"{action} of {target.id} goes ahead"
+
+    def _move(self, request: Request) -> str:
+        """A command that moves a target through its states; an illegal move is refused by name."""
+        if request.subject == "agent":
+            raise RefusedError(f"{request.verb} of the agent itself is its service manager's to do")
+        target = self._target(request)
+        action, to = _MOVES[request.verb]
+        check_move(target.id, self._core.state(target.id), to)
+        params: dict[str, object] = {"grace": 0.0} if request.verb == "hard-stop" else {}
+        return self._obey(request, action, target, params)
+
+    def _trigger(self, request: Request) -> str:
+        found = [one for one in self._core.instances.values() if one.rule.id == request.subject]
+        if not found:
+            raise RefusedError(f"no rule {request.subject!r} with a target", hint="healer rules list")
+        wanted = request.args.get("target")
+        chosen = [one for one in found if wanted in {None, one.target.id}]
+        opened = [one for one in chosen if self._core.trigger(one)]
+        if not opened:
+            raise RefusedError(
+                f"rule {request.subject} was not triggered: its condition is not true, or its incident is open already"
+            )
+        return f"triggered for {', '.join(one.target.id for one in opened)}"
+
+    # Acknowledging, pausing -----------------------------------------------------------------------------------
+
+    def _ack(self, request: Request) -> str:
+        """Clear a fault and re-arm this rule or target, and no other."""
+        core, memory = self._core, self._core.desk.memory
+        subject = request.subject
+        keys = [key for key, one in memory.incidents.items() if subject in {one.target, one.rule, key}]
+        breakers = [key for key, one in memory.breakers.items() if one.open and key.partition("@")[2] == subject]
+        if core.world.targets.get(subject) is None and not keys:
+            raise RefusedError(
+                f"nothing called {subject!r} to acknowledge", hint="a target id, a rule id, or RULE@TARGET"
+            )
+        because = f"acknowledged by {request.who}"
+        given_up = [key for key in keys if memory.incidents[key].phase == "given-up"]
+        for key in breakers:
+            core.note_state(f"breaker:{key}", "open", "closed", because)
+        for key in given_up:
+            core.close_incident(key, because)
+        if target := core.world.targets.get(subject):
+            core.leave_fault(target, because)
+        if not given_up and not breakers:
+            return f"{subject} had nothing to acknowledge"
+        return f"{len(given_up)} incidents and {len(breakers)} breakers re-armed"
+
+    def _pause(self, request: Request) -> str:
+        scope = self._scope(request.subject)
+        if scope != "agent":
+            state = self._core.state(scope)
+            check_move(scope, state, State.PAUSING)
+            self._core.note_state(f"target:{scope}", state.value, State.PAUSED.value, f"paused by {request.who}")
+        return self._lower(scope, Mode.OBSERVE, request.who, "paused")
+
+    def _resume(self, request: Request) -> str:
+        scope = self._scope(request.subject)
+        memory = self._core.desk.memory
+        if scope not in memory.modes:
+            raise RefusedError(f"{scope} is not paused")
+        if scope != "agent" and memory.states.get(scope) == State.PAUSED.value:
+            self._core.resume_target(self._core.world.targets[scope], f"resumed by {request.who}")
+        self._core.desk.note("mode", "mode.changed", scope=scope, mode="configured", who=request.who, because="resumed")
+        return f"{scope} is back to its configured mode"
+
+    def _scope(self, subject: str) -> str:
+        known = subject == "agent" or subject in self._core.world.targets or subject.startswith(("organ:", "rule:"))
+        if not known:
+            raise RefusedError(f"no target {subject!r}")
+        return subject
+
+    def _set_mode(self, request: Request) -> str:
+        try:
+            mode = Mode.parse(str(request.args.get("mode", "")))
+        except KeyError:
+            words = ", ".join(mode.word for mode in Mode)
+            raise RefusedError(f"no mode {request.args.get('mode')!r}", hint=f"one of: {words}") from None
+        scope = self._scope(request.subject)
+        if scope == "agent" and mode > self._core.desk.mode:
+            raise RefusedError(
+                f"mode {mode.word} is above the configured {self._core.desk.mode.word}",
+                hint="commands may only lower it; raising is a change of configuration",
+            )
+        return self._lower(scope, mode, request.who, "set")
+
+    def _lower(self, scope: str, mode: Mode, who: str, because: str) -> str:
+        self._core.desk.note("mode", "mode.changed", scope=scope, mode=mode.word, who=who, because=because)
+        return f"{scope} is in mode {mode.word} now"
+
+    # Brakes ---------------------------------------------------------------------------------------------------
+
+    def _stop_healing(self, request: Request) -> str:
+        self._core.kill_switch(on=True, because=f"stop-healing by {request.who}")
+        return "nothing is done any more until resume-healing"
+
+    def _resume_healing(self, request: Request) -> str:
+        because = f"resume-healing by {request.who}"
+        if self._core.desk.memory.safe_mode:
+            self._core.leave_safe_mode(because)
+        self._core.kill_switch(on=False, because=because)
+        return "healing goes on"
+
+    def _maintenance_add(self, request: Request) -> str:
+        seconds = request.args.get("for")
+        if not isinstance(seconds, int | float) or not 0 < seconds <= FOREVER:
+            raise RefusedError("a maintenance window must expire", hint=f"for: between 0 and {FOREVER:g} seconds")
+        selector = request.args.get("selector") or ({"target": request.subject} if request.subject != "agent" else {})
+        if not selector:
+            raise RefusedError("a maintenance window over nothing", hint="a target, a selector, or all: true")
+        key = f"m-{request.id}"
+        desk = self._core.desk
+        desk.note(
+            "maintenance",
+            "maintenance.started",
+            id=key,
+            op="add",
+            selector=_plain(selector),
+            owner=str(request.args.get("owner") or request.who),
+            reason=str(request.args.get("reason") or "no reason given"),
+            until_us=desk.wall_us + round(seconds * 1e6),
+        )
+        return key
+
+    def _maintenance_end(self, request: Request) -> str:
+        key = str(request.args.get("id", ""))
+        if key not in self._core.desk.memory.maintenance:
+            raise RefusedError(f"no maintenance {key!r}", hint="healer maintenance list")
+        self._end_maintenance(key, request.who, "ended by hand")
+        return f"{key} ended"
+
+    def _end_maintenance(self, key: str, who: str, because: str) -> None:
+        window = self._core.desk.memory.maintenance[key]
+        self._core.desk.note(
+            "maintenance",
+            "maintenance.ended",
+            id=key,
+            op="end",
+            selector=window.selector,
+            owner=who,
+            reason=because,
+            until_us=window.until_us,
+        )
+
+    def expire(self) -> None:
+        """End the maintenance windows whose time is over. What happened inside is judged again, never replayed."""
+        now = self._core.desk.wall_us
+        for key, window in list(self._core.desk.memory.maintenance.items()):
+            if now >= window.until_us:
+                self._end_maintenance(key, "agent", "its time is over")
+
+    # Rules and events -----------------------------------------------------------------------------------------
+
+    def _switch(self, request: Request, *, on: bool) -> str:
+        if request.subject not in {one.rule.id for one in self._core.instances.values()}:
+            raise RefusedError(f"no rule {request.subject!r} with a target", hint="healer rules list")
+        old, new = ("disabled", "enabled") if on else ("enabled", "disabled")
+        self._core.note_state(f"rule:{request.subject}", old, new, f"by {request.who}")
+        return f"{request.subject} is {new}"
+
+    def _event(self, request: Request) -> str:
+        topic = str(request.args.get("topic", ""))
+        self._core.desk.publish(topic, **_plain(request.args.get("data") or {}))
+        return f"published {topic}"
+
+    def _log_event(self, request: Request) -> str:
+        self.seal_event(str(request.args.get("type", "")), _plain(request.args.get("data") or {}), request.who)
+        return "sealed"
+
+    def seal_event(self, kind: str, data: dict[str, Any], who: str) -> None:
+        """Seal an event of the operator's own."""
+        if not kind or not all(part.isidentifier() for part in kind.replace("-", "_").split(".")):
+            raise RefusedError(f"{kind!r} is no event type", hint="dotted words, such as user.login")
+        self._core.desk.note("event", kind, type=kind, data=data, who=who)
+
+    def _rebalance(self, request: Request) -> str:
+        del request
+        opened = self._core.balance()
+        return f"balancing rules evaluated, {opened} incidents opened"
+
+    def heard(self, event: Happened) -> None:
+        """Take a fact about the agent itself."""
+        if event.topic == "kill-switch":
+            self._core.kill_switch(on=bool(event.data.get("on")), because=str(event.data.get("because", "the file")))
+        elif event.topic == "safe-mode" and not self._core.desk.memory.safe_mode:
+            self._core.safe_mode(str(event.data.get("because", "")))
+        elif event.topic == "lifecycle":
+            self._core.desk.note("lifecycle", "agent.lifecycle", **event.data)
+        elif event.topic == "rules":
+            self._core.desk.note("rules", "rules.loaded", **event.data)
+        elif event.topic == "heartbeat":
+            self._core.desk.note("heartbeat", "", **event.data)
+        elif event.topic == "alert":
+            self._core.acting.tell(str(event.data["message"]), channel="", incident="agent")
+        elif event.topic == "seal":
+            self.seal_event(str(event.data["type"]), dict(event.data["data"]), str(event.data["who"]))
+
+
+def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
+    from healer.core.acting import sealable
+
+    made = sealable(dict(value))
+    return made if isinstance(made, dict) else {}

@@ -1,0 +1,83 @@
+"""One rule bound to one target, and what has been confirmed of its condition so far."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from healer.gates.interface import Answer
+from healer.model.target import Target
+from healer.model.truth import Truth
+from healer.rules.rule import Rule
+
+
+@dataclass(slots=True)
+class Instance:
+    """Evidence gathered for one rule on one target. Nothing here is safety state: a crash only makes it start again."""
+
+    rule: Rule
+    target: Target
+    truth: Truth = Truth.UNKNOWN
+    clear: Truth = Truth.UNKNOWN
+    proof: dict[int, Truth] = field(default_factory=dict)
+    """Truth of the verification of each step."""
+    confirmed: float = 0.0
+    """Seconds for which the condition has been TRUE, gaps of UNKNOWN left out."""
+    true_since: float | None = None
+    unknown_since: float | None = None
+    clear_since: float | None = None
+    samples: deque[Truth] = field(default_factory=lambda: deque(maxlen=1))
+    retry_at: float = 0.0
+    """Not before this second is an action tried (again)."""
+    answers: tuple[Answer, ...] = ()
+    """What the gates said the last time they were asked."""
+    asked_at: float | None = None
+    told_unknown: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rule.samples:
+            self.samples = deque(maxlen=self.rule.samples.of)
+
+    @property
+    def key(self) -> str:
+        """``RULE@TARGET``."""
+        return f"{self.rule.id}@{self.target.id}"
+
+    @property
+    def cleared(self) -> bool:
+        """Whether the trouble is known to be gone."""
+        return self.clear is Truth.TRUE if self.rule.clear is not None else self.truth is Truth.FALSE
+
+    def saw(self, truth: Truth, now: float) -> None:
+        """Take the truth of a fresh sample in."""
+        self.samples.append(truth)
+        self._time(truth, now)
+        self.truth = truth
+
+    def _time(self, truth: Truth, now: float) -> None:
+        if truth is Truth.TRUE:
+            if self.unknown_since is not None and now - self.unknown_since > self.rule.for_:
+                self.confirmed = 0.0  # a gap longer than the wait itself proves nothing any more
+            self.unknown_since = None
+            self.true_since = now if self.true_since is None else self.true_since
+            return
+        if self.true_since is not None:
+            self.confirmed += now - self.true_since
+            self.true_since = None
+        if truth is Truth.FALSE:
+            self.confirmed, self.unknown_since = 0.0, None
+        elif self.unknown_since is None:
+            self.unknown_since = now
+
+    def confirmed_in(self, now: float) -> float:
+        """Seconds of TRUE still missing; 0 when ``for`` is satisfied, infinity while the count of samples is not."""
+        if self.truth is not Truth.TRUE or self.true_since is None:
+            return float("inf")
+        if self.rule.samples and sum(truth is Truth.TRUE for truth in self.samples) < self.rule.samples.bad:
+            return float("inf")
+        return max(0.0, self.rule.for_ - self.confirmed - (now - self.true_since))
+
+    def rearm(self) -> None:
+        """Forget what was gathered: only what is seen from now on counts."""
+        self.truth = self.clear = Truth.UNKNOWN
+        self.proof.clear()
+        self.samples.clear()
+        self.confirmed, self.true_since, self.unknown_since, self.clear_since = 0.0, None, None, None

@@ -1,0 +1,158 @@
+"""Decisions and outcomes become entries here: the only writer of the log, the only maker of sealed intents."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit import canonical
+from audit.errors import AuditError
+from audit.reader import Log
+from audit.writer import Receipt, Writer
+from healer.clock import Clock
+from healer.errors import SealError
+from healer.model.decision import Decision, SealedIntent
+from healer.model.effect import Act, Note
+from healer.model.memory import Memory
+
+RESERVED_KINDS = frozenset({"outcome", "verdict", "state", "lifecycle"})
+"""What may use the space kept back for a full disk: how things ended, never a new beginning."""
+
+
+@dataclass(slots=True)
+class AuditClock:
+    """The agent's clock as the log wants it: integer microseconds."""
+
+    clock: Clock
+
+    def wall_us(self) -> int:
+        """Microseconds since 1970."""
+        return round(self.clock.wall() * 1e6)
+
+    def mono_us(self) -> int:
+        """Microseconds since boot, suspend included."""
+        return round(self.clock.now() * 1e6)
+
+    def boot_id(self) -> str:
+        """The kernel's boot id."""
+        return self.clock.boot_id()
+
+
+class Record:
+    """Seals batches in the order given; one batch is one block (or shares one with its neighbours)."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        clock: Clock,
+        *,
+        sealed: Callable[[SealedIntent], None],
+        refused: Callable[[Decision, SealError], None],
+        broken: Callable[[SealError], None],
+    ) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._sealed, self._refused, self._broken = sealed, refused, broken
+        self._pending = 0
+        self._idle: asyncio.Event = asyncio.Event()
+        self._idle.set()
+        self.failed: SealError | None = None
+        """Why nothing can be sealed any more; None while it can."""
+        self.entries = 0
+        """Sealed since the start."""
+        self.sealed_at: float | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything submitted is durable."""
+        return self._pending == 0
+
+    def submit(self, batch: Sequence[Note | Act]) -> None:
+        """Seal a batch; the callbacks given at construction hear of each intent, on the loop's thread."""
+        if not batch:
+            return
+        entries = [effect.fields if isinstance(effect, Note) else effect.entry for effect in batch]
+        reserve = all(entry["kind"] in RESERVED_KINDS for entry in entries)
+        loop = asyncio.get_running_loop()
+        self._pending += 1
+        self._idle.clear()
+        try:
+            future = self._writer.submit(entries, reserve=reserve)
+        except AuditError as exc:
+            loop.call_soon(self._settle, batch, None, exc)
+            return
+        future.add_done_callback(lambda done: self._hand_over(loop, batch, done))
+
+    def _hand_over(
+        self, loop: asyncio.AbstractEventLoop, batch: Sequence[Note | Act], done: "Future[list[Receipt]]"
+    ) -> None:
+        """Runs in the writer's thread (or, inline, in this one)."""
+        error = done.exception()
+        receipts = None if error else done.result()
+        try:
+            loop.call_soon_threadsafe(self._settle, batch, receipts, error)
+        except RuntimeError:
+            return  # the loop has ended: what is durable is durable, and nobody is left to act on it
+
+    def _settle(self, batch: Sequence[Note | Act], receipts: list[Receipt] | None, error: BaseException | None) -> None:
+        self._pending -= 1
+        if self._pending == 0:
+            self._idle.set()
+        if receipts is None:
+            self._failed(batch, error)
+            return
+        self.sealed_at = self._clock.now()
+        self.entries += len(receipts)
+        for effect, receipt in zip(batch, receipts, strict=True):
+            if isinstance(effect, Act):
+                self._sealed(
+                    SealedIntent(decision=effect.decision, leaf=receipt.leaf, seq=receipt.seq, sealed_at=self.sealed_at)
+                )
+
+    def _failed(self, batch: Sequence[Note | Act], error: BaseException | None) -> None:
+        because = error.message if isinstance(error, AuditError) else repr(error)
+        failure = SealError(f"the log took nothing: {because}", hint="seal or stop: nothing is done until it does")
+        if self.failed is None:
+            self.failed = failure
+            self._broken(failure)
+        for effect in batch:
+            if isinstance(effect, Act):
+                self._refused(effect.decision, failure)
+
+    async def flush(self) -> None:
+        """Wait until everything submitted is durable, or has failed."""
+        await self._idle.wait()
+
+
+def recall(folder: Path, snapshot: tuple[int, str, Mapping[str, Any]] | None) -> tuple[Memory, int]:
+    """Fold the safety state from the log in ``folder``; returns it and the number of entries folded.
+
+    ``snapshot`` (height, header hash, body of `Memory.to_json`) saves the work below its height when the log holds
+    exactly that header there; otherwise it is ignored. Raises AuditError when the log cannot be read.
+    """
+    with Log.open(folder) as log:
+        start, memory = _from_snapshot(log, snapshot)
+        folded = 0
+        for sealed in log.entries(start):
+            fields = canonical.decode(sealed.octets)
+            if fields["kind"] == "intent":
+                fields["leaf"] = sealed.leaf
+            memory.apply(fields)
+            folded += 1
+    return memory, folded
+
+
+def _from_snapshot(log: Log, snapshot: tuple[int, str, Mapping[str, Any]] | None) -> tuple[int, Memory]:
+    if snapshot is None:
+        return 0, Memory()
+    height, header, body = snapshot
+    row = log.row(height)
+    if row is None or hashlib.sha256(row.hdr).hexdigest() != header:
+        return 0, Memory()
+    try:
+        return height + 1, Memory.from_json(body)
+    except (KeyError, TypeError, ValueError):
+        return 0, Memory()

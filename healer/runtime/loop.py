@@ -1,0 +1,175 @@
+"""The inbox and the loop: one event after the other through the core, and what it wants carried out."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from healer.clock import Clock
+from healer.core.core import Core
+from healer.errors import SealError
+from healer.model.decision import Decision, Outcome, Result, SealedIntent
+from healer.model.effect import Act, Cancel, Effect, Look, Note, Publish, Snapshot, Withhold
+from healer.model.event import Event, Finished, Happened, Sealed, Tick
+from healer.record import Record
+from healer.runtime.bus import Bus
+from healer.runtime.dispatch import Dispatch
+
+_log = logging.getLogger("healer.loop")
+
+
+class Loop:
+    """Feeds the core. Every event is handled to its end, in order, on the loop's thread; nothing here waits."""
+
+    def __init__(
+        self,
+        *,
+        core: Core,
+        clock: Clock,
+        bus: Bus,
+        look: Callable[[str], object],
+        progressed: Callable[[], None],
+    ) -> None:
+        self.core = core
+        self._clock, self._bus = clock, bus
+        self._look, self._progressed = look, progressed
+        self.record: Record
+        self.dispatch: Dispatch
+        """Both are given by `attach`: they call back into the loop."""
+        self._group: asyncio.TaskGroup | None = None
+        self._inbox: deque[Event] = deque()
+        self._handling = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._cancelled: dict[str, str] = {}
+        self.dead: asyncio.Future[None] | None = None
+        self.lag = 0.0
+        """Seconds the last tick came late: how busy this loop is."""
+        self.latency = 0.0
+        """Seconds the last event took from the inbox through the core."""
+        self.handled = 0
+        self.snapshot_wanted = False
+
+    def attach(self, record: Record, dispatch: Dispatch) -> None:
+        """Complete the circle."""
+        self.record, self.dispatch = record, dispatch
+
+    async def run(self) -> None:
+        """Own the effects until cancelled; raises what the core raised: a bug there must be loud."""
+        self.dead = asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            self.begin()
+            try:
+                await self.dead
+            finally:
+                self._group = None
+                if self._timer is not None:
+                    self._timer.cancel()
+
+    def begin(self) -> None:
+        """Take up what an earlier run left, and set the first timer."""
+        self._carry_out(self.core.recover())
+        self._pump()
+
+    def put(self, event: Event) -> None:
+        """Take an event in; it is handled before this returns, unless another one is being handled now."""
+        self._inbox.append(event)
+        if self._group is not None:
+            self._pump()
+
+    # Callbacks of record and dispatch --------------------------------------------------------------------------
+
+    def sealed(self, intent: SealedIntent) -> None:
+        """An intent is durable: ask the core once more, then let it happen."""
+        decision = intent.decision
+        self.put(Sealed(id=decision.id, leaf=intent.leaf, at=self._clock.now()))
+        because = self._cancelled.pop(decision.id, None)
+        if because is not None:
+            self._end(decision, Result.STALE, because)
+        elif self._group is not None:
+            self.dispatch.carry_out(intent, self._group)
+
+    def refused(self, decision: Decision, failure: SealError) -> None:
+        """The log did not take an intent: nothing happens, and the core must know."""
+        self._end(decision, Result.REFUSED, str(failure))
+
+    def broken(self, failure: SealError) -> None:
+        """The log takes nothing any more: look and tell, but do nothing."""
+        _log.critical("seal.failed", extra={"because": str(failure)})
+        self.put(Happened(topic="safe-mode", data={"because": str(failure)}, at=self._clock.now()))
+
+    def finished(self, outcome: Outcome) -> None:
+        """An effect ended."""
+        self.put(Finished(outcome=outcome))
+
+    def _end(self, decision: Decision, result: Result, because: str) -> None:
+        at = self._clock.now()
+        self.put(Finished(outcome=Outcome(id=decision.id, result=result, because=because, at=at, took=0.0)))
+
+    # The pump --------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        if self._handling:
+            return
+        self._handling = True
+        try:
+            while self._inbox:
+                started = self._clock.now()
+                self._carry_out(self.core.handle(self._inbox.popleft()))
+                self.handled += 1
+                self.latency = self._clock.now() - started
+        except Exception as exc:  # noqa: BLE001 - carried to the owner: the pump runs inside callbacks of others
+            if self.dead is not None and not self.dead.done():
+                self.dead.set_exception(exc)
+        finally:
+            self._handling = False
+        self._set_timer()
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        batch: list[Note | Act] = []
+        for effect in effects:
+            match effect:
+                case Note() | Act():
+                    batch.append(effect)
+                case Look():
+                    self._look(effect.target)
+                case Cancel():
+                    self._cancelled[effect.id] = effect.because
+                case Snapshot():
+                    self.snapshot_wanted = True
+                case Publish() | Withhold():
+                    pass  # told below, or said by the note that goes with it
+        self.record.submit(batch)
+        self._tell(effects)
+
+    def _tell(self, effects: list[Effect]) -> None:
+        now = self._clock.now()
+        for effect in effects:
+            if isinstance(effect, Publish):
+                self._bus.publish(effect.topic, effect.data, now)
+            elif isinstance(effect, Note) and effect.topic:
+                self._bus.publish(effect.topic, effect.fields, now)
+            elif isinstance(effect, Act):
+                self._bus.publish("action.intended", effect.entry, now)
+
+    # Time ------------------------------------------------------------------------------------------------------
+
+    def _set_timer(self) -> None:
+        if self._group is None:
+            return
+        due = self.core.due()
+        if self._timer is not None:
+            if due == self._timer_at:
+                return
+            self._timer.cancel()
+        self._timer_at = due
+        delay = max(0.0, due - self._clock.now())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        now = self._clock.now()
+        self._timer = None
+        self.lag = max(0.0, now - self._timer_at)
+        self.put(Tick(at=now, wall=self._clock.wall()))
+        self._progressed()
