@@ -133,11 +133,7 @@ def signed_octets(header_octets: bytes) -> bytes:
 
 def join_body(entries: Iterable[bytes]) -> bytes:
     """Return (unsigned 32-bit big-endian length ‖ octets) for each entry."""
-    parts = []
-    for entry in entries:
-        parts.append(len(entry).to_bytes(4, "big"))
-        parts.append(entry)
-    return b"".join(parts)
+    return b"".join([part for entry in entries for part in (len(entry).to_bytes(4, "big"), entry)])
 
 
 def split_body(body: bytes) -> list[bytes]:

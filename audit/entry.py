@@ -189,7 +189,7 @@ _SHAPES: Final = {kind: _shape(fields) for kind, fields in KINDS.items()}
 
 
 def check(entry: Mapping[str, object]) -> None:
-    """Raise ``Malformed`` unless the entry has the fields of its kind, all of them, and no others.
+    """Raise ``Malformed`` unless the entry has the fields of its kind, all of them, no others, and fits the profile.
 
     Raises ``UnknownVersion`` for a version, a kind or a field that this code does not know.
     """
@@ -201,10 +201,14 @@ def check(entry: Mapping[str, object]) -> None:
         raise UnknownVersion(f"entry kind {str(kind)[:40]!r} is not known here")
     types = shape.types
     for name, value in entry.items():
-        if type(value) is not types.get(name):
+        found = type(value)
+        if found is not types.get(name):
             if name not in types:
-                raise UnknownVersion(f"entry kind {kind} has no field {name[:60]!r}")
+                raise UnknownVersion(f"entry kind {kind} has no field {str(name)[:60]!r}")
             raise Malformed(f"{kind}: field {name} must be {_WORDS[types[name]]}")
+        # Names are the table's and texts are looked at by the encoder, so most fields need no second look.
+        if found is not str and not (found is int and 0 <= value <= canonical.MAX_INTEGER):  # type: ignore[operator]
+            canonical.check(value)
     if not shape.required <= entry.keys():
         raise Malformed(f"{kind}: missing {', '.join(sorted(shape.required - entry.keys()))}")
     for name, words in shape.words:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count, repeat
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple, Self
@@ -268,7 +269,6 @@ class Writer:
         full = [{**stamp, **fields, "v": entry.VERSION, "node": self._node, "seq": 0} for fields in entries]
         for one in full:
             entry.check(one)
-            canonical.check(one)
         job = _Job(entries=full, reserve=reserve, taken=now, future=Future())
         with self._turn:
             self._admit(len(full))
@@ -304,7 +304,7 @@ class Writer:
 
     def _gather(self, job: _Job) -> tuple[list[_Job], _Job | None, bool]:
         """Return the jobs of one group, the one that no longer fits, and whether the end was reached."""
-        jobs, count = [job], len(job.entries)
+        jobs, taken = [job], len(job.entries)
         while True:
             try:
                 following = self._queue.get_nowait()
@@ -312,8 +312,8 @@ class Writer:
                 return jobs, None, False
             if following is None:
                 return jobs, None, True
-            count += len(following.entries)
-            if count > block.MAX_ENTRIES:
+            taken += len(following.entries)
+            if taken > block.MAX_ENTRIES:
                 return jobs, following, False
             jobs.append(following)
 
@@ -406,10 +406,11 @@ class Writer:
         self._resolve(group, header)
 
     def _resolve(self, group: _Group, header: block.Header) -> None:
-        height, digest, leaves, seq = header.height, self._hash, group.leaves, header.first
+        height, digest, seq = header.height, self._hash, header.first
         for job, start in group.jobs:
             end = start + len(job.entries)
-            receipts = [Receipt(seq + place, height, leaves[place].hex(), digest) for place in range(start, end)]
+            leaves = [leaf.hex() for leaf in group.leaves[start:end]]
+            receipts = list(map(Receipt, count(seq + start), repeat(height), leaves, repeat(digest)))
             with contextlib.suppress(Exception):  # cancelled by its owner: the entries are sealed all the same
                 job.future.set_result(receipts)
 
@@ -448,13 +449,12 @@ class Writer:
 
 
 def _encode(entries: list[dict[str, object]], first: int, ledger: Ledger) -> tuple[list[bytes], list[bytes], set[str]]:
-    octets, kinds = [], set()
     for seq, one in enumerate(entries, first):
         one["seq"] = seq
-        octets.append(canonical.encode_checked(one))
-        kinds.add(str(one["kind"]))
+    octets = canonical.encode_all(entries)
     if sum(map(len, octets)) + 4 * len(octets) > SUBMISSION_OCTETS:
         raise Malformed(f"one submission may have {SUBMISSION_OCTETS} octets")
+    kinds = {str(one["kind"]) for one in entries}
     leaves = merkle.leaf_hashes(octets)
     if "intent" in kinds or "outcome" in kinds:
         for one, leaf in zip(entries, leaves, strict=True):
