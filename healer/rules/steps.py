@@ -65,7 +65,7 @@ class Steps(Shape):
             known = (*self._verbs, *self._common.fields)
             near = suggestion(entry.key, known)
             hint = near if near.startswith("did") else f"verbs are: {', '.join(self._verbs)}"
-            problems.add(entry.mark, f"unknown verb '{entry.key}'", hint)
+            problems.add(entry.mark, f"unknown verb or key '{entry.key}'", hint)
         if not own:
             problems.add(node.mark, "a step without a verb", f"verbs are: {', '.join(self._verbs)}")
         if len(own) > 1 and not unknown:

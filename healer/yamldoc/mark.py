@@ -51,9 +51,13 @@ class Problems:
         return bool(self.found)
 
     def check(self, subject: str) -> None:
-        """Raise ConfigError with everything that was found, in the order of the text; nothing if nothing was."""
-        if not self.found:
-            return
+        """Raise ConfigError with everything that was found; nothing if nothing was."""
+        if self.found:
+            raise self.error(subject)
+
+    def error(self, subject: str) -> ConfigError:
+        """Everything that was found, in the order of the text, as the error to raise."""
         lines = tuple(str(problem) for problem in sorted(set(self.found)))
         count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-        raise ConfigError(f"{subject}: {count}: {lines[0]}", problems=lines)
+        first = lines[0] if lines else "it cannot be used"
+        return ConfigError(f"{subject}: {count}: {first}", problems=lines)

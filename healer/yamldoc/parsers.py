@@ -150,7 +150,7 @@ class Number(Shape):
         value = node.value if isinstance(node, Scalar) else None
         if isinstance(value, bool) or not isinstance(value, int | float) or not self._fits(value):
             raise self.wrong(node, problems)
-        return _between(node, value, self._least, self._most, problems)
+        return _between(node, float(value), self._least, self._most, problems)
 
     @staticmethod
     def _fits(value: float) -> bool:

@@ -1,0 +1,275 @@
+"""Every key of organism.yaml, declared once: the loader, the JSON Schema and the reference are made of this."""
+
+from collections.abc import Callable
+
+from healer.config.targets import MODES, PATH, PROGRAM, TARGET, URL, address
+from healer.config.values import EVENTS
+from healer.errors import HealerError
+from healer.model.limit import Brakes
+from healer.model.mode import Profile
+from healer.model.organism import ORGANS
+from healer.model.target import EMPTY
+from healer.yamldoc.mark import Problems
+from healer.yamldoc.node import Node, Scalar
+from healer.yamldoc.parsers import NAME, Count, Duration, Number, Ratio, Size, Text, Word
+from healer.yamldoc.secret import TextOrSecret
+from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values
+
+Check = Callable[[str], object]
+"""Raises HealerError (with ``offset`` where it has one) for a text that is no expression."""
+
+
+class Expression(Shape):
+    """A numeric expression over metrics; the language lives elsewhere, and is handed in."""
+
+    says = "an expression such as max(disk.used)"
+
+    def __init__(self, check: Check | None) -> None:
+        self._check = check
+
+    def read(self, node: Node, problems: Problems) -> str:
+        """The text, checked."""
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value.strip():
+            raise self.wrong(node, problems)
+        try:
+            if self._check:
+                self._check(node.value)
+        except HealerError as exc:
+            problems.add(node.at(getattr(exc, "offset", 0)), exc.message, exc.hint)
+            raise Bad from exc
+        return node.value
+
+    def schema(self) -> Schema:
+        """A string."""
+        return {"type": "string", "minLength": 1}
+
+
+class Bound(Shape):
+    """A number, or a ratio, duration or size with its unit."""
+
+    says = "a number, 80%, 30s or 64MiB"
+
+    def read(self, node: Node, problems: Problems) -> float:
+        """The number in base units."""
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            for unit in (Ratio, Duration, Size):
+                try:
+                    return unit.parse(node.value)
+                except Mistake:
+                    continue
+            raise self.wrong(node, problems)
+        return Number().read(node, problems)
+
+    def schema(self) -> Schema:
+        """A number or text."""
+        return {"type": ["number", "string"]}
+
+
+class Version(Shape):
+    """The version of the format."""
+
+    says = "version: 1"
+
+    def read(self, node: Node, problems: Problems) -> int:
+        """1."""
+        if not isinstance(node, Scalar) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
+            raise self.wrong(node, problems)
+        if node.value != 1:
+            problems.add(node.mark, f"version {node.text} is not known here", "this agent reads version 1")
+            raise Bad
+        return 1
+
+    def schema(self) -> Schema:
+        """The constant."""
+        return {"const": 1}
+
+
+def _seconds(name: str, default: float, shown: str, doc: str, least: float = 0.1) -> Field:
+    return Field(name=name, shape=Duration(least), default=default, shown=shown, doc=doc)
+
+
+_RULES = Record(
+    Field(
+        name="files",
+        shape=ListOf(Text(longest=1024), alone=True),
+        doc="rule files and patterns, relative to this file; without it, the rules that ship with the agent",
+    ),
+    Field(name="default_mode", shape=MODES, doc="how far a rule may go that does not say"),
+)
+_SENSORS = Record(
+    Field(
+        name="host",
+        shape=Record(
+            _seconds("every", 2.0, "2s", "CPU, memory, pressure, network"),
+            _seconds("slow_every", 30.0, "30s", "disks, temperatures, users", 1.0),
+        ),
+        default={"every": 2.0, "slow_every": 30.0},
+        doc="the host itself",
+    ),
+    Field(
+        name="self",
+        shape=Record(_seconds("every", 5.0, "5s", "interval")),
+        default={"every": 5.0},
+        doc="the agent itself",
+    ),
+    _seconds("timeout", 5.0, "5s", "a look at the host is given up after this"),
+)
+_B = Brakes()
+_LIMITS = Record(
+    Field(
+        name="actions_per_hour", shape=Count(0, 100_000), default=_B.actions_per_hour, shown="60", doc="on this host"
+    ),
+    Field(name="concurrent", shape=Count(1, 1000), default=_B.concurrent, shown="4", doc="actions at the same time"),
+    Field(
+        name="group_unavailable",
+        shape=Count(1, 10_000),
+        default=_B.group_unavailable,
+        shown="1",
+        doc="members of one group that may be away or under treatment at once",
+    ),
+    Field(
+        name="group_unavailable_percent",
+        shape=Ratio(),
+        default=_B.group_unavailable_percent,
+        shown="50%",
+        doc="the same as a share, rounded down; the smaller bound wins, but never below one member",
+    ),
+    Field(name="breaker_backoff_after", shape=Count(1, 1000), default=2, shown="2", doc="failures until pauses begin"),
+    Field(
+        name="breaker_opens_after", shape=Count(1, 1000), default=5, shown="5", doc="failures until nothing is tried"
+    ),
+    _seconds("breaker_healthy_for", _B.breaker_healthy_for, "1h", "health that closes an open breaker", 1.0),
+    Field(name="mass_failure_count", shape=Count(2, 10_000), default=3, shown="3", doc="this many sick, and"),
+    Field(name="mass_failure_ratio", shape=Ratio(0.01), default=0.5, shown="50%", doc="this share of a group sick"),
+    _seconds(
+        "mass_failure_window", _B.mass_failure_window, "1m", "within this: then it is the agent that is wrong", 1.0
+    ),
+    Field(
+        name="saturation_psi",
+        shape=Ratio(0.05),
+        default=_B.saturation_psi,
+        shown="60%",
+        doc="pressure (cpu, memory or io) above which nothing is restarted",
+    ),
+    build=lambda values, _: Brakes(**values),
+)
+_REFLECT = Record(_seconds("every", 60.0, "60s", "how often the agent assesses itself and the host", 1.0))
+
+
+def _harmony(values: Values, problems: Problems) -> Values:
+    if not values["balance"] < values["warn"] <= values["recovered"]:
+        problems.add(values.mark, "these thresholds are out of order", "balance < warn <= recovered")
+        raise Bad
+    return values
+
+
+_HARMONY = Record(
+    _seconds("every", 30.0, "30s", "how often harmony is checked", 1.0),
+    Field(name="warn", shape=Number(1, 100), default=80.0, shown="80", doc="below: a warning"),
+    Field(
+        name="balance", shape=Number(1, 100), default=70.0, shown="70", doc="below: the balancing rules are evaluated"
+    ),
+    Field(name="recovered", shape=Number(1, 100), default=85.0, shown="85", doc="from here on all is well again"),
+    build=_harmony,
+)
+_AUDIT = Record(
+    Field(name="anchor", shape=ListOf(PATH, alone=True), default=(), doc="further files for a copy of the log's head"),
+    Field(
+        name="events",
+        shape=ListOf(Text(longest=256), alone=True),
+        default=EVENTS,
+        shown=f"[{', '.join(EVENTS)}]",
+        doc="topics of the bus that are sealed by themselves; * matches",
+    ),
+    _seconds("verify_every", 300.0, "5m", "how often the agent verifies its own log", 1.0),
+    _seconds("heartbeat", 60.0, "1m", "how often a sign of life is sealed", 1.0),
+)
+_STORE = Record(
+    _seconds("keep", 30 * 86400.0, "30d", "how long history is kept", 60.0),
+    _seconds("sample_every", 10.0, "10s", "how often a value is written to history", 1.0),
+    _seconds("snapshot_every", 60.0, "1m", "how often the memory is written down for a fast start", 1.0),
+)
+
+
+def _loopback(text: str) -> str:
+    host = address(text).rpartition(":")[0].strip("[]")
+    if host not in {"127.0.0.1", "::1", "localhost"}:
+        raise Mistake(
+            f"{host} is not loopback", "ports beyond loopback need TLS and tokens, which this agent has not yet"
+        )
+    return text
+
+
+_API = Record(
+    Field(
+        name="socket", shape=PATH, default="", doc="Unix socket; else /run/healer/healer.sock, or in the state folder"
+    ),
+    Field(name="tcp", shape=Text(called="host:port", parse=_loopback), default="", doc="a port on loopback as well"),
+)
+_KIND = Field(name="kind", shape=Text(), required=True, doc="kind of channel")
+_CHANNEL = ByKind(
+    {
+        "journal": Record(_KIND, name="journal"),
+        "webhook": Record(
+            _KIND,
+            Field(name="url", shape=URL, required=True, doc="gets a CloudEvent as JSON by POST; no secrets in it"),
+            Field(name="headers", shape=MapOf(TextOrSecret()), default=EMPTY, doc="sent along; secrets by reference"),
+            _seconds("timeout", 10.0, "10s", "a try is given up after this"),
+            name="webhook",
+        ),
+    }
+)
+
+
+def _organ(check: Check | None) -> Record:
+    vital = Record(
+        Field(
+            name="value", shape=Expression(check), doc="an expression over metrics; required unless it is a default one"
+        ),
+        Field(name="healthy", shape=Bound(), doc="at this value and better, score 100"),
+        Field(name="critical", shape=Bound(), doc="at this value and worse, score 1"),
+        Field(name="weight", shape=Number(0, 1000), doc="0 leaves a default vital out"),
+        name="vital",
+        build=lambda values, _: values,
+    )
+    return Record(
+        Field(name="weight", shape=Number(0.001, 1000), default=1.0, shown="1", doc="its weight in harmony"),
+        Field(name="mode", shape=MODES, doc="ceiling for actions on its targets"),
+        Field(
+            name="vitals",
+            shape=MapOf(vital, pattern=r"[a-z][a-z0-9_]{0,31}", named="vital"),
+            default=EMPTY,
+            doc="vitals",
+        ),
+        name="organ",
+    )
+
+
+def document(check: Check | None = None) -> Record:
+    """The whole of organism.yaml."""
+    profiles = Word((profile.value for profile in Profile), means=Profile)
+    return Record(
+        Field(name="version", shape=Version(), required=True, doc="write version: 1"),
+        Field(name="node", shape=Text(pattern=NAME, called="a name"), doc="name of this host; else its host name"),
+        Field(name="mode", shape=MODES, doc="ceiling for everything"),
+        Field(name="profile", shape=profiles, default=Profile.FULL, shown="full", doc="what the agent runs of itself"),
+        Field(name="rules", shape=_RULES, doc="where rules come from"),
+        Field(name="plugins", shape=ListOf(PATH, alone=True), default=(), doc="root-owned folders with plug-ins"),
+        Field(name="organs", shape=MapOf(_organ(check), keys=ORGANS, named="organ"), default=EMPTY, doc="organs"),
+        Field(name="sensors", shape=_SENSORS, doc="how often the agent looks"),
+        Field(name="targets", shape=ListOf(TARGET), default=(), doc="what is looked after"),
+        Field(name="programs", shape=ListOf(PROGRAM), default=(), doc="what the agent runs itself"),
+        Field(name="limits", shape=_LIMITS, default=_B, doc="ceilings for the whole host"),
+        Field(name="reflect", shape=_REFLECT, doc="self-assessment"),
+        Field(name="harmony", shape=_HARMONY, doc="the whole organism's score"),
+        Field(name="audit", shape=_AUDIT, doc="the sealed log"),
+        Field(name="store", shape=_STORE, doc="what can be rebuilt"),
+        Field(name="api", shape=_API, doc="where the agent listens"),
+        Field(
+            name="notify",
+            shape=MapOf(_CHANNEL, pattern=NAME, named="channel"),
+            default=EMPTY,
+            doc="ways to tell people",
+        ),
+        name="organism",
+    )

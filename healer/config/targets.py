@@ -1,0 +1,217 @@
+"""Every key a target or program can have, declared once per kind."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from healer.model.mode import Mode
+from healer.model.organism import ORGANS
+from healer.model.target import EMPTY, Target
+from healer.model.verbs import SIGNALS
+from healer.yamldoc.mark import Problems
+from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Size, Text, Word
+from healer.yamldoc.secret import TextOrSecret
+from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Values
+
+MODES = Word((mode.word for mode in Mode), means=Mode.parse)
+NAMED = Text(pattern=NAME, called="a name")
+ARGV = ListOf(Text(), least=1, most=256)
+_ORGAN_OF = {"http": "lungs", "tcp": "lungs", "file": "stomach", "command": "heart"}
+_REQUIRED = Text(pattern=rf"[a-z]+:{NAME}", called="kind:name or group:NAME")
+
+
+def http_url(text: str) -> str:
+    """An http or https address without a password in it; raises Mistake."""
+    scheme, _, rest = text.partition("://")
+    host = rest.split("/", 1)[0]
+    if scheme not in {"http", "https"} or not host or any(char.isspace() for char in text):
+        raise Mistake(f"'{text[:60]}' is not an address", "http://... or https://...")
+    if "@" in host:
+        raise Mistake("a password in an address", "name it: headers: {Authorization: {credential: NAME}}")
+    return text
+
+
+def address(text: str) -> str:
+    """``host:port``; raises Mistake."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port[:6]) < 65536 or any(char.isspace() for char in host):
+        raise Mistake(f"'{text[:60]}' is not host:port", "127.0.0.1:8080, or [::1]:8080")
+    return text
+
+
+URL = Text(called="an http or https address", parse=http_url)
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or "\0" in text:
+        raise Mistake(f"'{text[:60]}' is not an absolute path", "begin it with /")
+    return text
+
+
+PATH = Text(called="an absolute path", parse=_path)
+
+
+def _common(organ: str, *, every: float, shown: str) -> tuple[Field, ...]:
+    return (
+        Field(name="name", shape=NAMED, required=True, doc="unique within its kind"),
+        Field(name="organ", shape=Word(ORGANS), default=organ, shown=organ, doc="the organ it belongs to"),
+        Field(
+            name="labels", shape=MapOf(Text(), pattern=NAME, named="label"), default=EMPTY, doc="your own words on it"
+        ),
+        Field(name="groups", shape=ListOf(NAMED, alone=True), default=(), doc="groups it is a member of"),
+        Field(
+            name="requires",
+            shape=ListOf(_REQUIRED, alone=True),
+            default=(),
+            doc="targets it cannot do without (all of them), or group:NAME (any member)",
+        ),
+        Field(name="mode", shape=MODES, default=Mode.AUTO, shown="auto", doc="ceiling for actions on it"),
+        Field(
+            name="startup_grace",
+            shape=Duration(0.0, 86400.0),
+            default=2.0,
+            shown="2s",
+            doc="after a start or action, what is seen does not count for this long",
+        ),
+        Field(name="every", shape=Duration(0.1, 86400.0), default=every, shown=shown, doc="interval between looks"),
+    )
+
+
+_SEEN = (
+    Field(name="timeout", shape=Duration(0.05, 3600.0), default=5.0, shown="5s", doc="a look is given up after this"),
+    Field(name="max_age", shape=Duration(0.1, 86400.0), doc="what was seen counts for this long; else three looks"),
+)
+_JSON = Record(
+    Field(name="state", shape=Text(), doc="path in the reply to a word, such as status.name"),
+    Field(name="error", shape=Text(), doc="path to a flag or text that says there is an error"),
+    Field(name="message", shape=Text(), doc="path to a text for people"),
+    Field(name="value", shape=Text(), doc="path to a number"),
+    Field(name="metrics", shape=MapOf(Text(), pattern=NAME), doc="further numbers: name -> path"),
+)
+_HTTP = (
+    Field(name="url", shape=URL, required=True, doc="address asked with GET; no secrets in it"),
+    Field(
+        name="expect",
+        shape=Record(
+            Field(
+                name="status",
+                shape=ListOf(Count(100, 599), least=1, alone=True),
+                doc="statuses that are fine; else 2xx",
+            ),
+            Field(name="body", shape=Text(), doc="text that the answer must hold"),
+        ),
+        doc="what a good answer looks like",
+    ),
+    Field(name="headers", shape=MapOf(TextOrSecret()), default=EMPTY, doc="sent along; secrets by reference"),
+    Field(name="json", shape=_JSON, doc="what to read out of a JSON reply"),
+    Field(name="verify_tls", shape=Flag(), default=True, shown="true", doc="false: any certificate will do"),
+)
+_TCP = (
+    Field(name="host", shape=Text(longest=255), default="127.0.0.1", shown="127.0.0.1", doc="host name or address"),
+    Field(name="port", shape=Count(1, 65535), required=True, doc="port"),
+)
+_FILE = (
+    Field(name="path", shape=PATH, required=True, doc="the file"),
+    Field(name="match", shape=Text(), doc="plain text looked for in it"),
+    Field(
+        name="max_size", shape=Size(1, 2**30), default=1048576.0, shown="1MiB", doc="at most this much of it is read"
+    ),
+    Field(name="checksum", shape=Flag(), default=False, shown="false", doc="true: hash its content at every look"),
+)
+_COMMAND = (
+    Field(name="argv", shape=ARGV, required=True, doc="the command, no shell; it prints a number or JSON"),
+    Field(name="json", shape=_JSON, doc="what to read out of its JSON"),
+    Field(name="user", shape=NAMED, doc="account to run as; else the agent's own"),
+    Field(name="env", shape=MapOf(Text(empty=True)), default=EMPTY, doc="added to a clean environment"),
+)
+_CONTAINER = (Field(name="container", shape=NAMED, doc="its name or id in Docker; else the target's name"),)
+_PROCESS = (
+    Field(name="process", shape=Text(), doc="pattern over the program's name (* and ?)"),
+    Field(name="cmdline", shape=Text(), doc="pattern over the whole command line (* and ?)"),
+    Field(name="user", shape=NAMED, doc="account it runs as"),
+    Field(name="pidfile", shape=PATH, doc="file that holds its pid; never trusted alone"),
+)
+
+
+def _ready(values: Values, problems: Problems) -> Mapping[str, Any]:
+    ways = [key for key in ("http", "tcp", "file", "command") if values[key] is not None]
+    if len(ways) != 1:
+        problems.add(values.mark, f"expected one ready check, found {len(ways)}", "one of: http, tcp, file, command")
+        raise Bad
+    return {ways[0]: values[ways[0]], "within": values["within"]}
+
+
+_READY = Record(
+    Field(name="http", shape=URL, doc="answers 2xx or 3xx"),
+    Field(name="tcp", shape=Text(called="host:port", parse=address), doc="takes connections"),
+    Field(name="file", shape=Text(), doc="exists; relative to cwd"),
+    Field(name="command", shape=ARGV, doc="exits 0"),
+    Field(
+        name="within", shape=Duration(0.1, 3600.0), default=30.0, shown="30s", doc="else it is not counted as started"
+    ),
+    build=_ready,
+)
+_STOP = Record(
+    Field(name="signal", shape=Word(SIGNALS), default="TERM", shown="TERM", doc="sent first, to its whole group"),
+    Field(name="grace", shape=Duration(0.0, 3600.0), default=5.0, shown="5s", doc="until KILL"),
+)
+_PROGRAM = (
+    Field(name="command", shape=ARGV, required=True, doc="the command, no shell"),
+    Field(name="cwd", shape=PATH, default="/", shown="/", doc="working directory"),
+    Field(name="env", shape=MapOf(Text(empty=True)), default=EMPTY, doc="added to a clean environment"),
+    Field(name="user", shape=NAMED, doc="account to run as; else the agent's own"),
+    Field(name="autostart", shape=Flag(), default=True, shown="true", doc="started with the agent"),
+    Field(name="ready", shape=_READY, doc="how to tell that it can do its work"),
+    Field(name="stop", shape=_STOP, default={"signal": "TERM", "grace": 5.0}, doc="how it is stopped"),
+    Field(
+        name="on_stop",
+        shape=Word(("stop", "keep")),
+        doc="what happens to it when the agent stops; else stop in a terminal, keep as a service",
+    ),
+)
+_NOT_SPEC = ("kind", "name", "organ", "labels", "groups", "requires", "mode", "startup_grace")
+
+
+def _target(kind: str, values: Values, problems: Problems) -> Target:
+    if kind == "process" and not any(values[key] for key in ("process", "cmdline", "user", "pidfile")):
+        problems.add(values.mark, "nothing to find the process by", "give process, cmdline, user or pidfile")
+        raise Bad
+    spec = {key: value for key, value in values.items() if key not in _NOT_SPEC and value is not None}
+    return Target(
+        kind=kind,
+        name=values["name"],
+        organ=values["organ"],
+        groups=values["groups"],
+        labels=tuple(sorted(values["labels"].items())),
+        requires=values["requires"],
+        mode=values["mode"],
+        startup_grace=values["startup_grace"],
+        spec=spec,
+    )
+
+
+def _of_kind(kind: str, own: tuple[Field, ...], *, every: float = 10.0, shown: str = "10s") -> Record:
+    word = Field(name="kind", shape=Word((kind,)), required=True, doc="kind of target")
+    common = _common(_ORGAN_OF.get(kind, "heart"), every=every, shown=shown)
+    return Record(
+        word, *common, *_SEEN, *own, name=kind, build=lambda values, problems: _target(kind, values, problems)
+    )
+
+
+PROGRAM = Record(
+    *_common("heart", every=1.0, shown="1s"),
+    *_PROGRAM,
+    name="program",
+    build=lambda values, problems: _target("program", values, problems),
+)
+TARGET = ByKind(
+    {
+        "process": _of_kind("process", _PROCESS, every=5.0, shown="5s"),
+        "container": _of_kind("container", _CONTAINER, every=5.0, shown="5s"),
+        "unit": _of_kind("unit", (), every=5.0, shown="5s"),
+        "http": _of_kind("http", _HTTP),
+        "tcp": _of_kind("tcp", _TCP),
+        "file": _of_kind("file", _FILE),
+        "command": _of_kind("command", _COMMAND, every=60.0, shown="60s"),
+    },
+    hints={"program": "programs stand under programs:, without a kind"},
+)

@@ -1,0 +1,141 @@
+"""The configuration as values: what the rest of the agent is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from healer.model.anatomy import DEFAULT_VITALS
+from healer.model.limit import Brakes
+from healer.model.mode import Mode, Profile
+from healer.model.organism import ORGANS, Vital
+from healer.model.target import EMPTY, Target
+from healer.yamldoc.secret import Secret
+
+EVENTS = ("health.check.*", "security.*", "user.*", "service.*", "system.*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Where rules come from, and how far one may go that does not say."""
+
+    files: tuple[str, ...] | None = None
+    """Paths and patterns, relative to ``base``; None: the shipped rules. Empty: no rules, on purpose."""
+    base: Path = field(default_factory=Path)
+    default_mode: Mode = Mode.OBSERVE
+    place: str = "rules.files"
+    """Where ``files`` was written, for messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organ:
+    """What the configuration says about one organ."""
+
+    weight: float = 1.0
+    mode: Mode = Mode.AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sensors:
+    """How often the agent looks where no target says so. Seconds."""
+
+    host_every: float = 2.0
+    host_slow_every: float = 30.0
+    """Disks, temperatures, users: what costs more and changes less."""
+    self_every: float = 5.0
+    timeout: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Harmony:
+    """When harmony is checked, and what follows. Seconds, and points of 100."""
+
+    every: float = 30.0
+    warn: float = 80.0
+    balance: float = 70.0
+    recovered: float = 85.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """The sealed log. Seconds."""
+
+    anchor: tuple[str, ...] = ()
+    """Further places (files) for a copy of the last head."""
+    events: tuple[str, ...] = EVENTS
+    """Topics (globs) of the bus that are sealed by themselves."""
+    verify_every: float = 300.0
+    heartbeat: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """What can be rebuilt: history and snapshots. Seconds."""
+
+    keep: float = 30 * 86400.0
+    sample_every: float = 10.0
+    snapshot_every: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Where the agent listens."""
+
+    socket: str = ""
+    """Path; empty: /run/healer/healer.sock where that folder is ours, else healer.sock in the state folder."""
+    tcp: str = ""
+    """``127.0.0.1:8080`` or ``[::1]:8080``; empty: no port at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """A way to tell people."""
+
+    name: str
+    kind: str
+    """``journal`` or ``webhook``."""
+    url: str = ""
+    headers: Mapping[str, str | Secret] = field(default_factory=lambda: EMPTY)
+    timeout: float = 10.0
+
+
+JOURNAL = Channel(name="journal", kind="journal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything an operator can set. Made by `healer.config.load_config` only."""
+
+    node: str
+    """What this host is called in the log and in messages."""
+    mode: Mode = Mode.AUTO
+    """The ceiling for everything."""
+    profile: Profile = Profile.FULL
+    rules: Rules = field(default_factory=Rules)
+    plugins: tuple[str, ...] = ()
+    organs: Mapping[str, Organ] = field(default_factory=lambda: dict.fromkeys(ORGANS, Organ()))
+    vitals: tuple[Vital, ...] = DEFAULT_VITALS
+    """The default ones with what ``organs:`` changes, adds and (weight 0) leaves out."""
+    sensors: Sensors = field(default_factory=Sensors)
+    targets: tuple[Target, ...] = ()
+    """All of them; programs (kind ``program``) come first."""
+    limits: Brakes = field(default_factory=Brakes)
+    reflect_every: float = 60.0
+    harmony: Harmony = field(default_factory=Harmony)
+    audit: Audit = field(default_factory=Audit)
+    store: Store = field(default_factory=Store)
+    api: Api = field(default_factory=Api)
+    notify: Mapping[str, Channel] = field(default_factory=lambda: {"journal": JOURNAL})
+    """Channels by name; ``journal`` is always there."""
+    source: str = ""
+    """The file it came from; empty for a mapping."""
+    hash: str = ""
+    """SHA-256 (hex) over the file's octets, or the mapping, and the overlay."""
+
+    @property
+    def programs(self) -> tuple[Target, ...]:
+        """The targets that the agent runs itself."""
+        return tuple(target for target in self.targets if target.kind == "program")
+
+    def target(self, target_id: str) -> Target | None:
+        """The target of that id."""
+        return next((target for target in self.targets if target.id == target_id), None)
