@@ -1,0 +1,219 @@
+import os
+import sqlite3
+import stat
+import threading
+
+import pytest
+
+from healer.errors import HealerError
+from healer.history import History, Thinner
+from healer.model.observation import Observation, Unknown, labels
+from healer.model.unit import Unit
+from healer.store.store import IncidentRecord, Store
+
+
+def disk(at, value=0.5, mount="/"):
+    return Observation(metric="disk.used", labels=labels(mount=mount), value=value, unit=Unit.RATIO, at=at)
+
+
+def flag(at, value):
+    return Observation(metric="program.up", value=value, unit=Unit.FLAG, at=at)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def history(path):
+    opened = History(path, linger=0.01)
+    opened.start()
+    yield opened
+    assert opened.close()
+
+
+EPISODE = IncidentRecord(incident="r@t", opened=1.0, rule="r", target="t", phase="firing")
+
+
+async def test_readings_become_history_on_the_wall_clock(history):
+    history.record([disk(95.0), Unknown(metric="disk.used", because="gone", at=95.0)], now=100.0, wall=1_000_000.0)
+    assert history.flush()
+    (sample,) = await history.samples("disk.used", 0.0)
+    assert (sample.at, sample.value, sample.labels) == (999_995.0, 0.5, labels(mount="/"))
+    assert (history.written, history.lost, history.trouble) == (1, 0, "")
+
+
+async def test_incidents_and_snapshots_go_the_same_way(history):
+    history.save_incident(EPISODE)
+    history.save_snapshot(7, "a" * 64, {"counter": 3}, wall=5.0)
+    assert history.flush()
+    assert await history.incidents() == [EPISODE]
+    assert (history.latest_snapshot().height, history.latest_snapshot().body) == (7, {"counter": 3})
+
+
+async def test_pruning_forgets(history):
+    history.record([disk(1.0), disk(50.0)], now=0.0, wall=0.0)
+    history.prune(40.0)
+    assert history.flush()
+    assert [one.at for one in await history.samples("disk.used", 0.0)] == [50.0]
+
+
+def test_closing_writes_what_waits(path):
+    history = History(path, linger=60.0)
+    history.start()
+    history.record([disk(1.0)], now=1.0, wall=1.0)
+    assert history.close()
+    store = Store(path)
+    assert len(store.samples("disk.used", 0.0)) == 1
+    store.close()
+
+
+def test_closing_what_never_started_is_no_error(path):
+    assert History(path).close()
+    assert not path.exists()
+
+
+class Held:
+    """Keeps the writer at work until told, as a disk that does not answer would."""
+
+    def __init__(self, history):
+        self.reached, self.go = threading.Event(), threading.Event()
+        history._put(self)
+        assert self.reached.wait(5)
+
+    def __call__(self, _store):
+        self.reached.set()
+        assert self.go.wait(5)
+
+
+def test_a_disk_that_hangs_holds_nobody_and_what_is_too_much_is_counted(path):
+    history = History(path, capacity=5, linger=0.0, resolution=0.0)
+    history.start()
+    held = Held(history)
+    for at in range(8):
+        history.record([disk(float(at))], now=0.0, wall=0.0)
+    assert history.lost == 3
+    assert not history.flush(0.01)
+    assert not history.close(0.01)
+    held.go.set()
+    assert history.close()
+    assert (history.written, history.lost) == (6, 3)
+
+
+def test_too_many_records_are_counted_too(path, monkeypatch):
+    monkeypatch.setattr("healer.history._MOST_JOBS", 2)
+    history = History(path, linger=0.0)
+    history.start()
+    held = Held(history)
+    for _ in range(5):
+        history.save_incident(EPISODE)
+    assert history.lost == 3
+    held.go.set()
+    assert history.close()
+
+
+async def test_without_a_place_to_write_the_agent_goes_on_and_the_loss_is_told(tmp_path, caplog):
+    history = History(tmp_path / "missing" / "state.db", linger=0.0)
+    history.start()
+    for at in range(3):
+        history.record([disk(at * 100.0), disk(at * 100.0, mount="/var")], now=0.0, wall=0.0)
+        assert history.flush()
+    assert history.lost == 6
+    assert "cannot make" in history.trouble
+    assert history.latest_snapshot() is None
+    with pytest.raises(HealerError, match="there is no history: cannot make"):
+        await history.samples("disk.used", 0.0)
+    assert [record.message for record in caplog.records] == ["history.failed"]  # once, not once per batch
+    history.path.parent.mkdir()
+    history.record([disk(1000.0)], now=0.0, wall=0.0)
+    assert history.flush()
+    assert (history.trouble, history.written) == ("", 1)
+    assert history.close()
+
+
+def test_a_damaged_file_is_replaced_at_the_start(path):
+    path.write_bytes(b"garbage" * 1000)
+    history = History(path, linger=0.0)
+    history.start()
+    history.record([disk(1.0)], now=0.0, wall=0.0)
+    assert history.flush()
+    assert (history.written, len(history.set_aside)) == (1, 1)
+    assert history.close()
+
+
+def damage_inside(path):
+    """Leave the head as it is and overwrite the rest."""
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(path.stat().st_size - 4096))
+
+
+def test_a_file_damaged_inside_is_replaced_when_it_is_met_and_nothing_is_lost(path, caplog):
+    store = Store(path)
+    store.save_snapshot(1, "a" * 64, {"x": "y" * 100_000}, taken=0.0)
+    store.close()
+    damage_inside(path)
+    history = History(path, linger=0.0)
+    history.start()
+    assert history.latest_snapshot() is None
+    history.save_snapshot(2, "b" * 64, {"counter": 1}, wall=1.0)
+    history.record([disk(1.0)], now=0.0, wall=0.0)
+    assert history.flush()
+    assert history.latest_snapshot().height == 2
+    assert (history.lost, history.trouble, len(history.set_aside)) == (0, "", 1)
+    assert path.with_name("state.db.aside-1").exists()
+    assert "store.set_aside" in [record.message for record in caplog.records]
+    assert history.close()
+
+
+def test_one_record_that_cannot_be_written_does_not_take_the_next_with_it(history):
+    history.save_snapshot(1, "a" * 64, {"x": float("nan")}, wall=1.0)
+    history.save_incident(EPISODE)
+    assert history.flush()
+    assert (history.lost, history.written) == (1, 1)
+
+
+def test_somebody_elses_lock_costs_records_and_not_the_agent(path):
+    history = History(path, linger=0.0)
+    history.start()
+    history._store._engine.dispose()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with history._store._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=1")
+    history.save_incident(EPISODE)
+    assert history.flush()
+    assert history.lost == 1
+    assert "locked" in history.trouble
+    other.close()
+    assert history.close()
+
+
+def test_the_file_is_private(history, path):
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def passed(thinner, readings):
+    return [one.at for one in readings if thinner.passes(one)]
+
+
+def test_numbers_are_thinned_per_series_to_the_resolution():
+    readings = [disk(float(at), mount=mount) for at in range(25) for mount in ("/", "/var")]
+    assert passed(Thinner(10.0), readings) == [0.0, 0.0, 10.0, 10.0, 20.0, 20.0]
+
+
+def test_every_turn_of_a_flag_is_kept():
+    values = [1, 1, 0, 0, 1, 1]
+    assert passed(Thinner(10.0), [flag(float(at), value) for at, value in enumerate(values)]) == [0.0, 2.0, 4.0]
+
+
+def test_a_clock_of_another_boot_does_not_silence_a_series():
+    assert passed(Thinner(10.0), [disk(1e6), disk(5.0), disk(6.0)]) == [1e6, 5.0]
+
+
+def test_series_without_end_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("healer.history._MOST_SERIES", 10)
+    thinner = Thinner(10.0)
+    assert len(passed(thinner, [disk(1.0, mount=f"/{n}") for n in range(100)])) == 100
+    assert len(thinner._last) <= 10
