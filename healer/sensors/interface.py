@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from healer.model.observation import Reading
+from healer.model.observation import Reading, labels
+from healer.model.target import Target
 
 Push = Callable[[Sequence[Reading]], None]
 """Hand over readings at once, outside a look (an exit, a container event). Called on the loop's thread."""
@@ -46,6 +47,20 @@ class Sensor(ABC):
 
     async def close(self) -> None:  # noqa: B027 - as open
         """Let go of everything ``open`` took. Never raises. Default: nothing to do."""
+
+
+class TargetSensor(Sensor):
+    """A sensor that looks at one target, in the target's own time (``every``, ``timeout``, ``max_age`` of its spec)."""
+
+    def __init__(self, target: Target, *, every: float = 10.0, margin: float = 0.0) -> None:
+        spec = target.spec
+        self.patience = float(spec.get("timeout") or 5.0)
+        """Seconds the target has to answer."""
+        beat = float(spec.get("every") or every)
+        timeout = self.patience + margin  # where running out of patience is a fact about the target, the look goes on
+        kept = float(spec.get("max_age") or 3 * beat + timeout)
+        super().__init__(name=target.id, every=beat, timeout=timeout, max_age=kept, target=target.id)
+        self.marks = labels(target=target.id)
 
 
 class QuickSensor(Sensor):
