@@ -7,6 +7,7 @@ from healer.model.anatomy import DEFAULT_VITALS, ENERGY, vitals_markdown
 from healer.model.organism import ORGANS
 from healer.model.unit import Unit
 from healer.model.vocabulary import METRICS
+from healer.rules import expression
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "organism.md"
 NAME = re.compile(r"[a-z_]+(?:\.[a-z_0-9]+)+")
@@ -39,6 +40,12 @@ def test_bounds_lie_where_the_metric_can_reach_them(vital):
         for bound in (vital.healthy, vital.critical):
             assert low is None or bound >= low
             assert high is None or bound <= high
+
+
+@pytest.mark.parametrize("vital", DEFAULT_VITALS, ids=lambda vital: vital.id)
+def test_every_default_vital_is_a_number_in_the_language_of_rules(vital):
+    units = {name: metric.unit for name, metric in METRICS.items()}
+    assert expression.is_number(expression.parse(vital.value, vocabulary=units))
 
 
 def test_every_organ_has_vitals_of_its_own_and_those_of_its_targets():
