@@ -21,10 +21,16 @@ class Cgroup:
     def members(self) -> set[int]:
         """The processes in it, empty when it is gone."""
         try:
-            text = (self.path / "cgroup.procs").read_text(encoding="ascii")
+            fd = os.open(f"{self.path}/cgroup.procs", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return set()
-        return {int(word) for word in text.split() if word != "0"}  # 0: it lives in another pid namespace
+        try:
+            text = b"".join(iter(lambda: os.read(fd, 65536), b""))
+        except OSError:
+            return set()
+        finally:
+            os.close(fd)
+        return {int(word) for word in text.split() if word != b"0"}  # 0: it lives in another pid namespace
 
     def attach(self, pid: int) -> bool:
         """Move a process here; False when it is gone or the host refuses."""

@@ -250,11 +250,11 @@ _NEVER = {2, 8, 13, 20}  # ENOENT, ENOEXEC, EACCES, ENOTDIR: no later try is any
 
 
 def reap(fd: int) -> int | None:
-    """Take the exit code of a child whose pidfd fired: 0-255, or 128 + signal; None when it is not ours to know."""
+    """Take the exit code of a child whose pidfd fired: 0-255, or minus the signal; None when it is not ours to know."""
     try:
         info = os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOHANG)
     except ChildProcessError:
         return None
     if info is None:
         return None
-    return info.si_status if info.si_code == os.CLD_EXITED else 128 + info.si_status
+    return info.si_status if info.si_code == os.CLD_EXITED else -info.si_status

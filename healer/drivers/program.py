@@ -80,7 +80,7 @@ class ProgramSnapshot:
     restarts: int
     """Starts after the first one, over the life of the state folder."""
     exit_code: int | None
-    """Of the last exit; 128 + signal where a signal ended it; None while it never exited, or nobody knows."""
+    """Of the last exit; minus the signal where one ended it; None while it never exited, or nobody knows."""
     exits_unknown: bool
     """It was taken over from an earlier agent: its exit status will be (or was) unknown."""
     wanted: bool
@@ -156,7 +156,7 @@ def _sane(found: Mapping[str, Any]) -> Remembered:
         restarts=number("restarts"),
         starts=number("starts"),
         wanted=found.get("wanted") is not False,
-        exit_code=number("exit_code") if type(found.get("exit_code")) is int else None,
+        exit_code=code if type(code := found.get("exit_code")) is int and -64 <= code <= 255 else None,
     )
 
 
@@ -164,8 +164,8 @@ def describe_exit(code: int | None) -> str:
     """An exit in words."""
     if code is None:
         return "it ended; its exit status is unknown"
-    if code > 128 and code - 128 in {member.value for member in signal.Signals}:
-        return f"killed by {signal.Signals(code - 128).name}"
+    if code < 0:
+        return f"killed by signal {-code} ({signal.strsignal(-code) or 'unknown'})"
     return f"exited with {code}"
 
 
