@@ -1,6 +1,5 @@
 """Thresholds that do not flutter: harmony's warnings and balancing, and the agent's own economy."""
 
-import math
 from dataclasses import dataclass, field
 
 from healer.errors import HealerError
@@ -38,8 +37,8 @@ class HarmonyWatch:
 
         ``harmony.warning`` and ``harmony.balancing`` once on the way down, ``harmony.recovered`` once on the way up.
         """
-        if harmony is None or math.isnan(harmony):
-            return []
+        if harmony is None:
+            return []  # and NaN compares as false everywhere below
         said: list[str] = []
         if self.state != STEADY and harmony >= self.recovered:
             self.state = STEADY

@@ -143,20 +143,23 @@ def test_a_damaged_file_is_replaced_at_the_start(path):
 
 
 def damage_inside(path):
-    """Leave the head as it is and overwrite the rest."""
+    """Overwrite the root of one table: the file opens well all the same."""
+    raw = sqlite3.connect(path)
+    (page,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'snapshot'").fetchone()
+    raw.close()
     with path.open("r+b") as file:
-        file.seek(4096)
-        file.write(os.urandom(path.stat().st_size - 4096))
+        file.seek((page - 1) * 4096)
+        file.write(os.urandom(4096))
 
 
 def test_a_file_damaged_inside_is_replaced_when_it_is_met_and_nothing_is_lost(path, caplog):
-    store = Store(path)
-    store.save_snapshot(1, "a" * 64, {"x": "y" * 100_000}, taken=0.0)
-    store.close()
+    Store(path).close()
     damage_inside(path)
     history = History(path, linger=0.0)
     history.start()
+    assert history.set_aside == []
     assert history.latest_snapshot() is None
+    assert "is damaged" in history.trouble
     history.save_snapshot(2, "b" * 64, {"counter": 1}, wall=1.0)
     history.record([disk(1.0)], now=0.0, wall=0.0)
     assert history.flush()

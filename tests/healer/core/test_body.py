@@ -247,6 +247,7 @@ def test_a_mean_of_nothing_is_nothing():
         ({"cpu.psi.some10": 0.25, "memory.psi.some10": 0.1, "io.psi.some10": 0.0}, 75.0),
         ({"cpu.psi.some10": 0.1, "cpu.used": 0.99}, 90.0),  # PSI says more than use: a busy host may have headroom
         ({"cpu.psi.some10": None, "cpu.used": 0.7, "memory.used": 0.2}, 30.0),
+        ({"cpu.psi.some10": 0.1, "memory.psi.some10": 0.2, "io.psi.some10": 0.5}, 50.0),
         ({"io.psi.some10": 1.7}, 0.0),
         ({"io.psi.some10": -0.1}, 100.0),
         ({"io.psi.some10": math.nan}, None),

@@ -71,8 +71,9 @@ def test_a_sum_that_lacks_a_part_is_unknown_and_names_it():
 
 
 def test_a_target_nobody_can_see_is_neither_up_nor_down():
-    blind = RUNNING | {("container.up", "container:job"): None, ("program.up", "program:api"): 0}
-    assert of(sums([API, JOB], blind), "organ.up") == 0.0
+    for seen in (0, 1):
+        blind = RUNNING | {("container.up", "container:job"): None, ("program.up", "program:api"): seen}
+        assert of(sums([API, JOB], blind), "organ.up") == seen
     assert isinstance(of(sums([JOB], {}), "organ.up"), Unknown)
 
 
