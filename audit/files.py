@@ -19,9 +19,10 @@ def read_small(path: Path, limit: int) -> bytes:
         raise
     except OSError as exc:
         raise Unreadable(f"cannot read {path}: {exc.strerror}") from exc
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise Unreadable(f"{path} is not a regular file")
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Unreadable(f"{path} is not a regular file")
         data = file.read(limit + 1)
     if len(data) > limit:
         raise Unreadable(f"{path} is larger than {limit} bytes")

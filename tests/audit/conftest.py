@@ -1,0 +1,271 @@
+"""Logs to look at: honest ones, made by the writer, and forged ones, made by somebody who has the key."""
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from audit import block, canonical, merkle
+from audit.keys import SealingKey
+from audit.writer import Writer
+
+HOUR = 3_600_000_000
+
+
+class FakeClock:
+    """A clock that moves by a millisecond at each look, or when told."""
+
+    def __init__(self, boot: str = "boot-1") -> None:
+        self.wall = 1_795_162_812_000_000
+        self.mono = 98_213_345_123
+        self.boot = boot
+
+    def wall_us(self) -> int:
+        self.wall += 1000
+        self.mono += 1000
+        return self.wall
+
+    def mono_us(self) -> int:
+        return self.mono
+
+    def boot_id(self) -> str:
+        return self.boot
+
+    def wait(self, microseconds: int) -> None:
+        self.wall += microseconds
+        self.mono += microseconds
+
+
+def make_intent(name: str = "a1", **changes: object) -> dict[str, object]:
+    return {
+        "kind": "intent",
+        "id": name,
+        "corr": "web@program:api/1",
+        "action": "restart",
+        "target": "program:api",
+        "generation": "2201:9821",
+        "params": {"grace_ms": 1500},
+        "rule": "web",
+        "rules_hash": "5f" * 16,
+        "step": 0,
+        "attempt": 1,
+        "actor": "rule:web",
+        "because": "http.ok == 0 for 20s",
+        "evidence": [{"series": "http.ok", "value": "0", "age_us": 12}],
+        "deadline_us": 98_300_000_000,
+        "mode": "auto",
+        **changes,
+    }
+
+
+def make_outcome(of: str, name: str = "a1", **changes: object) -> dict[str, object]:
+    return {"kind": "outcome", "of": of, "id": name, "result": "done", "because": "exit 0", "took_us": 5, **changes}
+
+
+def make_event(number: int = 0, **data: object) -> dict[str, object]:
+    return {"kind": "event", "type": "test.happened", "data": {"number": number, "text": "Grüße ✓", **data}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A closed log with what an auditor keeps elsewhere."""
+
+    folder: Path
+    key: Path
+    anchor: Path
+
+    @property
+    def db(self) -> Path:
+        return self.folder / "audit.db"
+
+    def copy(self, to: Path) -> "Built":
+        shutil.copytree(self.folder, to)
+        return replace(self, folder=to)
+
+    def edit(self, *statements: str | tuple[str, Sequence[object]]) -> None:
+        """Change the file as an attacker would, seat-belts off."""
+        connection = sqlite3.connect(self.db, isolation_level=None)
+        for trigger in ("blocks_no_update", "blocks_no_delete"):
+            connection.execute(f"DROP TRIGGER IF EXISTS {trigger}")
+        for statement in statements:
+            sql, values = (statement, ()) if isinstance(statement, str) else statement
+            connection.execute(sql, values)
+        connection.close()
+
+
+def build(folder: Path, key: SealingKey, *, clock: FakeClock | None = None, node: str = "web-1") -> Built:
+    """Write ten blocks: intents with outcomes and a verdict, events, one intent left open."""
+    state, outside = folder / "state", folder / "outside"
+    outside.mkdir(parents=True)
+    anchor, public = outside / "anchor", outside / "pinned.pub"
+    public.write_bytes(key.public.pem)
+    with Writer.open(
+        state, node=node, signer=key, clock=clock or FakeClock(), anchors=[anchor], inline=True, reserve_bytes=0
+    ) as writer:
+        writer.append({"kind": "lifecycle", "phase": "start"})
+        for number in range(3):
+            receipt = writer.append(make_intent(f"a{number}"))
+            entries = [make_outcome(receipt.leaf, f"a{number}"), make_event(number), make_event(number + 1)]
+            writer.submit(entries)
+        verdict = {"kind": "verdict", "of": receipt.leaf, "id": "a2", "result": "verified", "because": "ok"}
+        writer.append({**verdict, "took_us": 9})
+        writer.submit([make_event(number) for number in range(5)])
+        writer.append(make_intent("left-open"))
+    (state / "keys").mkdir(mode=0o700)
+    (state / "keys" / "seal.pub").write_bytes(key.public.pem)
+    return Built(folder=state, key=public, anchor=anchor)
+
+
+DDL = (
+    "CREATE TABLE blocks (height INTEGER NOT NULL PRIMARY KEY, first INTEGER NOT NULL, n INTEGER NOT NULL, "
+    "hdr BLOB NOT NULL, sig BLOB NOT NULL, rsig BLOB NOT NULL, body BLOB NOT NULL) STRICT"
+)
+
+
+class Forge:
+    """Seals whatever it is told to, with the real key: what a thief of the key could write."""
+
+    def __init__(self, folder: Path, key: SealingKey) -> None:
+        self.folder = folder
+        self.key = key
+        self.rows: list[tuple[int, int, int, bytes, bytes, bytes, bytes]] = []
+        self.previous: block.Header | None = None
+        self.digest = block.GENESIS
+
+    def seal(self, entries: Sequence[bytes], raw: Mapping[str, object] | None = None, **changes: object) -> None:
+        """Append a block; ``changes`` to the header are sealed too, ``raw`` even where no header could hold them."""
+        body = block.join_body(entries)
+        previous = self.previous
+        header = block.Header(
+            origin="forged/1",
+            height=previous.height + 1 if previous else 0,
+            first=previous.first + previous.count if previous else 0,
+            count=len(entries),
+            root=merkle.root(merkle.leaf_hashes(entries)).hex(),
+            body=sha256(body).hexdigest(),
+            body_len=len(body),
+            prev=self.digest,
+            opened=1_795_162_812_000_000,
+            sealed=1_795_162_812_000_000 + len(self.rows),
+            mono=1000 + len(self.rows),
+            boot="b",
+            open=0,
+            keys=(self.key.public.fingerprint,),
+        )
+        header = replace(header, **changes)
+        octets = canonical.encode({**asdict(header), **(raw or {})})
+        signature = self.key.sign(block.signed_octets(octets))
+        self.rows.append((header.height, header.first, header.count, octets, signature, b"", body))
+        self.previous, self.digest = header, block.hash_of(octets)
+
+    def event(self, seq: int, **changes: object) -> bytes:
+        entry = {**make_event(seq), "v": 1, "seq": seq, "ts": 1, "mono": 1, "boot": "b", "node": "n", **changes}
+        return canonical.encode(entry)
+
+    def entry(self, seq: int, fields: Mapping[str, object]) -> bytes:
+        return canonical.encode({**fields, "v": 1, "seq": seq, "ts": 1, "mono": 1, "boot": "b", "node": "n"})
+
+    def write(self, ddl: str = DDL) -> Built:
+        """Write the file, a pinned key and an anchor at the head."""
+        from audit import checkpoint
+
+        state, outside = self.folder / "state", self.folder / "outside"
+        state.mkdir(parents=True)
+        outside.mkdir()
+        connection = sqlite3.connect(state / "audit.db", isolation_level=None)
+        connection.execute(ddl)
+        connection.executemany("INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)", self.rows)
+        connection.close()
+        (outside / "pinned.pub").write_bytes(self.key.public.pem)
+        if self.previous is not None:
+            (outside / "anchor").write_bytes(checkpoint.of_header(self.previous, self.digest).encode())
+        return Built(folder=state, key=outside / "pinned.pub", anchor=outside / "anchor")
+
+
+@pytest.fixture(scope="session")
+def key() -> SealingKey:
+    return SealingKey.generate()
+
+
+@pytest.fixture(scope="session")
+def other_key() -> SealingKey:
+    return SealingKey.generate()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def intent() -> Callable[..., dict[str, object]]:
+    return make_intent
+
+
+@pytest.fixture
+def outcome() -> Callable[..., dict[str, object]]:
+    return make_outcome
+
+
+@pytest.fixture
+def event() -> Callable[..., dict[str, object]]:
+    return make_event
+
+
+@pytest.fixture(scope="session")
+def honest_original(tmp_path_factory: pytest.TempPathFactory, key: SealingKey) -> Built:
+    return build(tmp_path_factory.mktemp("honest"), key)
+
+
+@pytest.fixture
+def honest(honest_original: Built, tmp_path: Path) -> Built:
+    """An honest log of ten blocks, the test's own copy of it."""
+    return honest_original.copy(tmp_path / "copy")
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, other_key: SealingKey) -> Built:
+    """An honest log of another host, sealed with another key."""
+    return build(tmp_path / "foreign", other_key, node="db-1")
+
+
+@pytest.fixture
+def forge(tmp_path: Path, key: SealingKey) -> Forge:
+    return Forge(tmp_path / "forged", key)
+
+
+@pytest.fixture
+def rebuild(tmp_path: Path) -> Callable[..., Built]:
+    """Build an honest log with any key, as ``honest`` is built."""
+    return lambda key, name="rebuilt", **more: build(tmp_path / name, key, **more)
+
+
+@pytest.fixture
+def vectors() -> Path:
+    """The published test vectors, which lie beside the checkout."""
+    named = os.environ.get("HEALER_VECTORS")
+    beside = [parent / "shared" / "vectors" for parent in Path(__file__).resolve().parents]
+    for folder in [Path(named)] if named else beside:
+        if folder.is_dir():
+            return folder
+    if os.environ.get("HEALER_REQUIRE_REAL") == "1" or os.environ.get("CI") == "true":
+        pytest.fail("the published test vectors are missing: set HEALER_VECTORS")
+    pytest.skip("the published test vectors are not beside this checkout (HEALER_VECTORS names their folder)")
+
+
+def wait_until(true: Callable[[], object], within_s: float = 5.0) -> None:
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    return wait_until
