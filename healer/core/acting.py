@@ -197,7 +197,8 @@ class Acting:
             self.desk.publish("alert.withheld", message=message)
             return
         decision = self._own_decision("", "notify", HOST, {"channel": channel, "message": message}, "", None)
-        self._decide(replace(decision, incident=incident, actor="agent", because=message))
+        # A name of its own: an alert about an incident is no step of it.
+        self._decide(replace(decision, incident=f"alert:{incident}", actor="agent", because=message))
 
     def _own_decision(
         self,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from healer.core.world import HOST
 from healer.errors import RefusedError
 from healer.model.event import Happened
-from healer.model.mode import Mode
+from healer.model.mode import Mode, Profile
 from healer.model.request import Request
 from healer.model.target import State, Target, check_move
 from healer.model.verbs import VERBS
@@ -288,6 +288,8 @@ class Asking:
             self._core.kill_switch(on=bool(event.data.get("on")), because=str(event.data.get("because", "the file")))
         elif event.topic == "safe-mode" and not self._core.desk.memory.safe_mode:
             self._core.safe_mode(str(event.data.get("because", "")))
+        elif event.topic == "profile":
+            self._profile(str(event.data["profile"]), str(event.data["because"]))
         elif event.topic == "lifecycle":
             self._core.desk.note("lifecycle", "agent.lifecycle", **event.data)
         elif event.topic == "rules":
@@ -296,8 +298,18 @@ class Asking:
             self._core.desk.note("heartbeat", "", **event.data)
         elif event.topic == "alert":
             self._core.acting.tell(str(event.data["message"]), channel="", incident="agent")
+        elif event.topic == "event":
+            self._core.desk.publish(str(event.data["topic"]))
         elif event.topic == "seal":
             self.seal_event(str(event.data["type"]), dict(event.data["data"]), str(event.data["who"]))
+
+    def _profile(self, word: str, because: str) -> None:
+        """Enter a profile by ourselves, or return to the configured one (an empty word). Maintenance is not left so."""
+        desk, configured = self._core.desk, self._core.setup.profile
+        profile = Profile(word) if word and configured is not Profile.MAINTENANCE else configured
+        if profile is not desk.profile:
+            desk.profile = profile
+            desk.note("mode", "profile.changed", scope="profile", mode=profile.value, who="agent", because=because)
 
 
 def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape

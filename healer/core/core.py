@@ -61,6 +61,8 @@ class Setup:
     default_mode: Mode = Mode.OBSERVE
     profile: Profile = Profile.FULL
     brakes: Brakes = field(default_factory=Brakes)
+    max_ages: Mapping[str, float] = field(default_factory=dict)
+    """Seconds for which the readings of a sensor count, by its name, where longer than their metrics say."""
     baseline: bool = True
     """The first sample of a series never fires. Off only where a test says what it means."""
 
@@ -123,6 +125,8 @@ class Core:
         """Take up what a stop or a crash left: close dangling intents, go on verifying what had ended."""
         self.desk.out = []
         for intent in list(self.desk.memory.intents.values()):
+            if intent.id in self.acting.decisions:
+                continue  # going on, under a configuration that has just been replaced
             if intent.ended is None:
                 self._interrupted(intent)
             else:
@@ -198,9 +202,17 @@ class Core:
             self._too_many(self.world.blind(self.desk.now))
             return
         for reading in event.readings:
-            known.add(reading.series)
+            if reading.series not in known:
+                known.add(reading.series)
+                self._age(event.sensor, reading.series)
             self.evaluator.observe(reading)
             self._observe(reading)
+
+    def _age(self, sensor: str, series: Series) -> None:
+        """A sensor that looks seldom keeps its values for longer than their metric says."""
+        usual = METRICS[series.metric].max_age if series.metric in METRICS else 0.0
+        if (age := self.setup.max_ages.get(sensor, 0.0)) > usual:
+            self.evaluator.set_max_age(series, age)
 
     def _lost(self, series: Series, event: Looked) -> None:
         self._observe(Unknown(metric=series.metric, labels=series.labels, because=event.because, at=event.at))
@@ -279,7 +291,7 @@ class Core:
         """From ``at`` on, fresh evidence only, for every rule that judges this target."""
         for instance in self._of_target.get(target, ()):
             instance.rearm()
-            for role in ("when", "clear", *range(len(instance.rule.then))):
+            for role in instance.roles:
                 self.evaluator.rearm(f"{instance.key}|{role}", at)
 
     # The life of an incident ----------------------------------------------------------------------------------
@@ -561,6 +573,35 @@ class Core:
             incident=instance.key,
         )
         self._wake(instance.key, self.desk.now + RETRY)
+
+    # For others to read ---------------------------------------------------------------------------------------
+
+    def known(self, metric: str, target: str = "") -> float | None:
+        """The latest number of a series, None where it is unknown."""
+        latest = self.evaluator.latest(Series(metric, labels(target=target) if target else ()))
+        return latest[0] if latest and isinstance(latest[0], int | float) else None
+
+    def keep(self) -> dict[str, float]:
+        """Seconds of confirmation gathered so far, for a snapshot: ``for`` survives a restart."""
+        gathered = {key: one.confirmed_so_far(self.desk.now) for key, one in self.instances.items()}
+        return {key: seconds for key, seconds in gathered.items() if seconds > 0}
+
+    def take_up(self, confirmed: Mapping[str, float]) -> None:
+        """Read back what `keep` gave; the time in between does not count."""
+        for key, seconds in confirmed.items():
+            if instance := self.instances.get(key):
+                instance.confirmed = min(seconds, instance.rule.for_)
+
+    def succeed(self, old: "Core") -> list[Effect]:
+        """Take over from the core of the former configuration: what goes on there goes on here."""
+        self.acting.decisions.update(old.acting.decisions)
+        self.world.signs.update({key: sign for key, sign in old.world.signs.items() if key in self.world.targets})
+        self.world.words.update(old.world.words)
+        for key, instance in self.instances.items():
+            before = old.instances.get(key)
+            if before is not None and before.rule.when_source == instance.rule.when_source:
+                instance.confirmed = before.confirmed_so_far(old.desk.now)
+        return self.recover()
 
     # States ---------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,13 @@ class Instance:
         return f"{self.rule.id}@{self.target.id}"
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """Names of its conditions in the evaluator: ``when``, ``clear``, and the number of each step that verifies."""
+        clear = ("clear",) if self.rule.clear is not None else ()
+        steps = (str(number) for number, step in enumerate(self.rule.then) if step.verify is not None)
+        return ("when", *clear, *steps)
+
+    @property
     def cleared(self) -> bool:
         """Whether the trouble is known to be gone."""
         return self.clear is Truth.TRUE if self.rule.clear is not None else self.truth is Truth.FALSE
@@ -73,7 +80,11 @@ class Instance:
             return float("inf")
         if self.rule.samples and sum(truth is Truth.TRUE for truth in self.samples) < self.rule.samples.bad:
             return float("inf")
-        return max(0.0, self.rule.for_ - self.confirmed - (now - self.true_since))
+        return max(0.0, self.rule.for_ - self.confirmed_so_far(now))
+
+    def confirmed_so_far(self, now: float) -> float:
+        """Seconds of TRUE gathered until ``now``."""
+        return self.confirmed + (0.0 if self.true_since is None else now - self.true_since)
 
     def rearm(self) -> None:
         """Forget what was gathered: only what is seen from now on counts."""

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
 
 from healer.clock import Clock
 from healer.core.core import Core
@@ -29,10 +31,12 @@ class Loop:
         bus: Bus,
         look: Callable[[str], object],
         progressed: Callable[[], None],
+        sealed_topics: tuple[str, ...] = (),
     ) -> None:
         self.core = core
         self._clock, self._bus = clock, bus
         self._look, self._progressed = look, progressed
+        self._sealed_topics = sealed_topics
         self.record: Record
         self.dispatch: Dispatch
         """Both are given by `attach`: they call back into the loop."""
@@ -147,11 +151,25 @@ class Loop:
         now = self._clock.now()
         for effect in effects:
             if isinstance(effect, Publish):
-                self._bus.publish(effect.topic, effect.data, now)
+                self.tell(effect.topic, effect.data)
             elif isinstance(effect, Note) and effect.topic:
                 self._bus.publish(effect.topic, effect.fields, now)
             elif isinstance(effect, Act):
                 self._bus.publish("action.intended", effect.entry, now)
+
+    def tell(self, topic: str, data: Mapping[str, Any]) -> None:
+        """Say a word on the bus; topics that the configuration wants sealed become entries as well."""
+        now = self._clock.now()
+        self._bus.publish(topic, data, now)
+        if any(fnmatchcase(topic, glob) for glob in self._sealed_topics):
+            what = {"type": topic, "data": dict(data), "who": "bus"}
+            self.put(Happened(topic="seal", data=what, at=now, own=True))
+
+    def succeed(self, core: Core) -> None:
+        """Go on with the core of a new configuration."""
+        old, self.core = self.core, core
+        self._carry_out(core.succeed(old))
+        self._pump()
 
     # Time ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,126 @@
+"""What the agent does at regular times besides looking: heartbeat, reflection, harmony, self-verification, economy."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from healer.clock import Clock
+from healer.core.reflect import Counters, Mirror, Reflection
+from healer.core.watch import Economy, HarmonyWatch
+from healer.errors import HealerError
+from healer.model.event import Asked, Happened
+from healer.model.request import Request
+from healer.runtime import selfcheck
+from healer.runtime.loop import Loop
+
+_log = logging.getLogger("healer.duties")
+
+
+class Duties:
+    """Called by the calendar; everything they find goes through the inbox like any other event."""
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        clock: Clock,
+        state_dir: Path,
+        watch: HarmonyWatch,
+        stretch: Callable[[float], None],
+        blind: Callable[[], Mapping[str, str]],
+    ) -> None:
+        self._loop, self._clock, self._state_dir = loop, clock, state_dir
+        self._watch, self._stretch, self._blind = watch, stretch, blind
+        self._mirror = Mirror()
+        self._economy = Economy()
+        self._since = clock.now()
+        self.checked: selfcheck.Checked | None = None
+        """The last self-verification; None before the first."""
+        self.trouble = ""
+        """Why the last self-verification could not be made."""
+        self.reflection: Reflection | None = None
+        self.heartbeat_at: float | None = None
+        self.counts: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
+        self.verdicts: Counter[str] = Counter()
+        self.withheld: Counter[str] = Counter()
+
+    def count(self, topic: str, data: Mapping[str, Any]) -> None:
+        """Count what went over the bus."""
+        self.counts[topic] += 1
+        if topic == "action.outcome":
+            self.outcomes[data["result"]] += 1
+        elif topic == "action.verdict":
+            self.verdicts[data["result"]] += 1
+        elif topic == "action.withheld":
+            self.withheld[data["gate"]] += 1
+
+    def _say(self, topic: str, /, **data: Any) -> None:  # noqa: ANN401 - JSON values of any kind
+        self._loop.put(Happened(topic=topic, data=data, at=self._clock.now(), own=True))
+
+    def heartbeat(self) -> None:
+        """Seal that we are alive: an idle stretch cannot be cut out unseen."""
+        harmony = self._loop.core.desk.harmony
+        self._say("heartbeat", **({} if harmony is None else {"harmony": round(harmony * 100)}))
+        self.heartbeat_at = self._clock.now()
+
+    async def verify(self) -> None:
+        """Verify our own log in a process of its own; tampering stops the healing."""
+        try:
+            self.checked = await selfcheck.check(self._state_dir, now=self._clock.now())
+            self.trouble = ""
+        except (HealerError, TimeoutError) as exc:
+            self.trouble = str(exc) or "the verifier did not end in time"
+            _log.warning("selfcheck.failed", extra={"because": self.trouble})
+            return
+        if self.checked.tampered:
+            _log.critical("log.tampered", extra={"because": self.checked.summary})
+            self._say("safe-mode", because=f"the log does not verify: {self.checked.summary}")
+
+    def reflect(self) -> dict[str, Any]:
+        """Assess ourselves and the host; returns the reflection as plain values."""
+        core, now = self._loop.core, self._clock.now()
+        self._mirror.remember(core.organs.view, now)
+        own = {name: core.known(name) for name in ("self.loop_lag", "self.cpu", "self.memory")}
+        counters = Counters(
+            since=self._since,
+            actions=self.counts["action.intended"],
+            outcomes=dict(self.outcomes),
+            verdicts=dict(self.verdicts),
+            withheld=dict(self.withheld),
+            blind={name: because for name, because in self._blind().items() if because},
+            loop_lag=own["self.loop_lag"],
+            cpu=own["self.cpu"],
+            memory=own["self.memory"],
+        )
+        self.reflection = self._mirror.reflect(counters, now)
+        plain: dict[str, Any] = asdict(self.reflection)
+        self._say("event", topic="agent.reflected")
+        return plain
+
+    def harmony(self) -> list[str]:
+        """Check harmony against its thresholds; below the deeper one the balancing rules are judged."""
+        core = self._loop.core
+        self._mirror.remember(core.organs.view, self._clock.now())
+        said = self._watch.step(core.desk.harmony)
+        for topic in said:
+            self._loop.tell(topic, {"harmony": core.desk.harmony})
+        if self._watch.balancing:
+            at = self._clock.now()
+            request = Request(id=f"balance-{round(at * 1000)}", verb="rebalance", who="agent", at=at)
+            self._loop.put(Asked(request=request))
+        return said
+
+    def economy(self) -> None:
+        """Make ourselves small while the host is starved, or while we cost too much."""
+        core = self._loop.core
+        said = self._economy.step(
+            self._clock.now(), cpu_pressure=core.known("cpu.psi.some10"), own_cpu=core.known("self.cpu")
+        )
+        if said:
+            self._stretch(4.0 if self._economy.on else 1.0)
+            because = self._economy.because or "the pressure is gone"
+            self._say("profile", profile="economy" if self._economy.on else "", because=because)

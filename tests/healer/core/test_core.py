@@ -1,0 +1,357 @@
+"""Conversations with the core: what is decided, what is withheld, and what a crash cannot make it forget."""
+
+from dataclasses import replace
+
+import pytest
+
+from healer.core.core import Setup
+from healer.model.decision import Outcome, Result
+from healer.model.limit import Backoff, Brakes, Limit
+from healer.model.mode import Mode
+from healer.model.target import State, Target
+from healer.model.vocabulary import METRICS
+from healer.rules import expression
+from healer.rules.rule import Position, Rule, RuleSet, Samples, Selector, Step, Verify
+from healer.testing import Scenario
+
+WEB = Target(kind="http", name="web", organ="lungs", startup_grace=0.0)
+API = Target(kind="program", name="api", organ="heart", startup_grace=0.0)
+
+
+def parsed(text):
+    return expression.parse(text, vocabulary=METRICS)
+
+
+def rule(when="program.up{target} == 0", *, id="r", target="program:api", then=None, **more):
+    steps = (Step(action="restart"),) if then is None else then
+    return Rule(
+        id=id,
+        position=Position(file="t.yaml", line=1, column=1),
+        target=target,
+        when=parsed(when),
+        when_source=when,
+        then=steps,
+        mode=more.pop("mode", Mode.AUTO),
+        **more,
+    )
+
+
+def setup(*rules, targets=(WEB, API), **more):
+    return Setup(
+        node="test",
+        boot="boot-1",
+        targets=targets,
+        rules=RuleSet(rules=rules, hash="h", files=()),
+        **more,
+    )
+
+
+def up(scenario, value, target="program:api", **more):
+    scenario.see("program.up", value, target=target, **more)
+
+
+def down_twice(scenario, target="program:api"):
+    up(scenario, 1, target)
+    scenario.wait(1)
+    up(scenario, 0, target)
+
+
+def actions(scenario):
+    return [(one.action, one.target) for one in scenario.acted if one.action != "notify"]
+
+
+def test_a_dead_program_is_restarted_once_with_intent_before_and_outcome_after():
+    scenario = Scenario(setup(rule()))
+    down_twice(scenario)
+    assert actions(scenario) == [("restart", "program:api")]
+    kinds = [kind for kind in scenario.log.kinds() if kind in {"intent", "outcome", "verdict"}]
+    assert kinds == ["intent", "outcome"]
+    scenario.wait(0.1)
+    up(scenario, 1)
+    scenario.wait(2)
+    assert scenario.log.of("verdict")[0]["result"] == "verified"
+    assert not scenario.core.desk.memory.incidents
+    assert not scenario.core.desk.memory.intents
+
+
+def test_first_sample_after_start_never_fires():
+    scenario = Scenario(setup(rule()))
+    up(scenario, 0)
+    scenario.wait(0.5)
+    assert actions(scenario) == []
+    up(scenario, 0)
+    assert actions(scenario) == [("restart", "program:api")]
+
+
+def test_an_exit_seen_through_a_pidfd_needs_neither_second_sample_nor_for():
+    scenario = Scenario(setup(rule(for_=60.0)))
+    up(scenario, 0, conclusive=True)
+    assert actions(scenario) == [("restart", "program:api")]
+
+
+def test_unknown_never_fires_and_never_clears():
+    scenario = Scenario(setup(rule()))
+    up(scenario, 1)
+    scenario.wait(1)
+    up(scenario, None)
+    scenario.wait(5)
+    assert actions(scenario) == []
+    up(scenario, 0)
+    assert len(actions(scenario)) == 1
+    scenario.wait(1)
+    up(scenario, None)
+    scenario.wait(5)
+    assert scenario.core.desk.memory.incidents["r@program:api"].phase in {"verifying", "firing"}
+
+
+def test_for_waits_and_a_recovery_in_between_starts_it_again():
+    scenario = Scenario(setup(rule(for_=5.0)))
+    down_twice(scenario)
+    for _ in range(4):
+        scenario.wait(1)
+        up(scenario, 0)
+    assert actions(scenario) == []
+    up(scenario, 1)
+    scenario.wait(1)
+    for _ in range(5):
+        assert actions(scenario) == []
+        up(scenario, 0)
+        scenario.wait(1)
+    assert len(actions(scenario)) == 1
+
+
+def test_samples_count_bad_of_many():
+    scenario = Scenario(setup(rule(samples=Samples(bad=3, of=4))))
+    up(scenario, 1)
+    for value in (0, 1, 0):
+        scenario.wait(1)
+        up(scenario, value)
+    assert actions(scenario) == []
+    scenario.wait(1)
+    up(scenario, 0)
+    assert len(actions(scenario)) == 1
+
+
+def test_mode_observe_withholds_once_per_incident_and_seals_it():
+    scenario = Scenario(setup(rule(mode=Mode.OBSERVE)))
+    down_twice(scenario)
+    for _ in range(5):
+        scenario.wait(1)
+        up(scenario, 0)
+    assert actions(scenario) == []
+    assert [one.gate for one in scenario.withheld] == ["mode"]
+    assert len(scenario.log.of("withheld")) == 1
+
+
+def test_cooldown_counts_from_the_end_of_the_action():
+    scenario = Scenario(setup(rule(cooldown=30.0, backoff=Backoff(initial=0.0))))
+    down_twice(scenario)
+    scenario.wait(0.5)
+    up(scenario, 1)
+    scenario.wait(2)
+    up(scenario, 0, conclusive=True)
+    assert len(actions(scenario)) == 1
+    assert scenario.withheld[-1].gate == "cooldown"
+    for _ in range(40):
+        scenario.wait(1)
+        up(scenario, 0)
+    assert len(actions(scenario)) == 2
+
+
+def test_limits_hold_over_incidents():
+    scenario = Scenario(setup(rule(cooldown=0.0, backoff=Backoff(initial=0.0), limits=(Limit(max=2, per=3600.0),))))
+    for _ in range(5):
+        up(scenario, 0, conclusive=True)
+        scenario.wait(1)
+        up(scenario, 1)
+        scenario.wait(1)
+    assert len(actions(scenario)) == 2
+    assert scenario.withheld[-1].gate == "limit"
+
+
+def test_what_is_stale_after_the_seal_is_not_done():
+    scenario = Scenario(setup(rule()))
+    seal = scenario.log.seal
+
+    def recover_meanwhile(entry):
+        leaf = seal(entry)
+        if entry["kind"] == "intent":
+            up(scenario, 1)
+        return leaf
+
+    scenario.log.seal = recover_meanwhile
+    down_twice(scenario)
+    assert actions(scenario) == []
+    assert scenario.stale
+    assert scenario.log.of("outcome")[0]["result"] == "stale"
+    assert not scenario.core.desk.memory.acted, "a refused attempt consumes nothing"
+
+
+def test_maintenance_withholds_and_what_still_holds_at_its_end_is_treated():
+    scenario = Scenario(setup(rule()))
+    answer = scenario.ask("maintenance-add", "program:api", **{"for": 10.0}, reason="upgrade")
+    assert answer["answer"] == "accepted"
+    down_twice(scenario)
+    assert scenario.withheld[0].gate == "maintenance"
+    for _ in range(15):
+        scenario.wait(1)
+        up(scenario, 0)
+    assert len(actions(scenario)) == 1
+    assert [entry["op"] for entry in scenario.log.of("maintenance")] == ["add", "end"]
+
+
+def test_mass_failure_is_our_own_error_until_somebody_says_otherwise():
+    targets = tuple(Target(kind="http", name=f"w{n}", organ="lungs", groups=("web",)) for n in range(4))
+    fleet = rule("http.ok{target} == 0", target="", each=Selector(kind="http"), then=(Step(action="run"),), settle=5.0)
+    scenario = Scenario(setup(fleet, targets=targets))
+    for value in (1, 0):
+        for target in targets:
+            scenario.see("http.ok", value, target=target.id)
+        scenario.wait(1)
+    assert actions(scenario) == []
+    assert scenario.core.desk.memory.safe_mode
+    scenario.wait(10)
+    assert actions(scenario) == []
+    assert {one.gate for one in scenario.withheld} == {"mass_failure"}
+    assert [one.action for one in scenario.acted] == ["notify"], "a person is told, once"
+    scenario.ask("resume-healing")
+    assert not scenario.core.desk.memory.safe_mode
+
+
+def test_two_kinds_of_sensors_blind_together_is_safe_mode():
+    scenario = Scenario(setup(rule()))
+    up(scenario, 1)
+    scenario.see("http.ok", 1, target="http:web")
+    scenario.wait(1)
+    scenario.blind("program:api")
+    assert not scenario.core.desk.memory.safe_mode
+    scenario.blind("http:web")
+    assert "blind" in scenario.core.desk.memory.safe_mode
+
+
+def test_a_child_is_not_treated_for_what_its_parent_has():
+    child = replace(WEB, requires=("program:api",))
+    probe = rule("http.ok{target} == 0", target="http:web", then=(Step(action="run"),))
+    scenario = Scenario(setup(probe, targets=(child, API)))
+    up(scenario, 0)
+    scenario.see("http.ok", 1, target="http:web")
+    scenario.wait(1)
+    scenario.see("http.ok", 0, target="http:web")
+    assert actions(scenario) == []
+    assert scenario.withheld[0].gate == "dependency"
+
+
+def test_failed_verification_climbs_the_ladder_then_gives_up_loudly():
+    ladder = (
+        Step(action="restart", verify=Verify(when=parsed("http.ok{target} == 1"), source="", within=5.0)),
+        Step(action="run", verify=Verify(when=parsed("http.ok{target} == 1"), source="", within=5.0)),
+    )
+    scenario = Scenario(
+        setup(rule("http.ok{target} == 0", target="http:web", then=ladder, backoff=Backoff(initial=0.0)))
+    )
+    scenario.see("http.ok", 1, target="http:web")
+    for _ in range(20):
+        scenario.wait(1)
+        scenario.see("http.ok", 0, target="http:web")
+    assert actions(scenario) == [("restart", "http:web"), ("run", "http:web")]
+    assert [entry["result"] for entry in scenario.log.of("verdict")][:2] == ["unverified", "unverified"]
+    assert scenario.core.desk.memory.incidents["r@http:web"].phase == "given-up"
+    assert scenario.core.state("http:web") is State.FAULT
+    assert scenario.acted[-1].action == "notify"
+    assert scenario.ask("ack", "http:web")["answer"] == "accepted"
+    assert scenario.core.state("http:web") is not State.FAULT
+    assert not scenario.core.desk.memory.incidents
+
+
+def test_failures_in_a_row_open_the_breaker():
+    def fail(decision):
+        if decision.action == "notify":
+            return scenario.succeed(decision)
+        return Outcome(id=decision.id, result=Result.FAILED_TRANSIENT, because="no", at=scenario.now, took=0.0)
+
+    many = rule(backoff=Backoff(initial=0.0), limits=(Limit(max=100, per=3600.0),))
+    scenario = Scenario(setup(many, brakes=Brakes(breaker_opens_after=3)), world=fail)
+    down_twice(scenario)
+    for _ in range(300):
+        scenario.wait(1)
+        up(scenario, 0)
+    assert len(actions(scenario)) == 3
+    assert scenario.core.desk.memory.breakers["restart@program:api"].open
+    assert scenario.core.desk.memory.incidents["r@program:api"].phase == "given-up"
+
+
+def test_a_restart_that_left_the_same_incarnation_is_no_success():
+    scenario = Scenario(setup(rule()))
+    scenario.world = lambda one: Outcome(
+        id=one.id, result=Result.DONE, because="", at=scenario.now, took=0.0, generation="1.1"
+    )
+    scenario.see("program.generation", "1.1", target="program:api")
+    down_twice(scenario)
+    scenario.wait(1)
+    up(scenario, 1)
+    scenario.wait(1)
+    assert scenario.log.of("verdict")[0]["result"] == "unverified"
+
+
+def test_the_fold_of_the_log_is_the_memory_that_runs():
+    scenario = Scenario(setup(rule(cooldown=5.0)))
+    for _ in range(3):
+        down_twice(scenario)
+        scenario.wait(3)
+        up(scenario, 1)
+        scenario.wait(4)
+    scenario.ask("pause", "agent")
+    live = scenario.core.desk.memory
+    folded = scenario.folded()
+    live.frame = folded.frame
+    assert folded.to_json() == live.to_json()
+
+
+def test_a_crash_after_the_intent_is_closed_as_interrupted_and_not_repeated_blindly():
+    first = Scenario(setup(rule()), world=lambda _: None)
+    down_twice(first)
+    assert len(first.acted) == 1
+    second = Scenario(setup(rule()), memory=first.folded(), at=first.now + 1)
+    assert second.log.of("outcome")[0]["result"] == "interrupted"
+    assert second.log.of("verdict")[0]["result"] == "interrupted"
+    assert second.acted == []
+
+
+def test_a_crash_between_outcome_and_verdict_verifies_again_and_never_acts_again():
+    first = Scenario(setup(rule()))
+    down_twice(first)
+    second = Scenario(setup(rule()), memory=first.folded(), at=first.now + 1)
+    assert second.acted == []
+    up(second, 1)
+    second.wait(1)
+    up(second, 1)
+    second.wait(1)
+    assert second.log.of("verdict")[0]["result"] == "verified"
+    assert second.acted == []
+
+
+@pytest.mark.parametrize("verb", ["soft-stop", "run"])
+def test_an_illegal_move_is_refused_by_name(verb):
+    scenario = Scenario(setup())
+    if verb == "run":
+        up(scenario, 1)
+        scenario.wait(1)
+        scenario.ask("pause", "program:api")
+    answer = scenario.ask(verb, "program:api")
+    assert answer["answer"] == "refused"
+    assert "cannot go from" in answer["because"]
+
+
+def test_commands_may_only_lower_the_mode():
+    scenario = Scenario(setup(mode=Mode.OBSERVE))
+    assert scenario.ask("set-mode", mode="auto")["answer"] == "refused"
+    assert scenario.ask("set-mode", mode="off")["answer"] == "accepted"
+
+
+def test_kill_switch_stops_everything_and_is_sealed():
+    scenario = Scenario(setup(rule()))
+    scenario.ask("stop-healing")
+    down_twice(scenario)
+    assert scenario.acted == []
+    assert scenario.withheld[0].gate == "kill_switch"
+    assert scenario.log.of("state")[0]["subject"] == "kill_switch"
