@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from healer.clock import Clock
+from healer.drivers.slot import Slot
 from healer.errors import SensorError
 from healer.model.observation import Reading
 from healer.model.target import Target
 from healer.sensors.interface import TargetSensor
 from healer.sensors.sane import Sieve
-from healer.sensors.slot import Slot
 
 MOST_READ = 1 << 20
 """Bytes of content read unless ``max_size`` says otherwise."""

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import psutil
 
+from healer.drivers.slot import Slot
 from healer.errors import SensorError
 from healer.model.observation import Labels, Reading, labels
 from healer.sensors.interface import Sensor
 from healer.sensors.sane import Sieve
-from healer.sensors.slot import Slot
 
 MOST_MOUNTS = 64
 PATIENCE = 2.0

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import psutil
 
 from healer.clock import Clock
+from healer.drivers.slot import Slot
 from healer.errors import SensorError
 from healer.model.observation import Reading
 from healer.model.target import Target
@@ -16,7 +17,6 @@ from healer.sensors.interface import TargetSensor
 from healer.sensors.procfs import TICKS, Usage, count_fds, generation, parse_usage
 from healer.sensors.rates import FIRST
 from healer.sensors.sane import Sieve
-from healer.sensors.slot import Slot
 
 _STATES = {
     "R": "running", "S": "sleeping", "D": "disk-sleep", "T": "stopped", "t": "tracing-stop", "Z": "zombie",
