@@ -1,0 +1,107 @@
+"""The kinds and their fields."""
+
+from pathlib import Path
+
+import pytest
+
+from audit import canonical, entry
+from audit.errors import Malformed, UnknownVersion
+
+EVERY_KIND = (
+    "intent outcome verdict state withheld request approval maintenance mode rules lifecycle heartbeat evidence event "
+    "rotate prune anchor gap"
+).split()
+SAMPLES = {str: "text", int: 7, bool: True, dict: {"a": 1}, list: ["x"]}
+
+
+def full(kind: str, *, optional: bool = True) -> dict[str, object]:
+    fields = (*entry.COMMON, *entry.KINDS[kind])
+    made = {
+        field.name: field.words[0] if field.words else SAMPLES[field.type]
+        for field in fields
+        if field.required or optional
+    }
+    return {**made, "v": 1, "kind": kind}
+
+
+def test_the_kinds_are_those_of_the_specification():
+    assert list(entry.KINDS) == EVERY_KIND
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_each_kind_passes_with_and_without_its_optional_fields(kind):
+    for optional in (True, False):
+        made = full(kind, optional=optional)
+        entry.check(made)
+        assert entry.parse(canonical.encode(made)) == made
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_each_required_field_is_required_and_each_type_is_checked(kind):
+    made = full(kind)
+    for field in (*entry.COMMON, *entry.KINDS[kind]):
+        without = {name: value for name, value in made.items() if name != field.name}
+        if field.required:
+            with pytest.raises(Malformed):
+                entry.check(without)
+        else:
+            entry.check(without)
+        with pytest.raises(Malformed):
+            entry.check({**made, field.name: 1.5})
+        with pytest.raises(Malformed):
+            entry.check({**made, field.name: None})
+
+
+def test_a_word_outside_its_list_is_refused():
+    with pytest.raises(Malformed, match="result must be one of done, "):
+        entry.check({**full("outcome"), "result": "great"})
+
+
+def test_true_is_not_a_number():
+    with pytest.raises(Malformed, match="took_us must be an integer"):
+        entry.check({**full("outcome"), "took_us": True})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"v": 2}, {"v": "1"}, {"kind": "late"}, {"kind": ["event"]}, {"kind": None}, {"more": 1}, {7: 1}],
+)
+def test_versions_kinds_and_fields_not_known_are_told_apart(change):
+    with pytest.raises(UnknownVersion):
+        entry.check({**full("event"), **change})
+
+
+def test_what_lies_inside_an_object_is_checked_too():
+    for bad in ({"data": {"x": 1.5}}, {"data": {"X": 1}}, {"ts": 2**60}, {"ts": -(2**60)}, {"data": {"x": [2**60]}}):
+        with pytest.raises(Malformed):
+            entry.check({**full("event"), **bad})
+    entry.check({**full("event"), "ts": -5, "data": {"x": [-5, None, True]}})
+
+
+def test_secrets_disappear_by_name_and_by_value():
+    told = {
+        "db_password": "hunter22",
+        "headers": {"authorization": "Bearer abc", "accept": "x"},
+        "argv": ["curl", "-u", "me:hunter22"],
+        "token_count": 0,
+        "deep": ({"api_key": ["a", "b"]}, 5),
+    }
+    assert entry.redact(told, ["hunter22", "abc"]) == {
+        "db_password": "[redacted]",
+        "headers": {"authorization": "[redacted]", "accept": "x"},
+        "argv": ["curl", "-u", "me:[redacted]"],
+        "token_count": 0,
+        "deep": [{"api_key": "[redacted]"}, 5],
+    }
+
+
+def test_short_secrets_do_not_eat_ordinary_words():
+    assert entry.redact("a cat sat", ["a", ""]) == "a cat sat"
+
+
+def test_the_document_holds_the_table_of_today():
+    document = Path(entry.__file__).parents[1] / "docs" / "log-format.md"
+    assert entry.table() in document.read_text(encoding="utf-8"), (
+        "docs/log-format.md is out of step: paste the output of "
+        "python -c 'from audit import entry; print(entry.table())'"
+    )
