@@ -18,9 +18,6 @@ _MAX_ARGUMENT = 131_072  # MAX_ARG_STRLEN of the kernel: one byte more is E2BIG
 _MAX_TOTAL = 1_048_576
 _NAME = re.compile(r"[A-Za-z0-9@_.:\\][A-Za-z0-9@_.:\\-]{0,254}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
-_LOADER = re.compile(
-    r"LD_|GCONV_PATH$|BASH_ENV$|ENV$|IFS$|PYTHON(PATH|HOME|STARTUP)$|PERL5(LIB|OPT)$|RUBYOPT$|NODE_OPTIONS$"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +130,7 @@ def _check_owner(part: Path, seen: os.stat_result, *, writable: bool) -> None:
 def environment(declared: Mapping[str, str], markers: Mapping[str, str], who: Account) -> dict[str, str]:
     """A clean environment: constants, then what is declared, then the agent's markers, which nothing overrides.
 
-    Nothing of the agent's own environment is passed on. Raises ActionError for a name that is none, or that steers the
-    dynamic loader or an interpreter: such a variable turns any command into another one.
+    Nothing of the agent's own environment is passed on. Raises ActionError for a name that is none.
     """
     made = {
         "PATH": FIXED_PATH,
@@ -150,8 +146,3 @@ def environment(declared: Mapping[str, str], markers: Mapping[str, str], who: Ac
         made[name] = value
     made.update(markers)
     return made
-
-
-def steers_the_loader(name: str) -> bool:
-    """Whether a variable makes the loader, a shell or an interpreter run other code than was named."""
-    return _LOADER.match(name) is not None

@@ -246,6 +246,16 @@ def spawn(
     return child.pid
 
 
+def grip(pid: int) -> int:
+    """A pidfd of a child just made; without one it could not be watched, so it is taken back. Raises ActionError."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError as exc:
+        os.kill(pid, signal.SIGKILL)  # not reaped yet: the number is still its own
+        os.waitpid(pid, 0)
+        raise ActionError(f"cannot watch what was started: {exc}", hint="raise the limit of open files") from exc
+
+
 _NEVER = {2, 8, 13, 20}  # ENOENT, ENOEXEC, EACCES, ENOTDIR: no later try is any better
 
 

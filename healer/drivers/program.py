@@ -33,8 +33,8 @@ class ProgramSpec:
     """One of http, tcp, file, command; and ``within``. Empty: ready as soon as it runs."""
     stop_signal: int = signal.SIGTERM
     grace: float = 5.0
-    on_stop: str = "stop"
-    """``stop`` or ``keep``: what happens to it when the agent stops."""
+    on_stop: str = ""
+    """``stop`` or ``keep`` when the agent stops; empty: as the agent thinks fit."""
 
 
 def spec_of(target: Target) -> ProgramSpec:
@@ -53,7 +53,7 @@ def spec_of(target: Target) -> ProgramSpec:
         ready=dict(spec.get("ready") or {}),
         stop_signal=signal_number(str(stop.get("signal") or "TERM")),
         grace=float(stop.get("grace", 5.0)),
-        on_stop=str(spec.get("on_stop") or "stop"),
+        on_stop=str(spec.get("on_stop") or ""),
     )
 
 

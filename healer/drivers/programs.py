@@ -119,9 +119,12 @@ class Programs:
             tasks.create_task(self._keep_small())
         return adopted
 
-    async def close(self, policy: str = "") -> None:
-        """Let go of all programs. ``policy`` ``stop`` or ``keep`` is for all of them, else each one's ``on_stop``."""
-        stopping = [one for one in self._programs.values() if one.alive and (policy or one.spec.on_stop) == "stop"]
+    async def close(self, otherwise: str = "stop", *, force: bool = False) -> None:
+        """Let go of all programs: each is stopped or kept as its ``on_stop`` says, or as ``otherwise`` says.
+
+        ``force``: what ``otherwise`` says holds for all of them.
+        """
+        stopping = [one for one in self._programs.values() if one.alive and _policy(one, otherwise, force) == "stop"]
         ends = await asyncio.gather(*(self._finish(one) for one in stopping), return_exceptions=True)
         for one, end in zip(stopping, ends, strict=True):
             if isinstance(end, BaseException):
@@ -170,6 +173,10 @@ class Programs:
             because=one.because,
         )
 
+    def spec(self, name: str) -> ProgramSpec:
+        """What was declared; raises ActionError for an unknown name."""
+        return self._named(name).spec
+
     def waiting(self) -> tuple[str, ...]:
         """Programs that are to be started with the agent, do not run, and were not stopped on purpose."""
         found = (one for one in self._programs.values() if one.spec.autostart and one.memory.wanted and not one.alive)
@@ -202,33 +209,38 @@ class Programs:
 
     # -------------------------------------------------------------------------------------- acting
 
-    async def start(self, name: str, intent: str = "") -> str:
-        """Start the program and return its generation; one that runs already is left alone. Raises ActionError."""
+    async def start(self, name: str, intent: str = "", *, generation: str | None = None) -> str:
+        """Start the program and return its generation; one that runs already is left alone. Raises ActionError.
+
+        Here and below: where ``generation`` is given and another incarnation runs by the time it is this call's turn,
+        nothing is done and ActionError raised.
+        """
         one = self._named(name)
         async with one.lock:
+            _fence(one, generation)
             if one.alive:
                 self._want(one, wanted=True)
                 return one.generation
             return await self._start(one, intent)
 
-    async def stop(self, name: str, grace: float | None = None) -> None:
+    async def stop(self, name: str, grace: float | None = None, *, generation: str | None = None) -> None:
         """Stop signal, ``grace`` seconds, KILL: the whole tree. Not wanted until it is started. Raises ActionError."""
         one = self._named(name)
         async with one.lock:
+            _fence(one, generation)
             self._want(one, wanted=False)
             await self._end(one, one.spec.grace if grace is None else grace)
 
     async def restart(
-        self, name: str, intent: str = "", grace: float | None = None, generation: str | None = None
+        self, name: str, intent: str = "", grace: float | None = None, *, generation: str | None = None
     ) -> str:
         """Stop what runs, start it again and return the new generation. Raises ActionError.
 
-        Where ``generation`` is given and another incarnation runs by the time it is this call's turn, nothing is done.
+        Of a dead program nothing is waited for but the spawn.
         """
         one = self._named(name)
         async with one.lock:
-            if generation is not None and one.generation != generation:
-                raise ActionError(f"program:{name} is another incarnation now", transient=False)
+            _fence(one, generation)
             if one.alive:
                 await self._end(one, one.spec.grace if grace is None else grace)
             return await self._start(one, intent)
@@ -236,8 +248,9 @@ class Programs:
     def signal(self, name: str, number: int, generation: str) -> None:
         """Send one signal to the main process of this incarnation; raises ActionError."""
         one = self._named(name)
-        if not one.alive or one.generation != generation:
-            raise ActionError(f"program:{name} is another incarnation now", transient=False)
+        _fence(one, generation)
+        if not one.alive:
+            raise ActionError(f"program:{name} does not run", transient=False)
         signal.pidfd_send_signal(one.fd, number)
 
     async def _start(self, one: _Program, intent: str) -> str:
@@ -250,7 +263,7 @@ class Programs:
         pid = self._spawn(one, intent)
         one.started_at = self._clock.now()
         one.ended.clear()
-        self._hold(one, pid, _gripped(pid))
+        self._hold(one, pid, processes.grip(pid))
         one.ticks = self._born(pid, before, one.started_at)
         one.adopted, one.ordered, one.because = False, False, ""
         one.state = State.STARTING if one.spec.ready and self._tasks else State.RUNNING
@@ -450,14 +463,13 @@ class Programs:
         self._tell(one)
 
 
-def _gripped(pid: int) -> int:
-    """A pidfd of a child just made; without one it could not be watched, so it is taken back. Raises ActionError."""
-    try:
-        return os.pidfd_open(pid)
-    except OSError as exc:
-        os.kill(pid, signal.SIGKILL)  # not reaped yet: the number is still its own
-        os.waitpid(pid, 0)
-        raise ActionError(f"cannot watch what was started: {exc}", hint="raise the limit of open files") from exc
+def _policy(one: _Program, otherwise: str, force: bool) -> str:  # noqa: FBT001 - handed through
+    return otherwise if force else one.spec.on_stop or otherwise
+
+
+def _fence(one: _Program, generation: str | None) -> None:
+    if generation is not None and one.generation != generation:
+        raise ActionError(f"program:{one.spec.name} is another incarnation now", transient=False)
 
 
 def _group_left(pid: int) -> bool:

@@ -111,6 +111,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 permanent=Param(shape="counts", default=(78,), doc="exit codes that no later try can cure"),
                 ambiguous=Param(shape="counts", default=(), doc="exit codes after which nobody can tell"),
                 max_output=Param(shape="size", default=65536, doc="output kept; all of it is hashed"),
+                keep_daemons=Param(
+                    shape="flag", default=True, doc="leave a daemon it started alone, when it ends by itself"
+                ),
                 idempotent=Param(shape="flag", default=False, doc="a run cut short may be repeated"),
             ),
             short="argv",

@@ -51,7 +51,7 @@ async def build(tmp_path):
 
     yield make
     for programs in made:
-        await programs.close("stop")
+        await programs.close("stop", force=True)
 
 
 async def test_an_exit_is_told_at_once_and_is_conclusive(build):

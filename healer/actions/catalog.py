@@ -1,0 +1,63 @@
+"""The written-down list from the verb used in rules to the action behind it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from healer.actions.call import Asker, Call
+from healer.actions.capture import Capture
+from healer.actions.interface import Action
+from healer.actions.notify import Notify
+from healer.actions.owner import Owner, ProcessOwner, ProgramOwner
+from healer.actions.publish import Publish, PublishAction
+from healer.actions.restart import Restart
+from healer.actions.run import Run
+from healer.actions.set_mode import SetMode, SetModeAction
+from healer.actions.signal import Signal
+from healer.actions.start import Start
+from healer.actions.stop import Stop
+from healer.actions.wait import Wait
+from healer.clock import Clock
+from healer.config.values import Channel
+from healer.drivers.programs import Programs
+from healer.model.target import EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the hands hold on to."""
+
+    programs: Programs
+    clock: Clock
+    state_dir: Path
+    node: str
+    http: Callable[[], Asker]
+    """Gives the HTTP driver, made when it is first asked for."""
+    set_mode: SetMode
+    publish: Publish
+    channels: Mapping[str, Channel] = field(default_factory=lambda: EMPTY)
+    owners: Mapping[str, Owner] = field(default_factory=lambda: EMPTY)
+    """Further kinds of target that can be started and stopped: ``container``."""
+
+
+def build(services: Services) -> Mapping[str, Action]:
+    """Every action by its verb; actions are stateless but for the drivers they are given here."""
+    owners: Mapping[str, Owner] = {
+        "program": ProgramOwner(services.programs),
+        "process": ProcessOwner(),
+        **services.owners,
+    }
+    actions: tuple[Action, ...] = (
+        Restart(owners),
+        Start(owners),
+        Stop(owners),
+        Signal(),
+        Run(services.programs.groups),
+        Call(services.http),
+        Notify(services.channels, services.clock, services.node, services.http),
+        Capture(services.programs, services.clock, services.state_dir),
+        Wait(),
+        SetModeAction(services.set_mode),
+        PublishAction(services.publish),
+    )
+    return {action.verb: action for action in actions}
