@@ -1,0 +1,95 @@
+"""Why a rule does, or does not do, something about a target: its truth, every gate's answer, and what is missing."""
+
+from typing import Any
+
+from healer.core import report
+from healer.core.core import Core
+from healer.core.instance import Instance
+from healer.gates import order
+from healer.gates.interface import Answer
+from healer.model.truth import Truth
+
+Json = dict[str, Any]
+
+
+def explain(core: Core, rule: str, target: str = "", now: float | None = None) -> list[Json]:
+    """One explanation per target the rule is bound to (or for the one given); empty where there is none."""
+    now = core.desk.now if now is None else now
+    found = [one for one in core.instances.values() if one.rule.id == rule and target in {"", one.target.id}]
+    return [_of(core, one, now) for one in found]
+
+
+def _of(core: Core, instance: Instance, now: float) -> Json:
+    rule, incident = instance.rule, core.desk.memory.incidents.get(instance.key)
+    answers = _asked(core, instance)
+    evidence = core.evaluator.evidence(f"{instance.key}|when", now)
+    return {
+        "rule": rule.id,
+        "target": instance.target.id,
+        "why": rule.why,
+        "when": rule.when_source,
+        "file": str(rule.position),
+        "truth": instance.truth.value,
+        "phase": report.phase(core, instance),
+        "step": incident.step if incident else 0,
+        "then": [step.action for step in rule.then],
+        "evidence": [{"series": one.series, "value": one.value, "age": one.age_us / 1e6} for one in evidence],
+        "confirmed": round(instance.confirmed_so_far(now), 3),
+        "for": rule.for_,
+        "gates": report.answers(answers, now),
+        "asked_ago": None if instance.asked_at is None else round(max(0.0, now - instance.asked_at), 3),
+        "missing": _missing(core, instance, answers, now),
+    }
+
+
+def _asked(core: Core, instance: Instance) -> tuple[Answer, ...]:
+    """What the gates would say now to its next step; they are pure, so that asking changes nothing."""
+    incident = core.desk.memory.incidents.get(instance.key)
+    number = incident.step if incident else 0
+    if number >= len(instance.rule.then):
+        return instance.answers
+    step = instance.rule.then[number]
+    target = core.world.targets.get(step.target, instance.target) if step.target else instance.target
+    opened = incident.opened if incident else core.desk.now
+    return order.ask_all(core.acting.question(instance, step, target, opened))
+
+
+def _missing(core: Core, instance: Instance, answers: tuple[Answer, ...], now: float) -> str:
+    """The first thing that stands between now and an action, in the order the core asks."""
+    phase = report.phase(core, instance)
+    refused = order.first_refusal(answers)
+    blocked = f"{refused[0]}: {refused[1].because}" if refused else ""
+    if phase == "disabled":
+        return "the rule is switched off (healer rules enable)"
+    if phase == "given-up":
+        return f"its remedies are exhausted (healer ack {instance.target.id} re-arms it)"
+    if phase in {"acting", "verifying"}:
+        return "nothing: it acts, or proves what it did"
+    if instance.truth is Truth.UNKNOWN:
+        return f"its condition is unknown: {_unknown(core, instance, now)}"
+    if phase == "firing":
+        return f"withheld by {blocked}" if blocked else "nothing: it acts now"
+    if instance.truth is Truth.FALSE:
+        return "its condition is false" + (f"; were it true, {blocked} would withhold it" if blocked else "")
+    return _unconfirmed(instance, now) + (f"; then {blocked} would withhold it" if blocked else "")
+
+
+def _unconfirmed(instance: Instance, now: float) -> str:
+    rule = instance.rule
+    if rule.trigger.kind != "auto":
+        return f"it waits for its trigger ({rule.trigger.kind})"
+    left = instance.confirmed_in(now)
+    if left == float("inf") and rule.samples:
+        return f"fewer than {rule.samples.bad} of the last {rule.samples.of} samples are bad"
+    return f"its condition has to hold for {left:.1f} s more"
+
+
+def _unknown(core: Core, instance: Instance, now: float) -> str:
+    """Name what is not known, as far as the evaluator can say."""
+    key = f"{instance.key}|when"
+    dark = [one.series for one in core.evaluator.evidence(key, now) if one.value == "unknown"]
+    if dark:
+        return f"{', '.join(dark[:4])} cannot be seen"
+    if core.evaluator.rearmed(key) > float("-inf"):
+        return "it waits for fresh evidence since the last action"
+    return "something it reads was not seen yet, or only once"

@@ -1,0 +1,325 @@
+"""Pure views over the core, as plain JSON values: what the faces show, and nothing that could change anything."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from healer.core.core import Core
+from healer.core.instance import Instance
+from healer.core.world import HOST
+from healer.gates import order
+from healer.gates.interface import Answer
+from healer.model.memory import Incident
+from healer.model.mode import Mode, strictest
+from healer.model.observation import Series
+from healer.model.organism import HarmonyView, Health, OrganView
+from healer.model.target import State, Target
+from healer.model.vocabulary import METRICS
+from healer.rules.rule import Rule
+
+Json = dict[str, Any]
+
+
+def status(core: Core, now: float | None = None) -> Json:
+    """Everything a person asks first. ``now`` is a boot-clock second; without it, that of the last event."""
+    desk, memory = core.desk, core.desk.memory
+    now = desk.now if now is None else now
+    return {
+        "node": desk.node,
+        "mode": effective_mode(core).word,
+        "configured_mode": desk.mode.word,
+        "default_mode": desk.default_mode.word,
+        "profile": desk.profile.value,
+        "safe_mode": memory.safe_mode,
+        "kill_switch": memory.kill_switch,
+        **harmony(core.organs.view),
+        "organs": organs(core),
+        "targets": targets(core, now),
+        "incidents": incidents(core, now),
+        "breakers": breakers(core, now),
+        "maintenance": maintenance(core),
+        "intents": intents(core, now),
+        "lowered": dict(memory.modes),
+        "counts": counts(core),
+    }
+
+
+def effective_mode(core: Core) -> Mode:
+    """The ceiling as it is now: configured, lowered by command, and by the profile."""
+    desk = core.desk
+    modes = [desk.mode]
+    if "agent" in desk.memory.modes:
+        modes.append(Mode.parse(desk.memory.modes["agent"]))
+    if desk.profile.value == "maintenance":
+        modes.append(Mode.OBSERVE)
+    return strictest(modes)
+
+
+def harmony(view: HarmonyView) -> Json:
+    """The whole, and what takes the most from it."""
+    return {
+        "harmony": _rounded(view.harmony),
+        "balance": _rounded(view.balance),
+        "energy": _rounded(view.energy),
+        "deductions": [
+            {"vital": one.vital, "points": round(one.points, 2), "because": one.because} for one in view.deductions
+        ],
+    }
+
+
+def organs(core: Core) -> list[Json]:
+    """The seven organs with their vitals."""
+    return [_organ(organ) for organ in core.organs.view.organs]
+
+
+def _organ(organ: OrganView) -> Json:
+    return {
+        "name": organ.name,
+        "score": _rounded(organ.score),
+        "health": organ.health.value,
+        "because": organ.because,
+        "vitals": [
+            {
+                "id": vital.id,
+                "value": _rounded(vital.value, 6),
+                "score": _rounded(vital.score),
+                "health": vital.health.value,
+                "age": _rounded(vital.age),
+                "weight": vital.weight,
+            }
+            for vital in organ.vitals
+        ],
+    }
+
+
+def targets(core: Core, now: float | None = None) -> list[Json]:
+    """What is looked after, in the order of the configuration; the host itself is no target."""
+    now = core.desk.now if now is None else now
+    return [_target(core, one, now) for one in core.world.targets.values() if one is not HOST]
+
+
+def _target(core: Core, target: Target, now: float) -> Json:
+    sign = core.world.signs[target.id]
+    health = sign.health
+    return {
+        "id": target.id,
+        "kind": target.kind,
+        "name": target.name,
+        "organ": target.organ,
+        "state": core.state(target.id).value,
+        "health": health.value,
+        "age": round(max(0.0, now - sign.at), 3) if sign.at else None,
+        "since": _rounded(None if sign.onset is None else max(0.0, now - sign.onset), 3),
+        "because": sign.because,
+        "unresponsive": health is Health.UNKNOWN and sign.ever,
+        "generation": core.world.generation(target),
+        "mode": target.mode.word,
+        "groups": list(target.groups),
+        "requires": list(target.requires),
+        "labels": dict(target.labels),
+        "incidents": [key for key, one in core.desk.memory.incidents.items() if one.target == target.id],
+    }
+
+
+def incidents(core: Core, now: float | None = None) -> list[Json]:
+    """The incidents that are open, oldest first."""
+    now = core.desk.now if now is None else now
+    found = sorted(core.desk.memory.incidents.items(), key=lambda pair: pair[1].opened)
+    return [_incident(core, key, one, now) for key, one in found]
+
+
+def _incident(core: Core, key: str, incident: Incident, now: float) -> Json:
+    instance = core.instances.get(key)
+    refused = order.first_refusal(instance.answers) if instance else None
+    return {
+        "id": key,
+        "rule": incident.rule,
+        "target": incident.target,
+        "phase": incident.phase,
+        "age": round(max(0.0, now - incident.opened), 3),
+        "in_phase": round(max(0.0, now - incident.since), 3),
+        "step": incident.step,
+        "attempt": incident.attempt,
+        "withheld": list(incident.withheld),
+        "because": f"{refused[0]}: {refused[1].because}" if refused and incident.phase == "firing" else "",
+    }
+
+
+def breakers(core: Core, now: float | None = None) -> list[Json]:
+    """Actions given up on a target: open breakers."""
+    now = core.desk.now if now is None else now
+    return [
+        {
+            "action": key.partition("@")[0],
+            "target": key.partition("@")[2],
+            "failures": breaker.failures,
+            "age": round(max(0.0, now - breaker.changed), 3),
+        }
+        for key, breaker in sorted(core.desk.memory.breakers.items())
+        if breaker.open
+    ]
+
+
+def maintenance(core: Core) -> list[Json]:
+    """Windows in which nothing is done."""
+    desk = core.desk
+    return [
+        {
+            "id": key,
+            "selector": dict(window.selector),
+            "owner": window.owner,
+            "reason": window.reason,
+            "until": window.until_us / 1e6,
+            "left": round(max(0.0, (window.until_us - desk.wall_us) / 1e6), 1),
+        }
+        for key, window in desk.memory.maintenance.items()
+    ]
+
+
+def intents(core: Core, now: float | None = None) -> list[Json]:
+    """Intents without a verdict: what is being done, and what is being proved."""
+    now = core.desk.now if now is None else now
+    return [
+        {
+            "id": intent.id,
+            "action": intent.action,
+            "target": intent.target,
+            "rule": intent.rule,
+            "request": intent.request,
+            "leaf": intent.leaf,
+            "age": round(max(0.0, now - intent.at), 3),
+            "phase": "acting" if intent.ended is None else "verifying",
+        }
+        for intent in core.desk.memory.intents.values()
+    ]
+
+
+def counts(core: Core) -> Json:
+    """How many of what."""
+    memory, world = core.desk.memory, core.world
+    healths = Counter(sign.health.value for target, sign in world.signs.items() if target != HOST.id)
+    blind = {name: sense.because for name, sense in world.senses.items() if not sense.seeing}
+    return {
+        "targets": dict(healths) | {"all": len(world.targets) - 1},
+        "rules": len(core.setup.rules.rules),
+        "instances": len(core.instances),
+        "incidents": dict(Counter(one.phase for one in memory.incidents.values())),
+        "sensors": {"all": len(world.senses), "blind": len(blind)},
+        "blind": blind,
+        "verdicts": dict(memory.verdicts),
+        "actions": len(memory.acted),
+        "decisions": memory.counter,
+    }
+
+
+def rules(core: Core, now: float | None = None) -> list[Json]:
+    """Every rule, most urgent first, with its state on each of its targets and when it may act next."""
+    now = core.desk.now if now is None else now
+    bound: dict[str, list[Instance]] = {rule.id: [] for rule in core.setup.rules.rules}
+    for instance in core.instances.values():
+        bound[instance.rule.id].append(instance)
+    ordered = sorted(core.setup.rules.rules, key=lambda rule: (-rule.priority, rule.id))
+    return [
+        _rule(core, rule, now) | {"targets": [_bound(core, one, now) for one in bound[rule.id]]} for rule in ordered
+    ]
+
+
+def rules_of(core: Core, target: str, now: float | None = None) -> list[Json]:
+    """What each rule that judges a target makes of it."""
+    now = core.desk.now if now is None else now
+    found = [one for one in core.instances.values() if one.target.id == target]
+    return [{"rule": one.rule.id} | _bound(core, one, now) for one in found]
+
+
+def _rule(core: Core, rule: Rule, now: float) -> Json:
+    acted = [one.at for one in core.desk.memory.acted if one.rule == rule.id]
+    return {
+        "id": rule.id,
+        "name": rule.name,
+        "why": rule.why,
+        "priority": rule.priority,
+        "organ": rule.organ,
+        "tags": list(rule.tags),
+        "enabled": core.enabled(rule),
+        "mode": (core.desk.default_mode if rule.mode is None else rule.mode).word,
+        "trigger": rule.trigger.kind,
+        "when": rule.when_source,
+        "then": [step.action for step in rule.then],
+        "runs": len(acted),
+        "last_run": round(max(0.0, now - max(acted)), 3) if acted else None,
+        "file": str(rule.position),
+    }
+
+
+def _bound(core: Core, instance: Instance, now: float) -> Json:
+    memory = core.desk.memory
+    streak = memory.streaks.get(instance.key)
+    waits = [one.refusal.until for one in instance.answers if one.refusal and one.refusal.until is not None]
+    until = max([*waits, instance.retry_at if instance.key in memory.incidents else 0.0], default=0.0)
+    return {
+        "target": instance.target.id,
+        "state": phase(core, instance),
+        "truth": instance.truth.value,
+        "in_a_row": streak.actions if streak else 0,
+        "failures": streak.failures if streak else 0,
+        "next_allowed": round(until - now, 3) if until > now else 0.0,
+    }
+
+
+def phase(core: Core, instance: Instance) -> str:
+    """Where a rule is in its life on one target."""
+    if incident := core.desk.memory.incidents.get(instance.key):
+        return incident.phase
+    if not core.enabled(instance.rule):
+        return "disabled"
+    return "pending" if instance.truth.value == "true" else "inactive" if instance.truth.value == "false" else "unknown"
+
+
+def answers(given: tuple[Answer, ...], now: float) -> list[Json]:
+    """What the gates said, each with its reason."""
+    return [
+        {
+            "gate": one.gate,
+            "ok": one.ok,
+            "because": one.refusal.because if one.refusal else "",
+            "wait": (
+                round(max(0.0, one.refusal.until - now), 3) if one.refusal and one.refusal.until is not None else None
+            ),
+        }
+        for one in given
+    ]
+
+
+def metrics(core: Core, now: float | None = None) -> list[Json]:
+    """The latest of every series."""
+    now = core.desk.now if now is None else now
+    return [_latest(core, series, now) for name in _names(core) for series in sorted(core.evaluator.series(name))]
+
+
+def _names(core: Core) -> Iterator[str]:
+    yield from METRICS
+    yield from (vital.id for vital in core.setup.vitals)
+
+
+def _latest(core: Core, series: Series, now: float) -> Json:
+    latest = core.evaluator.latest(series)
+    metric = METRICS.get(series.metric)
+    common: Json = {
+        "metric": series.metric,
+        "labels": dict(series.labels),
+        "unit": metric.unit.value if metric else "number",
+    }
+    if latest is None:
+        return common | {"value": None, "age": None, "because": core.evaluator.because(series)}
+    value, at = latest
+    return common | {"value": value, "age": round(max(0.0, now - at), 3), "because": ""}
+
+
+def agent_state(core: Core) -> State:
+    """The agent's own state, as commands and the owner set it."""
+    held: Mapping[str, str] = core.desk.memory.states
+    return State(held["agent"]) if "agent" in held else State.UNKNOWN
+
+
+def _rounded(value: float | None, digits: int = 2) -> float | None:
+    return None if value is None else round(value, digits)
