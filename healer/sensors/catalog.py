@@ -1,0 +1,74 @@
+"""Every kind of sensor by the name used in organism.yaml, written down."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from healer.clock import Clock
+from healer.drivers.docker import Docker
+from healer.drivers.http import Http
+from healer.errors import ConfigError
+from healer.model.target import EMPTY, Target
+from healer.sensors.command import CommandSensor
+from healer.sensors.container import ContainerSensor
+from healer.sensors.file import FileSensor
+from healer.sensors.host import HostSensor
+from healer.sensors.host_slow import HostSlowSensor
+from healer.sensors.http import HttpSensor
+from healer.sensors.interface import Sensor
+from healer.sensors.process import ProcessSensor
+from healer.sensors.program import ProgramSensor, ProgramView
+from healer.sensors.self import Figures, SelfSensor
+from healer.sensors.tcp import TcpSensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What sensors look through. The drivers are cheap until used: their libraries load with the first look."""
+
+    clock: Clock
+    http: Http
+    docker: Docker
+    programs: ProgramView | None = None
+    figures: Figures = lambda: EMPTY
+    """The agent's own figures, for the `self` sensor."""
+
+
+Build = Callable[[Target, Services], Sensor]
+
+KINDS: Mapping[str, Build] = MappingProxyType(
+    {
+        "process": lambda target, services: ProcessSensor(target, services.clock),
+        "file": lambda target, services: FileSensor(target, services.clock),
+        "command": lambda target, services: CommandSensor(target, services.clock),
+        "http": lambda target, services: HttpSensor(target, services.http),
+        "tcp": lambda target, services: TcpSensor(target, services.clock),
+        "container": lambda target, services: ContainerSensor(target, services.docker, services.clock),
+    }
+)
+"""Programs are not among them: one sensor looks at all (`defaults`)."""
+
+
+def build(target: Target, services: Services) -> Sensor:
+    """The sensor of a target; raises ConfigError for a kind nothing here can look at."""
+    if target.kind not in KINDS:
+        raise ConfigError(f"{target.id}: no sensor for kind '{target.kind}'", hint=f"one of: {', '.join(KINDS)}")
+    return KINDS[target.kind](target, services)
+
+
+def defaults(services: Services, *, host_every: float = 1.0, slow_every: float = 30.0) -> list[Sensor]:
+    """What every agent looks at: the host, itself, and its programs."""
+    sensors: list[Sensor] = [
+        HostSensor(services.clock, every=host_every),
+        HostSlowSensor(every=slow_every),
+        SelfSensor(services.figures),
+    ]
+    if services.programs is not None:
+        sensors.append(ProgramSensor(services.programs))
+    return sensors
+
+
+def everything(targets: Iterable[Target], services: Services, *, host_every: float = 1.0) -> list[Sensor]:
+    """The default sensors, and one for each target that is not a program and that something here can look at."""
+    built = [build(target, services) for target in targets if target.kind in KINDS]
+    return defaults(services, host_every=host_every) + built
