@@ -64,10 +64,11 @@ class _Text(bytes):
 class Log:
     """The blocks of one log."""
 
-    def __init__(self, connection: sqlite3.Connection, stack: contextlib.ExitStack | None = None) -> None:
-        """Read through ``connection``, which stays the caller's unless a stack comes with it."""
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Read through ``connection``, which stays the caller's."""
         self._connection = connection
-        self._stack = stack or contextlib.ExitStack()
+        self._stack = contextlib.ExitStack()
+        self._resting: tuple[Path, os.stat_result] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -77,9 +78,13 @@ class Log:
         """
         path = locate(path)
         with contextlib.ExitStack() as stack:
-            connection = _connect(path, stack)
+            before = path.stat()
+            connection, resting = _connect(path, stack)
             _check_schema(connection, path)
-            return cls(connection, stack.pop_all())
+            log = cls(connection)
+            log._stack = stack.pop_all()
+            log._resting = (path, before) if resting else None
+            return log
 
     def __enter__(self) -> Self:
         return self
@@ -90,6 +95,21 @@ class Log:
     def close(self) -> None:
         """Let go of the file."""
         self._stack.close()
+
+    def moved(self) -> bool:
+        """Tell whether a log that was at rest when opened has been written to since: read it again then.
+
+        A log opened while it was being written is read through SQLite's locks and never moves under the reader.
+        """
+        if self._resting is None:
+            return False
+        path, before = self._resting
+        try:
+            now = path.stat()
+        except OSError:
+            return True
+        same = (now.st_ino, now.st_size, now.st_mtime_ns) == (before.st_ino, before.st_size, before.st_mtime_ns)
+        return not same or _beside(path, "-wal").exists()
 
     def top(self) -> int | None:
         """Return the greatest height, None in an empty log; raises ``Unreadable`` for a damaged file."""
@@ -174,19 +194,20 @@ def _readable() -> Iterator[None]:
         raise Unreadable(f"the file is damaged: {exc}") from exc
 
 
-def _connect(path: Path, stack: contextlib.ExitStack) -> sqlite3.Connection:
-    """Open in place where that leaves the folder alone, else from a copy."""
-    wal, shm = _size(path, "-wal"), _beside(path, "-shm")
-    if wal and not os.access(shm, os.R_OK):
+def _connect(path: Path, stack: contextlib.ExitStack) -> tuple[sqlite3.Connection, bool]:
+    """Open in place where that leaves the folder alone, else from a copy; tell whether the file was at rest."""
+    wal, shm = _beside(path, "-wal"), _beside(path, "-shm")
+    if not wal.exists() and not shm.exists():
+        # Closed cleanly: the file alone is the whole log. Opened as one that may be written to, SQLite would leave
+        # files of the auditor's beside it, which the agent might not be able to open.
+        return _open(path, "immutable=1", stack), True
+    if _size(path, "-wal") and not os.access(shm, os.R_OK):
         # Nobody writes, or we may not see where he is: recovery would write beside the evidence.
-        return _open(_copied(path, stack), "mode=ro", stack)
+        return _open(_copied(path, stack), "mode=ro", stack), False
     try:
-        return _open(path, "mode=ro", stack)
+        return _open(path, "mode=ro", stack), False
     except Unreadable:
-        if wal:
-            return _open(_copied(path, stack), "mode=ro", stack)
-        # A folder we may not write to, and no write-ahead file: then the file alone is the whole log.
-        return _open(path, "immutable=1", stack)
+        return _open(_copied(path, stack), "mode=ro", stack), False
 
 
 def _open(path: Path, how: str, stack: contextlib.ExitStack) -> sqlite3.Connection:
@@ -223,8 +244,9 @@ def _copied(path: Path, stack: contextlib.ExitStack) -> Path:
         needed = path.stat().st_size + _size(path, "-wal")
         if shutil.disk_usage(folder).free < needed:
             raise Unreadable(f"{path} must be copied to be read, and {folder.parent} has no {needed} bytes free")
-        for suffix in ("", "-wal"):
-            shutil.copyfile(_beside(path, suffix), folder / (FILE_NAME + suffix))
+        shutil.copyfile(path, folder / FILE_NAME)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(_beside(path, "-wal"), folder / (FILE_NAME + "-wal"))
     except OSError as exc:
         raise Unreadable(f"{path} must be copied to be read: {exc}") from exc
     return folder / FILE_NAME

@@ -85,8 +85,9 @@ class Built:
         return self.folder / "audit.db"
 
     def copy(self, to: Path) -> "Built":
-        shutil.copytree(self.folder, to)
-        return replace(self, folder=to)
+        shutil.copytree(self.folder, to / "state")
+        shutil.copytree(self.key.parent, to / "outside")
+        return Built(folder=to / "state", key=to / "outside" / "pinned.pub", anchor=to / "outside" / "anchor")
 
     def edit(self, *statements: str | tuple[str, Sequence[object]]) -> None:
         """Change the file as an attacker would, seat-belts off."""

@@ -1,6 +1,5 @@
 """Anchors: read strictly, written off the path, guarded against a second writer."""
 
-import os
 from dataclasses import replace
 
 import pytest
@@ -110,7 +109,7 @@ def test_an_anchor_out_of_reach_is_a_problem_not_a_stop(tmp_path):
     keeper.offer(ANCHOR)
     keeper.flush()
     assert "gone" in keeper.because
-    os.mkdir(tmp_path / "gone")
+    (tmp_path / "gone").mkdir()
     keeper.flush()
     assert keeper.because == ""
     (tmp_path / "gone" / "a").write_bytes(b"junk")

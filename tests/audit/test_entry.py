@@ -7,10 +7,26 @@ import pytest
 from audit import canonical, entry
 from audit.errors import Malformed, UnknownVersion
 
-EVERY_KIND = (
-    "intent outcome verdict state withheld request approval maintenance mode rules lifecycle heartbeat evidence event "
-    "rotate prune anchor gap"
-).split()
+EVERY_KIND = [
+    "intent",
+    "outcome",
+    "verdict",
+    "state",
+    "withheld",
+    "request",
+    "approval",
+    "maintenance",
+    "mode",
+    "rules",
+    "lifecycle",
+    "heartbeat",
+    "evidence",
+    "event",
+    "rotate",
+    "prune",
+    "anchor",
+    "gap",
+]
 SAMPLES = {str: "text", int: 7, bool: True, dict: {"a": 1}, list: ["x"]}
 
 

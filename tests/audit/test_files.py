@@ -14,7 +14,7 @@ def test_what_was_written_is_read(tmp_path):
     write_atomically(path, b"two", mode=0o600)
     assert read_small(path, 3) == b"two"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(tmp_path) == ["f"]
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
 def test_a_fifo_does_not_hang_the_reader(tmp_path):
@@ -57,7 +57,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="Input/output"):
         write_atomically(path, b"new")
-    assert os.listdir(tmp_path) == ["f"]
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
     assert path.read_bytes() == b"old"
 
 

@@ -39,7 +39,7 @@ def test_a_made_key_is_closed_and_loads_again(tmp_path):
     made = keys.make(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "seal.pem").stat().st_mode) == 0o600
-    assert sorted(os.listdir(folder)) == ["seal.pem", "seal.pub"]
+    assert sorted(path.name for path in folder.iterdir()) == ["seal.pem", "seal.pub"]
     loaded = keys.load(folder)
     assert loaded.public == made.public
     assert made.public.verify(loaded.sign(b"m"), b"m")

@@ -30,7 +30,7 @@ def test_a_block_is_kept_with_its_signature_and_the_modes_are_read_back(tmp_path
 def test_a_missing_file_is_not_made_unless_asked(tmp_path):
     with pytest.raises(Damaged, match="never recreated"):
         Store(tmp_path / "l.db", create=False)
-    assert os.listdir(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database at all", bytes(4096)])
