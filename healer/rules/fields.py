@@ -83,7 +83,12 @@ class _Trigger(Shape):
     says = "auto, manual, {schedule: CRON} or {event: TOPIC}"
     _record = Record(
         Field(name="schedule", shape=Text(called="a cron line", parse=times.cron), default="", doc="cron, five fields"),
-        Field(name="tz", shape=Text(parse=times.zone), default="", doc="time zone of the schedule; else the host's"),
+        Field(
+            name="tz",
+            shape=Text(called="a time zone such as Europe/Warsaw", parse=times.zone),
+            default="",
+            doc="time zone of the schedule; else the host's",
+        ),
         Field(name="event", shape=GLOB, default="", doc="topic on the bus; * and ? match"),
         Field(name="filter", shape=MapOf(Anything()), doc="fields the event must carry, with these values"),
     )
@@ -175,7 +180,12 @@ _ACTIVE = Record(
         default=(),
         doc="spans of the day; start inclusive, end exclusive; they may run over midnight",
     ),
-    Field(name="tz", shape=Text(parse=times.zone), default="", doc="IANA time zone; else the host's"),
+    Field(
+        name="tz",
+        shape=Text(called="a time zone such as Europe/Warsaw", parse=times.zone),
+        default="",
+        doc="IANA time zone; else the host's",
+    ),
     build=_active,
 )
 _BACKOFF = Record(

@@ -28,14 +28,14 @@ class Steps(Shape):
 
     def __init__(self, verbs: Mapping[str, Verb], condition: Condition) -> None:
         self._verbs = verbs
-        self._params = {name: _record(name, verb) for name, verb in verbs.items()}
-        self._common = Record(*_common(condition))
+        self.params = {name: _record(name, verb) for name, verb in verbs.items()}
+        self.common = Record(*_common(condition))
 
     def read(self, node: Node, problems: Problems) -> Step:
         """The step."""
         if not isinstance(node, Table):
             raise self.wrong(node, problems)
-        own = tuple(entry for entry in node.entries if entry.key not in self._common.fields)
+        own = tuple(entry for entry in node.entries if entry.key not in self.common.fields)
         rest = Table(mark=node.mark, entries=tuple(entry for entry in node.entries if entry not in own))
         common = self._attempt(rest, problems)
         step = self._verb(node, own, problems)
@@ -54,7 +54,7 @@ class Steps(Shape):
     def _attempt(self, node: Table, problems: Problems) -> Values | None:
         """The common keys; None where they are wrong, so that the verb is looked at all the same."""
         try:
-            values: Values = self._common.read(node, problems)
+            values: Values = self.common.read(node, problems)
         except Bad:
             return None
         return values
@@ -62,7 +62,7 @@ class Steps(Shape):
     def _verb(self, node: Table, own: tuple[Entry, ...], problems: Problems) -> Entry:
         unknown = [entry for entry in own if entry.key not in self._verbs]
         for entry in unknown:
-            known = (*self._verbs, *self._common.fields)
+            known = (*self._verbs, *self.common.fields)
             near = suggestion(entry.key, known)
             hint = near if near.startswith("did") else f"verbs are: {', '.join(self._verbs)}"
             problems.add(entry.mark, f"unknown verb or key '{entry.key}'", hint)
@@ -86,15 +86,15 @@ class Steps(Shape):
                     problems.add(node.mark, f"expected a mapping, found {kind(node)}", f"write {entry.key}: {{}}")
                 raise Bad
             node = Table(mark=node.mark, entries=(Entry(key=verb.short, mark=node.mark, node=node),))
-        values: Values = self._params[entry.key].read(node, problems)
+        values: Values = self.params[entry.key].read(node, problems)
         return {key: value for key, value in values.items() if value is not None}
 
     def schema(self) -> Schema:
         """An object: one verb's key, and the common ones."""
-        common = self._common.schema()["properties"]
+        common = self.common.schema()["properties"]
         branches = []
         for name, verb in self._verbs.items():
-            record = self._params[name]
+            record = self.params[name]
             forms = [record.schema()]
             if verb.short:
                 forms.append(record.fields[verb.short].shape.schema())

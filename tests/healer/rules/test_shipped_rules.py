@@ -54,7 +54,9 @@ def readings(case, number, at):
             continue
         name = {"metric": line.series.metric, "labels": line.series.labels, "at": at}
         reading = (
-            Unknown(because="stale", **name) if value is Mark.STALE else Observation(value=value, unit=line.unit, **name)
+            Unknown(because="stale", **name)
+            if value is Mark.STALE
+            else Observation(value=value, unit=line.unit, **name)
         )
         seen.setdefault(dict(line.series.labels).get("target", "host"), []).append(reading)
     return seen

@@ -1,0 +1,58 @@
+"""What editors and people are told about rule files: JSON Schema and reference, from the shapes that also read them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from healer.model.verbs import VERBS
+from healer.model.vocabulary import METRICS
+from healer.rules import conditions, fields, suite
+from healer.rules.steps import Steps
+from healer.yamldoc.document import json_schema
+from healer.yamldoc.reference import table
+from healer.yamldoc.shape import ListOf, Record
+
+_WHERE = "https://healer.invalid/schema"
+MARK = "<!-- made by healer.rules.schema: do not edit below -->"
+
+
+def rules_schema() -> Mapping[str, Any]:
+    """JSON Schema (draft 2020-12) of a file of rules."""
+    shape = fields.document(METRICS, VERBS)
+    made = json_schema(shape, title="Rules of Healer", identity=f"{_WHERE}/rules-1.json")
+    return {**made, "$defs": {"condition": conditions.definition()}}
+
+
+def suite_schema() -> Mapping[str, Any]:
+    """JSON Schema (draft 2020-12) of a file of tests of rules."""
+    return json_schema(suite.shape(), title="Tests of rules of Healer", identity=f"{_WHERE}/rule-tests-1.json")
+
+
+def reference() -> str:
+    """The tables of docs/rules.md, as Markdown."""
+    rule = Record(*fields.rule_fields(METRICS, VERBS))
+    shape = rule.fields["then"].shape
+    steps = shape.shape if isinstance(shape, ListOf) else shape
+    parts = ["### Keys of a rule\n", table(rule)]
+    if isinstance(steps, Steps):
+        parts += ["### Keys any step may have\n", table(steps.common)]
+        parts += ["### Verbs\n", _verbs(steps)]
+    parts += ["### Keys of a file of tests\n", table(suite.shape())]
+    return "\n".join(parts)
+
+
+def _verbs(steps: Steps) -> str:
+    parts = []
+    for name, verb in VERBS.items():
+        kinds = "anything, or nothing" if verb.kinds == ("*",) else ", ".join(verb.kinds)
+        short = f" `{name}: VALUE` is short for `{name}: {{{verb.short}: VALUE}}`." if verb.short else ""
+        params = steps.params[name]
+        parts.append(f"**`{name}`** ({kinds}). {verb.doc}{short}\n")
+        if params.fields:
+            parts.append(table(params))
+    return "\n".join(parts)
+
+
+def main_page(page: str) -> str:
+    """docs/rules.md with its reference brought up to date; what is written by hand is kept."""
+    head, _, _ = page.partition(MARK)
+    return f"{head}{MARK}\n\n{reference()}"
