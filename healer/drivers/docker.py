@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 WATCHED = ("die", "start", "oom", "pause", "unpause", "health_status", "destroy")
 _DEFAULT = "unix:///var/run/docker.sock"
+_HINT = "is it running, and may this account use its socket?"
 _ACTING = 60
 """Seconds an act may take beyond its grace: a reply given up early would make it an ambiguous one."""
 _RETRY = (0.2, 1.0, 5.0)
@@ -236,6 +238,7 @@ class Docker:
         """A client that has agreed on a version with the engine; raises DockerError."""
         import docker
 
+        self._knock()
         with self._lock:
             if timeout not in self._clients:
                 try:
@@ -244,10 +247,25 @@ class Docker:
                     )
                 except (docker.errors.DockerException, OSError) as exc:
                     raise DockerError(
-                        f"cannot reach the container engine at {self._url}: {_brief(exc)}",
-                        hint="is it running, and may this account use its socket?",
+                        f"cannot reach the container engine at {self._url}: {_brief(exc)}", hint=_HINT
                     ) from exc
             return self._clients[timeout]
+
+    def _knock(self) -> None:
+        """Raise DockerError where the engine's socket takes no connection.
+
+        The SDK would say so too, but it forgets to close the socket it tried with.
+        """
+        if not self._url.startswith("unix://"):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(self._timeout)
+            try:
+                sock.connect(self._url.removeprefix("unix://"))
+            except OSError as exc:
+                raise DockerError(
+                    f"cannot reach the container engine at {self._url}: {exc.strerror or exc}", hint=_HINT
+                ) from exc
 
     def _ask(self, question: Callable[["APIClient"], T]) -> T | None:
         """One question; None when it is about something that is not there. Raises DockerError."""

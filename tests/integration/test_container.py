@@ -1,0 +1,290 @@
+"""The container sensor against a real dockerd: state, health, deaths as they happen, and an engine that is away."""
+
+import asyncio
+import contextlib
+import io
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+
+import docker as sdk
+import pytest
+
+from healer.clock import SystemClock
+from healer.drivers.docker import Docker, DockerError
+from healer.errors import ActionError, SensorError
+from healer.model.observation import Observation
+from healer.model.target import Target
+from healer.sensors.container import ContainerSensor
+
+pytestmark = pytest.mark.real
+SLEEP = ["/bin/busybox", "sleep", "1000"]
+
+
+class Daemon:
+    """A dockerd of the test's own, in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.url = f"unix://{folder}/docker.sock"
+        self.process = None
+
+    def start(self):
+        command = [
+            shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin"), "--data-root", f"{self.folder}/root",
+            "--exec-root", f"{self.folder}/exec", "--pidfile", f"{self.folder}/docker.pid", "-H", self.url,
+            "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false", "--bridge=none",
+        ]  # fmt: skip
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        for _ in range(400):
+            if self.answers():
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        pytest.fail("dockerd did not come up:\n" + (self.folder / "log").read_text()[-2000:])
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as sock, contextlib.suppress(OSError):
+            sock.settimeout(5)
+            sock.connect(f"{self.folder}/docker.sock")
+            sock.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b"200 OK" in sock.recv(100)
+        return False
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def busybox_image(client):
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add("/bin/busybox", "bin/busybox")
+    client.import_image_from_data(archive.getvalue(), repository="box", tag="1")
+
+
+@pytest.fixture(scope="module")
+def daemon(real):
+    real("dockerd", "busybox", root=True)
+    folder = Path("/tmp") / f"healer-docker-{os.getpid()}"  # a socket's path must stay short
+    folder.mkdir()
+    engine = Daemon(folder)
+    engine.start()
+    client = sdk.APIClient(base_url=engine.url, version="auto", timeout=20)
+    try:
+        busybox_image(client)
+        yield engine, client
+    finally:
+        with contextlib.suppress(Exception):
+            for each in client.containers(all=True):
+                client.remove_container(each["Id"], force=True)
+        client.close()
+        engine.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def box(daemon):
+    _, client = daemon
+    made = []
+
+    def make(name, command=SLEEP, **options):
+        host = client.create_host_config(network_mode="none", **options.pop("host", {}))
+        client.create_container("box:1", command, name=name, host_config=host, **options)
+        client.start(name)
+        made.append(name)
+        return client
+
+    yield make
+    for name in made:
+        with contextlib.suppress(sdk.errors.NotFound):
+            client.remove_container(name, force=True)
+
+
+def sensor(docker, name):
+    target = Target(kind="container", name=name, organ="heart", spec={"every": 5.0, "timeout": 5.0})
+    return ContainerSensor(target, docker, SystemClock())
+
+
+def values(readings):
+    return {reading.metric: getattr(reading, "value", None) for reading in readings}
+
+
+async def eventually(check, within=10.0):
+    end = time.monotonic() + within
+    while not (found := check()):
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.01)
+    return found
+
+
+async def test_a_running_container_is_seen_with_what_it_uses(daemon, box):
+    engine, _ = daemon
+    box("web")
+    docker = Docker(engine.url)
+    look = sensor(docker, "web")
+    first = values(await look.look(SystemClock().now()))
+    await asyncio.sleep(0.2)
+    second = values(await look.look(SystemClock().now()))
+    await docker.close()
+    assert first["container.up"] == 1
+    assert first["container.state"] == "running"
+    assert first["container.health"] == "none"
+    assert first["container.restarts"] == 0
+    assert first["container.exit_code"] is None
+    assert first["container.generation"] == second["container.generation"] != ""
+    assert 0 <= second["container.uptime"] < 60
+    print("usage", second)
+
+
+async def test_a_container_that_is_not_there_is_absent_and_that_is_a_fact(daemon):
+    engine, _ = daemon
+    docker = Docker(engine.url)
+    seen = values(await sensor(docker, "nobody").look(1.0))
+    await docker.close()
+    assert seen["container.up"] == 0
+    assert seen["container.state"] == "absent"
+    assert seen["container.health"] is None
+
+
+async def test_a_death_is_pushed_at_once_and_is_conclusive_and_a_start_changes_the_generation(daemon, box):
+    engine, _ = daemon
+    client = box("victim")
+    docker = Docker(engine.url)
+    look = sensor(docker, "victim")
+    pushed = []
+    await look.open(lambda readings: pushed.append((time.monotonic(), readings)))
+    before = values(await look.look(1.0))["container.generation"]
+    await eventually(lambda: docker._stream is not None)
+    await asyncio.sleep(0.3)
+    pid = client.inspect_container("victim")["State"]["Pid"]
+    killed = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    at, death = await eventually(lambda: pushed and pushed[0])
+    assert values(death) == {
+        "container.up": 0, "container.state": "exited", "container.generation": "", "container.exit_code": 137,
+    }  # fmt: skip
+    assert all(reading.conclusive for reading in death)
+    print(f"die event after {(at - killed) * 1e3:.1f} ms")
+    generation = await docker.start("victim", generation="")
+    _, born = await eventually(lambda: next((one for one in pushed if values(one[1]).get("container.up") == 1), None))
+    after = values(born)["container.generation"]
+    assert after == generation
+    assert after not in ("", before)
+    await look.close()
+    await docker.close()
+
+
+async def test_a_death_that_the_engine_itself_may_heal_is_not_conclusive(daemon, box):
+    engine, _ = daemon
+    client = box("phoenix", host={"restart_policy": {"Name": "always"}})
+    docker = Docker(engine.url)
+    look = sensor(docker, "phoenix")
+    pushed = []
+    await look.open(pushed.append)
+    await look.look(1.0)
+    await eventually(lambda: docker._stream is not None)
+    await asyncio.sleep(0.3)
+    os.kill(client.inspect_container("phoenix")["State"]["Pid"], signal.SIGKILL)
+    death = await eventually(lambda: pushed and pushed[0])
+    assert isinstance(death[0], Observation)
+    assert not death[0].conclusive
+    await eventually(lambda: values(pushed[-1]).get("container.up") == 1)
+    assert values(await look.look(2.0))["container.restarts"] == 1
+    await look.close()
+    await docker.close()
+
+
+async def test_health_is_told_when_it_changes(daemon, box):
+    engine, _ = daemon
+    docker = Docker(engine.url)
+    look = sensor(docker, "patient")
+    pushed = []
+    await look.open(pushed.append)
+    await asyncio.sleep(0.5)
+    second = 1_000_000_000
+    check = {
+        "test": ["CMD", "/bin/busybox", "test", "-e", "/well"],
+        "interval": second,
+        "timeout": second,
+        "retries": 1,
+    }
+    client = box("patient", healthcheck=check)
+    await eventually(lambda: any(values(one).get("container.health") == "unhealthy" for one in pushed))
+    run = client.exec_create("patient", ["/bin/busybox", "mkdir", "/well"])
+    client.exec_start(run["Id"])
+    await eventually(lambda: values(pushed[-1]).get("container.health") == "healthy")
+    assert values(await look.look(1.0))["container.health"] == "healthy"
+    await look.close()
+    await docker.close()
+
+
+async def test_a_paused_container_is_not_up(daemon, box):
+    engine, _ = daemon
+    client = box("sleeper")
+    docker = Docker(engine.url)
+    client.pause("sleeper")
+    seen = values(await sensor(docker, "sleeper").look(1.0))
+    client.unpause("sleeper")
+    await docker.close()
+    assert seen["container.up"] == 0
+    assert seen["container.state"] == "paused"
+    assert seen["container.generation"]
+
+
+async def test_start_stop_and_restart_refuse_another_incarnation(daemon, box):
+    engine, _ = daemon
+    box("actor")
+    docker = Docker(engine.url)
+    old = (await docker.inspect("actor")).generation
+    new = await docker.restart("actor", generation=old, grace=0)
+    assert new not in ("", old)
+    with pytest.raises(ActionError, match="another incarnation"):
+        await docker.stop("actor", generation=old, grace=0)
+    assert await docker.stop("actor", generation=new, grace=0) == ""
+    with pytest.raises(ActionError, match="another incarnation"):
+        await docker.start("actor", generation=new)
+    with pytest.raises(ActionError, match="no container"):
+        await docker.start("nobody", generation="")
+    await docker.close()
+
+
+@pytest.mark.slow
+async def test_an_engine_that_is_away_makes_all_unknown_and_is_found_again(daemon, box):
+    engine, client = daemon
+    box("orphan")
+    docker = Docker(engine.url)
+    look = sensor(docker, "orphan")
+    pushed = []
+    await look.open(pushed.append)
+    assert values(await look.look(1.0))["container.up"] == 1
+    await asyncio.to_thread(engine.stop)
+    deaths = len(pushed)
+    with pytest.raises(SensorError, match="engine"):
+        await look.look(2.0)
+    with pytest.raises(DockerError):
+        await docker.usage("orphan")
+    with pytest.raises(ActionError):
+        await docker.start("orphan", generation="")
+    await asyncio.to_thread(engine.start)
+    seen = values(await look.look(3.0))
+    print("after the engine came back", seen["container.state"], "pushed while it went", pushed[:deaths])
+    assert seen["container.state"] in ("running", "exited")
+    client.start("orphan")
+    await eventually(lambda: any(values(one).get("container.up") == 1 for one in pushed[deaths:]))
+    await look.close()
+    await docker.close()
+
+
+async def test_an_engine_that_never_was_is_unknown_and_says_where_it_was_looked_for(real):
+    docker = Docker("unix:///nonexistent/docker.sock")
+    with pytest.raises(SensorError, match="nonexistent"):
+        await sensor(docker, "web").look(1.0)
+    await docker.close()
