@@ -37,9 +37,6 @@ def _agent(status: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _rules(status: Mapping[str, Any]) -> Iterator[Finding]:
-    rules = status.get("rules", {})
-    if trouble := rules.get("trouble"):
-        yield "warn", str(trouble)
     for breaker in status.get("breakers", ()):
         yield "warn", f"the breaker of {breaker['action']} on {breaker['target']} is open"
     for incident in status.get("incidents", ()):
@@ -52,16 +49,17 @@ def _audit(status: Mapping[str, Any]) -> Iterator[Finding]:
     if log is None:
         yield "fail", "nothing is known of the log"
         return
-    if log.get("failed"):
-        yield "fail", f"nothing can be sealed: {log['failed']}"
-    if log.get("tampered"):
-        yield "fail", f"the log was tampered with: {log.get('summary', '')}"
-    elif log.get("verified") is False:
-        yield "fail", f"the log does not verify: {log.get('summary', '')}"
-    elif log.get("verified") is None:
+    if not log.get("sealing"):
+        yield "fail", f"nothing can be sealed: {log.get('because') or 'the disk is full'}"
+    proved = status.get("self", {}).get("self.log_verified")
+    if proved is None:
         yield "warn", "the log was not verified yet"
-    elif log.get("overdue"):
+    elif not proved:
+        yield "fail", f"the log does not verify: {log.get('verified_summary', '')}"
+    elif not log.get("verified"):
         yield "warn", "the log was not verified within its period"
+    for trouble in log.get("anchor_problems", ()):
+        yield "warn", f"the log's head cannot be kept elsewhere: {trouble}"
 
 
 _LOOKS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Finding]]] = {

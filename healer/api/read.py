@@ -14,6 +14,7 @@ from healer.api.openapi import document
 from healer.api.port import Port
 from healer.api.problem import Json, ProblemError
 from healer.core import explain, report
+from healer.errors import HealerError
 
 MOST_ROWS = 1000
 _TIME = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|h|d|w)?")
@@ -87,11 +88,15 @@ class Readers:
 
     async def rules(self, _: Request) -> Response:
         """Every rule with its state, its runs and how they went."""
-        await blocking.call(self._healings.update)
+        try:
+            await blocking.call(self._healings.update)
+            trouble = ""
+        except HealerError as exc:
+            trouble = exc.message  # the rules can be told without their past
         found = report.rules(self._port.core, self._now)
         for rule in found:
-            rule["verdicts"] = dict(self._healings.by_rule.get(rule["id"], {}))
-        return Json({"rules": found, "hash": self._port.core.setup.rules.hash})
+            rule["verdicts"] = None if trouble else dict(self._healings.by_rule.get(rule["id"], {}))
+        return Json({"rules": found, "hash": self._port.core.setup.rules.hash, "trouble": trouble})
 
     async def explain(self, request: Request) -> Response:
         """Why a rule does, or does not do, something about a target."""

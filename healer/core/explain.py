@@ -1,5 +1,6 @@
 """Why a rule does, or does not do, something about a target: its truth, every gate's answer, and what is missing."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from healer.core import report
@@ -8,6 +9,8 @@ from healer.core.instance import Instance
 from healer.gates import order
 from healer.gates.interface import Answer
 from healer.model.truth import Truth
+from healer.rules import truth_tree
+from healer.rules.truth_tree import TruthNode
 
 Json = dict[str, Any]
 
@@ -33,12 +36,24 @@ def _of(core: Core, instance: Instance, now: float) -> Json:
         "phase": report.phase(core, instance),
         "step": incident.step if incident else 0,
         "then": [step.action for step in rule.then],
+        "tree": _tree(truth_tree.explain(core.evaluator, f"{instance.key}|when", now)),
         "evidence": [{"series": one.series, "value": one.value, "age": one.age_us / 1e6} for one in evidence],
         "confirmed": round(instance.confirmed_so_far(now), 3),
         "for": rule.for_,
         "gates": report.answers(answers, now),
         "asked_ago": None if instance.asked_at is None else round(max(0.0, now - instance.asked_at), 3),
         "missing": _missing(core, instance, answers, now),
+    }
+
+
+def _tree(node: TruthNode) -> Json:
+    return {
+        "source": node.source,
+        "truth": node.truth.value if node.truth else None,
+        "value": node.value,
+        "age": None if node.age is None else round(node.age, 3),
+        "because": node.because,
+        "children": [_tree(child) for child in node.children],
     }
 
 
@@ -85,11 +100,15 @@ def _unconfirmed(instance: Instance, now: float) -> str:
 
 
 def _unknown(core: Core, instance: Instance, now: float) -> str:
-    """Name what is not known, as far as the evaluator can say."""
-    key = f"{instance.key}|when"
-    dark = [one.series for one in core.evaluator.evidence(key, now) if one.value == "unknown"]
-    if dark:
-        return f"{', '.join(dark[:4])} cannot be seen"
-    if core.evaluator.rearmed(key) > float("-inf"):
-        return "it waits for fresh evidence since the last action"
-    return "something it reads was not seen yet, or only once"
+    """Name what is not known, and why."""
+    dark = list(_dark(truth_tree.explain(core.evaluator, f"{instance.key}|when", now)))
+    return "; ".join(f"{node.source}: {node.because}" for node in dark[:4]) or "a part of it is"
+
+
+def _dark(node: TruthNode) -> Iterator[TruthNode]:
+    """The leaves that are unknown."""
+    if node.because:
+        yield node
+    else:
+        for child in node.children:
+            yield from _dark(child)

@@ -1,7 +1,7 @@
 """Pure views over the core, as plain JSON values: what the faces show, and nothing that could change anything."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from healer.core.core import Core
@@ -13,7 +13,7 @@ from healer.model.memory import Incident
 from healer.model.mode import Mode, strictest
 from healer.model.observation import Series
 from healer.model.organism import HarmonyView, Health, OrganView
-from healer.model.target import State, Target
+from healer.model.target import Target
 from healer.model.vocabulary import METRICS
 from healer.rules.rule import Rule
 
@@ -315,10 +315,24 @@ def _latest(core: Core, series: Series, now: float) -> Json:
     return common | {"value": value, "age": round(max(0.0, now - at), 3), "because": ""}
 
 
-def agent_state(core: Core) -> State:
-    """The agent's own state, as commands and the owner set it."""
-    held: Mapping[str, str] = core.desk.memory.states
-    return State(held["agent"]) if "agent" in held else State.UNKNOWN
+def metrics_text(core: Core) -> str:
+    """The latest numbers in Prometheus' text exposition format 0.0.4; words and what is unknown are left out."""
+    lines: list[str] = []
+    told = ""
+    for one in metrics(core):
+        if not isinstance(one["value"], int | float):
+            continue
+        name = "healer_" + one["metric"].replace(".", "_").replace("-", "_")
+        if name != told:
+            lines.append(f"# TYPE {name} gauge")
+            told = name
+        inner = ",".join(f'{label}="{_escaped(value)}"' for label, value in one["labels"].items())
+        lines.append(f"{name}{{{inner}}} {one['value']:g}" if inner else f"{name} {one['value']:g}")
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _rounded(value: float | None, digits: int = 2) -> float | None:
