@@ -189,8 +189,8 @@ def locate(path: Path) -> Path:
 def _readable() -> Iterator[None]:
     try:
         yield
-    # A hostile file makes the module raise more than its own errors: too big an integer, too long a text.
-    except (sqlite3.Error, OverflowError, MemoryError) as exc:
+    # A hostile file makes the module raise more than its own errors: a number too big, a name that is not UTF-8.
+    except (sqlite3.Error, OverflowError, MemoryError, UnicodeDecodeError) as exc:
         raise Unreadable(f"the file is damaged: {exc}") from exc
 
 
