@@ -43,6 +43,8 @@ class Book:
         self._slots: dict[SlotKey, Slot] = {}
         self._heap: list[tuple[float, int, Due]] = []
         self._ticket = itertools.count()
+        self._unwired = False
+        """Somebody asked for slots that are not there yet; `_wire` makes them before anything else is seen."""
         self._newest = -NEVER
         # What happened since the last evaluation.
         self._changed: set[Slot] = set()
@@ -56,6 +58,8 @@ class Book:
 
     def observe(self, reading: Reading) -> None:
         """Take one reading. Garbage, and what a sensor could not read, makes the series unknown."""
+        if self._unwired:
+            self._wire()
         line = self._lines.get((reading.metric, reading.labels)) or self._admit(reading)  # type: ignore[call-overload]  # a Series is such a tuple
         if line is None:
             return
@@ -278,6 +282,10 @@ class Book:
             self._join(slot, line)
         self._pending.add(slot)
         return slot
+
+    def _wire(self) -> None:
+        """Make the slots that were asked for."""
+        self._unwired = False
 
     def _tidy(self) -> None:
         """Drop the samples no window needs any more."""

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -80,6 +80,9 @@ class Evaluator(Book):
         self._groups: Groups | None = None
         self._numbers: list[Entry] = []
         self._unlinked: dict[Entry, None] = {}
+        """Without places in the table yet."""
+        self._fresh: dict[Entry, None] = {}
+        """Wired, and never computed since."""
 
     # ---------------------------------------------------------------------------------- what is asked for
 
@@ -98,6 +101,7 @@ class Evaluator(Book):
             return
         self._unlink(entry)
         self._unlinked.pop(entry, None)
+        self._fresh.pop(entry, None)
         del self._by_order[entry.order]
         self._orders.append(entry.order)
         self._groups = None
@@ -110,6 +114,7 @@ class Evaluator(Book):
         self._unlink(entry)
         entry.since = at
         self._unlinked[entry] = None
+        self._unwired = True
         self._groups = None
 
     def _enter(self, key: str, expr: Expr, program: Program, *, numeric: bool, every_sample: bool) -> None:
@@ -122,6 +127,7 @@ class Evaluator(Book):
         entry = Entry(key, expr, order, program, numeric, every_sample, compute)
         self._entries[key] = self._by_order[order] = entry
         self._unlinked[entry] = None
+        self._unwired = True
         self._groups = None
 
     # ----------------------------------------------------------------------------------------- evaluation
@@ -134,7 +140,8 @@ class Evaluator(Book):
         """
         if self._newest > now + FUTURE:
             self._distrust_the_future(now)
-        fresh = self._link()
+        self._wire()
+        fresh, self._fresh = self._fresh, {}
         self._sweep(now)
         self._settle(now)
         told = {entry.order for slot in self._sampled for entry in slot.entries if entry.every_sample}
@@ -144,7 +151,7 @@ class Evaluator(Book):
         found = self._decide(fresh, changed)
         return self._changes(found, told, loud)
 
-    def _decide(self, fresh: Sequence[Entry], changed: set[Slot]) -> dict[int, int]:
+    def _decide(self, fresh: Collection[Entry], changed: set[Slot]) -> dict[int, int]:
         """Recompute what depends on the changed slots; returns the truths that were there before, by order."""
         if self._is_much(fresh, changed):
             return self._decide_all()
@@ -159,7 +166,7 @@ class Evaluator(Book):
                 truths[order] = int(new)
         return found
 
-    def _is_much(self, fresh: Sequence[Entry], changed: set[Slot]) -> bool:
+    def _is_much(self, fresh: Collection[Entry], changed: set[Slot]) -> bool:
         """Whether computing everything is cheaper than finding out what to compute."""
         left = len(self._entries) // 2 + 16 - len(fresh)
         for slot in changed:
@@ -191,10 +198,10 @@ class Evaluator(Book):
 
     # ---------------------------------------------------------------------------------------- the wiring
 
-    def _link(self) -> list[Entry]:
+    def _wire(self) -> None:
         """Give every new entry its places in the table."""
-        fresh, self._unlinked = list(self._unlinked), {}
-        for entry in fresh:
+        super()._wire()
+        for entry in self._unlinked:
             baseline = self._baseline and not entry.numeric
             slots = [self._slot((item, baseline, entry.since)) for item in entry.program.inputs]
             for slot in dict.fromkeys(slots):
@@ -204,8 +211,9 @@ class Evaluator(Book):
             constants = [self._constant(value) for value in entry.program.constants]
             entry.indexes = (*(slot.index for slot in slots), *constants)
             entry.pick = picker(entry.indexes)
+        self._fresh.update(self._unlinked)
+        self._unlinked = {}
         self._tidy()
-        return fresh
 
     def _constant(self, value: float | str) -> int:
         if value not in self._constants:
