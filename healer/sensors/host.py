@@ -10,7 +10,7 @@ from healer.model.observation import Labels, Reading, labels
 from healer.sensors import kernel
 from healer.sensors.interface import QuickSensor
 from healer.sensors.procfs import PAGE, KeptFile
-from healer.sensors.rates import FIRST, RESET, Rates
+from healer.sensors.rates import FIRST, NO_TIME, RESET, Rates
 from healer.sensors.sane import Sieve, ratio
 
 _STEADY = 0.001
@@ -48,8 +48,9 @@ class _Cpu(_Part):
     def read(self, sieve: Sieve, text: bytes) -> None:
         last, self._last = self._last, kernel.parse_cpu(text)
         shares = kernel.cpu_shares(last, self._last) if last else None
-        if shares is None:
-            self.blind(sieve, RESET if last else FIRST)
+        if last is None or shares is None:
+            still = last is not None and self._last.total == last.total
+            self.blind(sieve, FIRST if last is None else NO_TIME if still else RESET)
             return
         for metric, share in zip(self.metrics, shares, strict=True):
             sieve.number(metric, share)
