@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from healer.model.unit import Unit
 from healer.rules.syntax import ExpressionError
@@ -35,7 +36,7 @@ SCALE: dict[str, tuple[Unit, float]] = {
 _TOKEN = re.compile(
     r"""
     (?P<space>[ \t\r\n]+)
-  | (?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+(?![A-Za-z]))?)
+  | (?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3}(?![A-Za-z0-9]))?)
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)
   | (?P<string>"(?:[^"\\\n]|\\["\\])*"|'(?:[^'\\\n]|\\['\\])*')
   | (?P<op>==|!=|=~|<=|>=|[-+*/<>=(){},%])
@@ -97,13 +98,17 @@ def _number(text: str, match: re.Match[str]) -> Token:
     value, unit = float(match.group()), None
     if suffix := _UNIT.match(text, at):
         unit, scale = _scale(suffix.group(), at)
-        # Dividing, so that 80% is the float nearest to 0.8 and not 80 * 0.01.
-        value, at = (value / 100 if unit is Unit.RATIO else value * scale), suffix.end()
+        value, at = _scaled(match.group(), scale), suffix.end()
         while unit is Unit.SECONDS and (part := _PART.match(text, at)):
             value, at = _more(value, text, part)
     if not math.isfinite(value):
         raise ExpressionError("the number is too large", offset=start)
     return Token("number", text[start:at], start, value, unit)
+
+
+def _scaled(text: str, scale: float) -> float:
+    # In decimal, so that 99.9% is the float nearest to 0.999 and not 99.9 * 0.01.
+    return float(Decimal(text) * Decimal(repr(scale)))
 
 
 def _more(value: float, text: str, part: re.Match[str]) -> tuple[float, int]:
@@ -114,7 +119,7 @@ def _more(value: float, text: str, part: re.Match[str]) -> tuple[float, int]:
     unit, scale = _scale(suffix.group(), part.end())
     if unit is not Unit.SECONDS:
         raise ExpressionError("a duration has only ms, s, m, h and d", offset=part.end())
-    return value + float(part.group()) * scale, suffix.end()
+    return value + _scaled(part.group(), scale), suffix.end()
 
 
 def _scale(suffix: str, at: int) -> tuple[Unit, float]:

@@ -179,7 +179,10 @@ def _check_bare(unit: Unit | None, bare: Expr) -> None:
     if value is None:
         return
     if unit is Unit.RATIO and abs(value) > 1:
-        raise ExpressionError("a ratio is 0 to 1", hint=f"did you mean {value:g}%?", offset=bare.at)
+        either = f" or {value * 100:g}%" if abs(value) < 10 else ""
+        raise ExpressionError(
+            "a ratio is 0 to 1, or in percent", hint=f"did you mean {value:g}%{either}?", offset=bare.at
+        )
     if unit is Unit.FLAG and value not in (0, 1):
         raise ExpressionError("a flag is 0 or 1", hint="did you mean == 1?", offset=bare.at)
 

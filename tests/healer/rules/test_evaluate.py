@@ -142,7 +142,7 @@ def test_losing_what_nobody_knows_is_no_mistake():
 
 @pytest.mark.parametrize(
     "garbage",
-    [math.nan, math.inf, -math.inf, -1, -0.001, 1.5, 1e308, 10**400, -(10**400), "0.9", "", "NaN", True, None, [0.9], {}, object(), b"1"],
+    [math.nan, math.inf, -math.inf, -1, -0.001, 1.5, 1e308, 10**400, -(10**400), "0.9", "", "NaN", True, None, [0.9]],
     ids=repr,
 )  # fmt: skip
 def test_garbage_is_unknown_and_counted(garbage):
