@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from healer.yamldoc.compose import compose
 from healer.yamldoc.mark import Mark, Problems
-from healer.yamldoc.node import Entry, Items, Node, Scalar, Table, kind
+from healer.yamldoc.node import BROKEN, Entry, Items, Node, Scalar, Table, kind
 
 PREFIX = "HEALER_"
 # Said on the command line's behalf, or given to children: never keys of the configuration.
@@ -44,9 +44,11 @@ def apply(root: Node, variables: Mapping[str, str], problems: Problems) -> Node:
     """The document with each variable's value (YAML) in its place; mistakes are told by the variable's name."""
     for name, text in variables.items():
         path = [part for part in name.removeprefix(PREFIX).lower().split("__") if part]
+        before = len(problems.found)
         value = compose(text, name, problems)
         if value is None:
-            value = Scalar(mark=Mark(file=name), value=None, text="")
+            told = len(problems.found) > before
+            value = Scalar(mark=Mark(file=name), value=BROKEN if told else None, text="")
         root = _put(root, path, value, name, problems)
     return root
 
