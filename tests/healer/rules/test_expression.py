@@ -1,5 +1,8 @@
 """What the language says yes and no to, and where it points when it says no."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -7,6 +10,9 @@ from hypothesis import strategies as st
 from healer.model.unit import Unit
 from healer.model.vocabulary import METRICS
 from healer.rules.expression import (
+    COMPARISONS,
+    FUNCTIONS,
+    STRUCTURED,
     ExpressionError,
     bind,
     is_condition,
@@ -18,6 +24,7 @@ from healer.rules.expression import (
     unparse,
 )
 from healer.rules.syntax import Compare, Number, Select
+from healer.rules.tokens import SCALE
 
 OWN = {"queue.depth": Unit.NUMBER, "jobs.done": Unit.COUNT}
 
@@ -236,3 +243,16 @@ def test_the_structured_form_is_the_same_tree(form, text):
 def test_the_structured_form_refuses_with_a_hint(form, word):
     with pytest.raises(ExpressionError, match=word):
         structured(vocabulary=METRICS, **form)
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "expressions.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", PAGE.split("```text\n")[1].split("```")[0].splitlines())
+def test_every_example_of_the_page_reads(text):
+    assert is_condition(read(text))
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *COMPARISONS, *SCALE, *STRUCTURED])
+def test_the_page_names_everything_there_is(name):
+    assert re.search(rf"(?<![A-Za-z_]){re.escape(name)}(?![A-Za-z])", PAGE)
