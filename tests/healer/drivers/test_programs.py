@@ -18,7 +18,7 @@ from healer.errors import ActionError
 from healer.model.target import Target
 
 NO_GROUPS = cgroups.Cgroups(None, "not in this test")
-SLEEP = ["sleep", "1000"]
+SLEEP = ["sleep", "120"]
 
 
 def target(name="api", command=SLEEP, **spec):
@@ -238,7 +238,7 @@ from healer.model.target import Target
 
 async def main():
     programs = Programs(SystemClock(), Path(sys.argv[1]), groups=cgroups.Cgroups(None, "-"))
-    programs.declare([Target(kind="program", name="api", organ="heart", spec={"command": ["sleep", "1000"]})])
+    programs.declare([Target(kind="program", name="api", organ="heart", spec={"command": ["sleep", "120"]})])
     await programs.open()
     generation = await programs.start("api", intent="cc33")
     if sys.argv[2] == "saved":
@@ -303,9 +303,11 @@ async def test_a_note_that_lies_about_a_process_is_not_believed(build, tmp_path,
         }
         (tmp_path / "programs").mkdir(mode=0o700)
         (tmp_path / "programs" / "api.json").write_text(json.dumps(note))
-        programs = await build()
-        assert programs.snapshot("api").pid is None
-        stranger.kill()
+        try:
+            programs = await build()
+            assert programs.snapshot("api").pid is None
+        finally:
+            stranger.kill()
 
 
 async def test_stopped_on_purpose_stays_stopped_over_a_restart_of_the_agent(build):
