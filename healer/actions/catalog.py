@@ -8,7 +8,7 @@ from healer.actions.call import Asker, Call
 from healer.actions.capture import Capture
 from healer.actions.interface import Action
 from healer.actions.notify import Notify
-from healer.actions.owner import Owner, ProcessOwner, ProgramOwner
+from healer.actions.owner import ContainerOwner, Engine, Owner, ProcessOwner, ProgramOwner
 from healer.actions.publish import Publish, PublishAction
 from healer.actions.restart import Restart
 from healer.actions.run import Run
@@ -36,17 +36,18 @@ class Services:
     set_mode: SetMode
     publish: Publish
     channels: Mapping[str, Channel] = field(default_factory=lambda: EMPTY)
-    owners: Mapping[str, Owner] = field(default_factory=lambda: EMPTY)
-    """Further kinds of target that can be started and stopped: ``container``."""
+    docker: Callable[[], Engine] | None = None
+    """Gives the Docker driver; None: containers cannot be acted on here."""
 
 
 def build(services: Services) -> Mapping[str, Action]:
     """Every action by its verb; actions are stateless but for the drivers they are given here."""
-    owners: Mapping[str, Owner] = {
+    owners: dict[str, Owner] = {
         "program": ProgramOwner(services.programs),
         "process": ProcessOwner(),
-        **services.owners,
     }
+    if services.docker is not None:
+        owners["container"] = ContainerOwner(services.docker)
     actions: tuple[Action, ...] = (
         Restart(owners),
         Start(owners),

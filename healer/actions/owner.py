@@ -1,7 +1,7 @@
 """Who can start and stop a target: the driver behind its kind, seen through one small interface."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from healer.actions.interface import Order
@@ -83,6 +83,44 @@ class ProcessOwner:
     async def restart(self, order: Order) -> str:
         """Not possible: nobody told us how to start it."""
         return await self.start(order)
+
+
+class Engine(Protocol):
+    """The Docker driver, as far as an owner needs it. All raise ActionError."""
+
+    async def start(self, name: str, *, generation: str) -> str:
+        """Start it; returns its new generation."""
+
+    async def stop(self, name: str, *, generation: str, grace: float) -> str:
+        """Stop it."""
+
+    async def restart(self, name: str, *, generation: str, grace: float) -> str:
+        """Stop and start it; returns its new generation."""
+
+
+class ContainerOwner:
+    """Owner of containers: the engine does it."""
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+
+    async def start(self, order: Order) -> str:
+        """Start it."""
+        return await self._engine().start(_container(order), generation=order.generation)
+
+    async def stop(self, order: Order) -> None:
+        """Stop it."""
+        await self._engine().stop(_container(order), generation=order.generation, grace=grace(order, 10.0))
+
+    async def restart(self, order: Order) -> str:
+        """Stop and start it; of a dead one nothing is waited for."""
+        if not order.generation:
+            return await self.start(order)
+        return await self._engine().restart(_container(order), generation=order.generation, grace=grace(order, 10.0))
+
+
+def _container(order: Order) -> str:
+    return str(order.target.spec.get("container") or order.target.name)
 
 
 def incarnation(order: Order) -> tuple[int, int]:

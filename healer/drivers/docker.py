@@ -124,23 +124,26 @@ class Docker:
 
     async def start(self, name: str, *, generation: str) -> str:
         """Start it; returns its new generation. Raises ActionError when it is not the incarnation that was judged."""
-        return await self._act(name, generation, lambda client: client.start(name))
+        return await self._act(name, generation, lambda client, id_: client.start(id_))
 
     async def stop(self, name: str, *, generation: str, grace: float = 10.0) -> str:
         """Stop it: TERM (or its own signal), and KILL after ``grace`` seconds. Returns its generation: empty."""
-        return await self._act(name, generation, lambda client: client.stop(name, timeout=max(0, round(grace))))
+        return await self._act(name, generation, lambda client, id_: client.stop(id_, timeout=round(max(0.0, grace))))
 
     async def restart(self, name: str, *, generation: str, grace: float = 10.0) -> str:
         """Stop it and start it; returns its new generation."""
-        return await self._act(name, generation, lambda client: client.restart(name, timeout=max(0, round(grace))))
+        return await self._act(
+            name, generation, lambda client, id_: client.restart(id_, timeout=round(max(0.0, grace)))
+        )
 
-    async def _act(self, name: str, generation: str, act: Callable[["APIClient"], object]) -> str:
+    async def _act(self, name: str, generation: str, act: Callable[["APIClient", str], object]) -> str:
         def work() -> str:
             before = self._judged(name)
             if before.generation != generation:
                 raise ActionError(f"container {name} is another incarnation now", transient=False)
             try:
-                self._tell(act)
+                # By its full id, not by name: the name may be another container's by the time the engine reads it.
+                self._tell(lambda client: act(client, before.id))
             except DockerError as exc:
                 raise AmbiguousError(f"the engine's reply was lost: {exc.message}") from exc
             after = self._judged(name)
