@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import cast
 
 from healer.model.unit import Unit
@@ -58,12 +59,8 @@ def _number(expr: Expr) -> str:
     if node.text:
         return node.text
     if node.unit is Unit.RATIO:
-        # The shortest percent that reads back as this very number; a product of constants where there is none.
-        return (
-            f"{decimal(node.value * 100)}%"
-            if float(decimal(node.value * 100)) / 100 == node.value
-            else f"{decimal(node.value)}*100%"
-        )
+        percent = f"{Decimal(repr(float(node.value))) * 100:f}"
+        return f"{percent.rstrip('0').rstrip('.') if '.' in percent else percent}%"
     return decimal(node.value) + (_BASE.get(node.unit, "") if node.unit else "")
 
 

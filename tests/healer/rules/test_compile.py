@@ -1,7 +1,9 @@
 """Generated code against a naive interpreter, and what may never be in it."""
 
+import itertools
 import math
 import re
+from decimal import Decimal
 
 import pytest
 from hypothesis import example, given
@@ -229,6 +231,34 @@ def test_kleene_tables(how):
     assert all(table[pair] == dominant for pair in table if dominant in pair)
     assert table[weak, weak] == weak
     assert all(table[pair] == UNKNOWN for pair in table if UNKNOWN in pair and dominant not in pair)
+
+
+def of_truths(make):
+    """Every way three conditions can be, with what a condition made of them says."""
+    items = tuple(syntax.Compare(op=">", left=number(name), right=syntax.Number(value=0.0)) for name in NUMBERS)
+    program, values = compile_condition(make(items)), {TRUE: 1.0, FALSE: -1.0, UNKNOWN: NAN}
+    for sides in itertools.product(values, repeat=3):
+        yield sides, program.decide(*(values[side] for side in sides), *program.constants)
+
+
+@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("how", ["exactly", "at_least", "at_most"])
+def test_counting_compares_intervals(how, n):
+    holds = {"exactly": int.__eq__, "at_least": int.__ge__, "at_most": int.__le__}[how]
+    for sides, said in of_truths(lambda items: syntax.Count(how=how, n=n, items=items)):
+        assert said == unanimous(holds(sum(world), n) for world in worlds(sides)), sides
+
+
+@pytest.mark.parametrize("threshold", ["0.1", "0.2", "0.3", "0.7", "0.8", "0.9", "1.0"])
+def test_weights_compare_intervals_in_exact_decimals(threshold):
+    weights = ("0.1", "0.2", "0.7")
+    make = {"threshold": float(threshold), "weights": tuple(map(float, weights))}
+    for sides, said in of_truths(lambda items: syntax.Weighted(items=items, **make)):
+        sums = (
+            sum(Decimal(weight) for weight, holds in zip(weights, world, strict=True) if holds)
+            for world in worlds(sides)
+        )
+        assert said == unanimous(total >= Decimal(threshold) for total in sums), sides
 
 
 def test_nested_xor_stays_small():

@@ -18,9 +18,7 @@ def test_decimals_read_back_the_same_and_have_no_exponent(value):
 
 @given(st.floats(0, 1e15), st.sampled_from([None, Unit.RATIO, Unit.SECONDS, Unit.BYTES]))
 def test_constants_without_their_text_read_back_the_same(value, unit):
-    text = unparse(Number(value=value, unit=unit))
-    if "*" not in text:
-        assert parse(text, vocabulary={}) == Number(value=value, unit=unit)
+    assert parse(unparse(Number(value=value, unit=unit)), vocabulary={}) == Number(value=value, unit=unit)
 
 
 @given(st.text(st.characters(exclude_characters="\n"), max_size=20))
