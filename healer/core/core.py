@@ -267,22 +267,23 @@ class Core:
     # Truth ----------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Let every changed truth have its consequences."""
+        """Let every changed truth have its consequences: what changed together is weighed together."""
+        moved: dict[str, bool] = {}
         for change in self.evaluator.evaluate(self.desk.now):
-            self._changed(change)
+            key, _, role = change.key.rpartition("|")
+            if instance := self.instances.get(key):
+                self._changed(instance, role, change)
+                moved[key] = moved.get(key, False) or (role == "when" and change.conclusive)
+        for key, conclusive in moved.items():
+            self._advance(self.instances[key], conclusive=conclusive)
 
-    def _changed(self, change: Change) -> None:
-        key, _, role = change.key.rpartition("|")
-        instance = self.instances.get(key)
-        if instance is None:
-            return
+    def _changed(self, instance: Instance, role: str, change: Change) -> None:
         if role == "when":
             instance.saw(change.truth, self.desk.now)
         elif role == "clear":
             instance.clear = change.truth
         else:
             instance.proof[int(role)] = change.truth
-        self._advance(instance, conclusive=change.conclusive)
 
     def _evidence(self, instance: Instance) -> tuple[Evidence, ...]:
         return self.evaluator.evidence(f"{instance.key}|when", self.desk.now)

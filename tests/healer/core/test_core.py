@@ -355,3 +355,10 @@ def test_kill_switch_stops_everything_and_is_sealed():
     assert scenario.acted == []
     assert scenario.withheld[0].gate == "kill_switch"
     assert scenario.log.of("state")[0]["subject"] == "kill_switch"
+
+
+def test_an_incident_with_its_own_clear_does_not_clear_on_the_truth_of_a_moment_ago():
+    scenario = Scenario(setup(rule(clear=parsed("program.up{target} == 1"), clear_for=5.0)))
+    down_twice(scenario)
+    moves = [(one["from"], one["to"]) for one in scenario.log.of("state") if one["subject"].startswith("incident:")]
+    assert moves == [("pending", "firing")]
