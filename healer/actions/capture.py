@@ -59,13 +59,21 @@ class Capture(Action):
         return told
 
 
+_LEFT_OUT = ((), ("host",), ("host", "process"), ("host", "process", "output"))
+"""What is left out, from the least telling on, until the rest is small enough."""
+
+
 def _gathered(told: Mapping[str, object], order: Order, most: int) -> bytes:
     pid = order.generation.partition(".")[0]
     process = evidence.of_process(int(pid)) if pid.isdecimal() else {}
-    content = json.dumps({**told, "process": process, "host": evidence.of_host()}, default=str).encode()
-    if len(content) > most:  # what is known first is kept: the agent's own view, then the process
-        content = json.dumps({**told, "process": process, "cut": True}, default=str).encode()
-    return content if len(content) <= most else content[:most]
+    whole = {**told, "process": process, "host": evidence.of_host()}
+    content = b""
+    for left_out in _LEFT_OUT:
+        kept = {name: value for name, value in whole.items() if name not in left_out}
+        content = json.dumps({**kept, "left_out": left_out}, default=str).encode()
+        if len(content) <= most:
+            break
+    return content[:most]
 
 
 def keep(folder: Path, content: bytes) -> str:

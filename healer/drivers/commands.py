@@ -169,9 +169,13 @@ class _Running:
         left = await blocking.call(lambda: trees.members(self._tree))
         if self._keep_daemons:
             left = {pid: seen for pid, seen in left.items() if seen.session == self._tree.root}
-        for seen in left.values():
-            with contextlib.suppress(ActionError):  # it went by itself
-                processes.send(seen.pid, seen.generation, signal.SIGKILL)
+        with contextlib.ExitStack() as held:
+            fds = []
+            for seen in left.values():
+                with contextlib.suppress(ActionError):  # it went by itself
+                    fds.append(held.enter_context(processes.opened(seen.pid, seen.generation)))
+                    processes.send(seen.pid, seen.generation, signal.SIGKILL)
+            await processes.gone(fds, 1.0)
         return len(left)
 
     def _join(self) -> None:
