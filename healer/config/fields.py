@@ -11,7 +11,7 @@ from healer.model.organism import ORGANS
 from healer.model.target import EMPTY
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
-from healer.yamldoc.parsers import NAME, Count, Duration, Number, Ratio, Size, Text, Word
+from healer.yamldoc.parsers import NAME, Count, Duration, Number, Ratio, Size, Text, Version, Word
 from healer.yamldoc.secret import TextOrSecret
 from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values
 
@@ -63,25 +63,6 @@ class Bound(Shape):
     def schema(self) -> Schema:
         """A number or text."""
         return {"type": ["number", "string"]}
-
-
-class Version(Shape):
-    """The version of the format."""
-
-    says = "version: 1"
-
-    def read(self, node: Node, problems: Problems) -> int:
-        """1."""
-        if not isinstance(node, Scalar) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
-            raise self.wrong(node, problems)
-        if node.value != 1:
-            problems.add(node.mark, f"version {node.text} is not known here", "this agent reads version 1")
-            raise Bad
-        return 1
-
-    def schema(self) -> Schema:
-        """The constant."""
-        return {"const": 1}
 
 
 def _seconds(name: str, default: float, shown: str, doc: str, least: float = 0.1) -> Field:

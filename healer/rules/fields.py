@@ -15,7 +15,7 @@ from healer.rules.units import Vocabulary
 from healer.yamldoc import times
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
-from healer.yamldoc.parsers import Count, Duration, Flag, Number, Ratio, Text, Word
+from healer.yamldoc.parsers import Count, Duration, Flag, Number, Ratio, Text, Version, Word
 from healer.yamldoc.plain import Anything
 from healer.yamldoc.shape import Bad, Field, ListOf, MapOf, Record, Schema, Shape, Values
 
@@ -24,25 +24,6 @@ PRIORITIES = {"low": 2, "normal": 4, "high": 7, "critical": 10}
 ID = Text(pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}", called="an id")
 GLOB = Text(longest=256, called="a name or a pattern with * and ?")
 _NAME = Text(longest=128, called="a name")
-
-
-class Version(Shape):
-    """The version of the language a file is written in."""
-
-    says = "version: 1"
-
-    def read(self, node: Node, problems: Problems) -> int:
-        """1."""
-        if isinstance(node, Scalar) and node.value == 1 and not isinstance(node.value, bool):
-            return 1
-        if isinstance(node, Scalar) and isinstance(node.value, int | float):
-            problems.add(node.mark, f"version {node.text} is not known here", "this agent reads version 1")
-            raise Bad
-        raise self.wrong(node, problems)
-
-    def schema(self) -> Schema:
-        """The constant."""
-        return {"const": 1}
 
 
 class _Priority(Shape):
@@ -55,6 +36,8 @@ class _Priority(Shape):
         if isinstance(node, Scalar) and isinstance(node.value, str):
             word: int = Word(PRIORITIES, means=PRIORITIES.__getitem__).read(node, problems)
             return word
+        if not isinstance(node, Scalar):
+            raise self.wrong(node, problems)
         return Count(1, 10).read(node, problems)
 
     def schema(self) -> Schema:

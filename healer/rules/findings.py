@@ -2,14 +2,15 @@
 
 import fnmatch
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from healer.model.decision import QUIET_VERBS
 from healer.model.target import Target
 from healer.model.verbs import VERBS
 from healer.rules import expression, trivial
 from healer.rules.rule import Position, Rule, Step
-from healer.rules.syntax import Compare, Number, Select, walk
+from healer.rules.syntax import Compare, Select, walk
+from healer.rules.units import constant
 
 __all__ = ["QUIET_VERBS", "Finding", "between", "of_rule"]
 
@@ -105,8 +106,8 @@ def _of_restart(rule: Rule, targets: Sequence[Target]) -> Said:
 def _comparisons(rule: Rule) -> Iterator[tuple[Select, str, float]]:
     """Comparisons of one metric with a constant, anywhere in the condition."""
     for node in walk(rule.when):
-        if isinstance(node, Compare) and isinstance(node.left, Select) and isinstance(node.right, Number):
-            yield node.left, node.op, node.right.value
+        if isinstance(node, Compare) and isinstance(node.left, Select) and (value := constant(node.right)) is not None:
+            yield node.left, node.op, value
 
 
 def between(rules: Sequence[Rule], bound: Mapping[str, Collection[str]]) -> Iterator[Finding]:
@@ -124,10 +125,15 @@ def _same(rules: Sequence[Rule], _: Mapping[str, Collection[str]]) -> Aside:
     first: dict[object, Rule] = {}
     for rule in rules:
         other = first.setdefault((rule.when, rule.each, rule.target, rule.trigger.kind), rule)
-        if other is not rule and other.then != rule.then:
+        if other is not rule and _remedies(other) != _remedies(rule):
             yield rule, f"fires exactly when {other.id} does ({other.position}): they compete", "make one rule of them"
         elif other is not rule:
             yield rule, f"says the same as {other.id} ({other.position})", "remove one of them"
+
+
+def _remedies(rule: Rule) -> list[Step]:
+    """The steps, wherever they stand."""
+    return [replace(step, position=None) for step in rule.then]
 
 
 def _overlapping(rules: Sequence[Rule], bound: Mapping[str, Collection[str]]) -> Aside:

@@ -12,7 +12,7 @@ from healer.model.unit import Unit
 from healer.model.verbs import VERBS, Verb
 from healer.model.vocabulary import METRICS
 from healer.rules import series
-from healer.rules.fields import ID, KINDS, Version
+from healer.rules.fields import ID, KINDS
 from healer.rules.rule import Position
 from healer.rules.series import Value
 from healer.rules.steps import TARGET, position
@@ -20,7 +20,7 @@ from healer.rules.units import Vocabulary
 from healer.yamldoc import document
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Table
-from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Text, Word
+from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Text, Version, Word
 from healer.yamldoc.shape import Bad, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values
 
 PHASES = ("inactive", "pending", "firing", "acting", "verifying", "clearing", "given-up")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from healer.model.vocabulary import METRICS
-from healer.rules.syntax import All, Any, Compare, Expr, Not, Number, Select
+from healer.rules.syntax import All, Any, Compare, Expr, Not, Select
+from healer.rules.units import constant
 
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
@@ -62,7 +63,7 @@ def verdict(expr: Expr) -> bool | None:
 
 
 def _compare(node: Compare) -> bool | None:
-    left, right = _number(node.left), _number(node.right)
+    left, right = constant(node.left), constant(node.right)
     if left is not None and right is not None:
         return _holds(left, node.op, right)
     found = _single(node)
@@ -91,18 +92,15 @@ class _Within:
         return not self._span.meet(_Span(low=value, high=value)).empty
 
 
-def _number(expr: Expr) -> float | None:
-    return expr.value if isinstance(expr, Number) else None
-
-
 def _single(node: Expr) -> tuple[Select, _Span] | None:
     """The metric and the numbers for which a comparison with a constant holds."""
     if not isinstance(node, Compare) or node.op not in _SPANS:
         return None
-    if isinstance(node.left, Select) and isinstance(node.right, Number):
-        return node.left, _SPANS[node.op](node.right.value)
-    if isinstance(node.right, Select) and isinstance(node.left, Number):
-        return node.right, _SPANS[_FLIPPED[node.op]](node.left.value)
+    left, right = constant(node.left), constant(node.right)
+    if isinstance(node.left, Select) and right is not None:
+        return node.left, _SPANS[node.op](right)
+    if isinstance(node.right, Select) and left is not None:
+        return node.right, _SPANS[_FLIPPED[node.op]](left)
     return None
 
 

@@ -303,3 +303,22 @@ class Ratio(_Quantity):
         """A percentage or a number."""
         number = {"type": "number", "minimum": self._least, "maximum": self._most}
         return {"anyOf": [super().schema(), number]}
+
+
+class Version(Shape):
+    """The version of the language a document is written in."""
+
+    says = "version: 1"
+
+    def read(self, node: Node, problems: Problems) -> int:
+        """1."""
+        if not isinstance(node, Scalar) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
+            raise self.wrong(node, problems)
+        if node.value != 1:
+            problems.add(node.mark, f"version {node.text} is not known here", "this agent reads version 1")
+            raise Bad
+        return 1
+
+    def schema(self) -> Schema:
+        """The constant."""
+        return {"const": 1}

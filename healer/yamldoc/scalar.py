@@ -7,7 +7,7 @@ from healer.yamldoc.node import Plain
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_OLD_BOOL = re.compile(r"(?:yes|no|on|off|y|n)\Z", re.IGNORECASE)
+_OLD_BOOL = re.compile(r"(?:yes|no|on|off)\Z", re.IGNORECASE)
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+\Z")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z")

@@ -56,7 +56,7 @@ def test_any_key_can_be_set():
         ("HEALER_TARGETS__0__PORT__X", "1", "HEALER_TARGETS__0__PORT__X: there is the number 1"),
         ("HEALER_REFLECT__EVERY", "5", "HEALER_REFLECT__EVERY:1:1: 5 has no unit"),
         ("HEALER_REFLECT__EVERY", "", "HEALER_REFLECT__EVERY: expected a duration"),
-        ("HEALER_MODE", "[", "HEALER_MODE:1:"),
+        ("HEALER_MODE", "[", "HEALER_MODE:2:1: not YAML"),
         ("HEALER_MODE", "on", "HEALER_MODE:1:1: 'on' is true or false"),
         ("HEALER_NODE", "1234", "HEALER_NODE:1:1: expected a name, found the number 1234"),
     ],

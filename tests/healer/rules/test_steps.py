@@ -1,0 +1,93 @@
+import pytest
+
+from healer.model.verbs import VERBS
+from healer.model.vocabulary import METRICS
+from healer.rules.conditions import Condition
+from healer.rules.rule import Approve
+from healer.rules.steps import _SHAPES, Steps
+from healer.yamldoc import document
+from healer.yamldoc.mark import Problems
+from healer.yamldoc.secret import Secret
+from healer.yamldoc.shape import Bad
+
+STEPS = Steps(VERBS, Condition(METRICS))
+
+
+def read(text):
+    return document.text(text, STEPS, Problems(), name="f")
+
+
+def told(text):
+    problems = Problems()
+    with pytest.raises(Bad):
+        document.text(text, STEPS, problems, name="f")
+    return [str(one) for one in problems.found]
+
+
+def test_a_step_is_a_verb_and_how_it_is_proved():
+    step = read("{restart: {grace: 3s}, timeout: 1m, verify: {when: harmony > 5, within: 20s, stable_for: 5s}}")
+    assert (step.action, step.params, step.timeout) == ("restart", {"grace": 3.0}, 60.0)
+    assert (step.verify.source, step.verify.within, step.verify.stable_for) == ("harmony > 5", 20.0, 5.0)
+    assert str(step.position) == "f:1:2"
+    assert read("{restart: {}}").timeout == 30.0
+
+
+def test_a_verb_may_be_written_short():
+    assert read("{wait: 5s}").params == {"for": 5.0}
+    assert read("{signal: HUP}").params == {"signal": "HUP"}
+    assert read("{run: [/bin/true, x]}").params["argv"] == ("/bin/true", "x")
+    assert read("{notify: oncall}").params["channel"] == "oncall"
+
+
+def test_an_approval_and_another_target_are_kept():
+    step = read("{restart: {}, approve: {ttl: 5m, on_timeout: deny}, target: program:api}")
+    assert step.approve == Approve(ttl=300.0, on_timeout="deny")
+    assert step.target == "program:api"
+
+
+def test_data_and_secrets_are_passed_on():
+    call = read("{call: {url: 'http://x/', headers: {A: {credential: t}}, json: {a: [1]}}}")
+    assert call.params["headers"] == {"A": Secret(credential="t")}
+    assert call.params["json"] == {"a": [1]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("5", "expected a step"),
+        ("{}", "a step without a verb"),
+        ("{timeout: 5s}", "a step without a verb"),
+        ("{restat: {}}", "did you mean 'restart'?"),
+        ("{failover: {group: web}}", "verbs are: restart, start"),
+        ("{restart: {}, timout: 5s}", "did you mean 'timeout'?"),
+        ("{restart: {}, stop: {}}", "two verbs in one step"),
+        ("{restart: }", "write restart: {}"),
+        ("{start: now}", "expected a mapping, found 'now'"),
+        ("{start: on}", "true or false to some"),
+        ("{restart: {grase: 3s}}", "did you mean 'grace'?"),
+        ("{restart: 3}", "3 has no unit"),
+        ("{signal: {}}", "'signal' is missing"),
+        ("{signal: HUPP}", "did you mean 'HUP'?"),
+        ("{run: ls -l}", "expected a list"),
+        ("{run: {argv: [ls, 5]}}", 'quote it: "5"'),
+        ("{restart: {}, verify: {within: 3s}}", "'when' is missing"),
+        ("{restart: {}, verify: {when: harmony > 5, stable_for: 2d}}", "longer than a day"),
+        ("{restart: {}, target: api}", "kind:name"),
+        ("{restart: {}, approve: {on_timeout: allow}}", "one of: deny"),
+    ],
+)
+def test_mistakes_are_told(text, says):
+    assert any(says in line for line in told(text)), told(text)
+
+
+def test_mistakes_in_verb_and_in_common_keys_are_told_together():
+    assert len(told("{restat: {}, timeout: 5, verify: {when: harmny > 5, within: 3}}")) == 4
+
+
+def test_every_shape_a_verb_declares_is_known_here():
+    shapes = {param.shape for verb in VERBS.values() for param in verb.params.values()}
+    assert shapes <= {*_SHAPES, "word"}
+
+
+def test_the_schema_has_a_branch_for_every_verb():
+    assert [next(iter(branch["required"])) for branch in STEPS.schema()["oneOf"]] == list(VERBS)
