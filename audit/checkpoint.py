@@ -104,6 +104,7 @@ class Keeper:
         self.because = ""
         """Why the file could not be written last time; empty when it could."""
         self._known = known
+        self._attempted = known
         self._newest = known
         self._on_conflict = on_conflict
         self._write = threading.Lock()
@@ -154,10 +155,14 @@ class Keeper:
     def _swap(self, newest: Anchor) -> None:
         """Write, unless the file holds a head that we did not put there."""
         found = read(self.path)
+        # A write that failed may have arrived all the same: its flush of the folder comes after the rename.
+        if found is not None and found == self._attempted:
+            self._known = found
         if found is not None and found != self._known:
             because = f"the anchor {self.path} was moved to height {found.height} by another writer"
             self._on_conflict(because)
             raise Malformed(because)
+        self._attempted = newest
         write_atomically(self.path, newest.encode())
         self._known = newest
 

@@ -1,13 +1,15 @@
 """What a writer looks at before it goes on with a log: its tail, its anchors, the intents left open."""
 
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audit import block, canonical, checkpoint
+from audit import block, canonical, checkpoint, keys
 from audit.checkpoint import Anchor
-from audit.errors import AuditError, Damaged, Malformed, Unreadable
+from audit.errors import AuditError, Damaged, KeyRefused, Malformed, Unreadable
 from audit.intents import OpenIntent, open_intent
 from audit.reader import Log, Row
 from audit.signature import PublicKey
@@ -25,13 +27,13 @@ class Tail:
     waiting: Mapping[str, OpenIntent]
 
 
-def tail(log: Log, key: PublicKey) -> Tail | None:
+def tail(log: Log, public: PublicKey) -> Tail | None:
     """Verify the last blocks with our own key, None for an empty log; raises ``Damaged``."""
     try:
         top = log.top()
         if top is None:
             return None
-        header, digest = _check_tail(log, top, key)
+        header, digest = _check_tail(log, top, public)
         return Tail(header=header, hash=digest, waiting=_waiting(log, header))
     except (Malformed, Unreadable) as exc:
         raise Damaged(
@@ -141,3 +143,47 @@ def _older(log: Log, end: Tail | None, path: Path, anchor: Anchor) -> list[str]:
     if row is None or block.hash_of(row.hdr) != anchor.head:
         return [f"block {anchor.height} is not the one the anchor {path} remembers"]
     return []
+
+
+def may_begin(log: Path, key_folder: Path | None, anchors: Sequence[Path]) -> bool:
+    """Tell whether a log may be begun here; raises ``Damaged`` where one is missing rather than not begun.
+
+    The file is made before the key, so a key without a file is never what a crash at the first start leaves.
+    """
+    keyed = key_folder is not None and keys.exists(key_folder)
+    begun = keyed or _any(anchors)
+    if begun and not (os.path.lexists(log) and log.stat().st_size > 0):
+        what = "its key" if keyed else "its anchor"
+        raise Damaged(
+            f"the log {log} is missing or empty, but {what} is there",
+            hint=f"restore it from a backup; to begin anew on purpose, move {log.parent} and its anchors away",
+        )
+    return not begun
+
+
+def key(folder: Path, log: Log, anchors: Sequence[Path]) -> keys.SealingKey:
+    """Load the sealing key, or make one where no log ever was; raises ``KeyRefused``."""
+    if keys.exists(folder):
+        return keys.load(folder)
+    if log.top() is not None or _any(anchors):
+        raise KeyRefused(
+            f"the key {folder / keys.PRIVATE} is missing, but the log is not empty",
+            hint="restore it from your backup; a new one would make a new log of it",
+        )
+    return keys.make(folder)
+
+
+def name_log(wanted: str | None, node: str, public: PublicKey, end: Tail | None) -> str:
+    """Return the log's name: the one it has, the one wanted, or node and key, so that no two logs share it."""
+    if end is not None:
+        if wanted not in (None, end.header.origin):
+            raise Damaged(f"the log here is {end.header.origin}, not {wanted}")
+        return end.header.origin
+    if wanted is None:
+        wanted = re.sub(r"[^A-Za-z0-9._-]", "-", node)[:150] + "/" + public.fingerprint[:16]
+    block.check_origin(wanted)
+    return wanted
+
+
+def _any(paths: Iterable[Path]) -> bool:
+    return any(os.path.lexists(path) for path in paths)

@@ -117,7 +117,7 @@ def _pss_matches(encoded: bytes, bits: int, digest: bytes) -> bool:
     """EMSA-PSS-VERIFY, RFC 8017 section 9.1.2; the numbers in comments are its steps."""
     masked, hashed, trailer = encoded[: -_HASH - 1], encoded[-_HASH - 1 : -1], encoded[-1]
     spare = 8 * len(encoded) - bits
-    if trailer != 0xBC or masked[0] >> (8 - spare):  # 4, 6
+    if trailer != 0xBC:  # 4; step 6, the spare bits, is what the caller's bit_length() has checked
         return False
     mask = _mgf1(hashed, len(masked))  # 7
     data = bytearray(a ^ b for a, b in zip(masked, mask, strict=True))  # 8

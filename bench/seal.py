@@ -16,8 +16,8 @@ from pathlib import Path
 from audit.keys import SealingKey
 from audit.writer import Writer
 
-WINDOW = 3
-"""Batches in flight: one being sealed while the next is made."""
+WINDOW = 12
+"""Batches in flight: one being committed while the next is encoded and others are made."""
 INTENT = {
     "kind": "intent",
     "id": "01JD3Z8M4Q",

@@ -103,6 +103,22 @@ def test_an_anchor_moved_by_somebody_else_is_left_alone_and_told(tmp_path):
     assert keeper.because == ""
 
 
+def test_a_write_that_failed_but_arrived_is_not_taken_for_another_writer(tmp_path, monkeypatch):
+    def arrive_and_fail(path, data):
+        path.write_bytes(data)
+        raise OSError(5, "Input/output error")
+
+    keeper = Keeper(tmp_path / "a", None, conflict)
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "write_atomically", arrive_and_fail)
+        keeper.offer(ANCHOR)
+        keeper.flush()
+        assert "Input/output" in keeper.because
+    keeper.offer(replace(ANCHOR, height=4))
+    keeper.flush()
+    assert (keeper.because, checkpoint.read(tmp_path / "a").height) == ("", 4)
+
+
 def test_an_anchor_out_of_reach_is_a_problem_not_a_stop(tmp_path):
     keeper = Keeper(tmp_path / "gone" / "a", None, conflict)
     keeper.flush()

@@ -258,7 +258,9 @@ def test_only_an_anchor_shows_a_cut_tail(honest):
     (honest.folder / "anchor").unlink()
     report = verify(Ask(log=honest.folder))
     assert report.exit_code == 2
-    assert codes(verify(ask(honest))) == {"cut"}
+    report = verify(ask(honest))
+    assert codes(report) == {"cut"}
+    assert "remembers block 9, the log ends at block 4: it was cut or rolled back" in report.text()
 
 
 def bits(built, step: int):

@@ -393,7 +393,7 @@ def test_a_bug_in_the_machinery_fails_its_callers_rather_than_hanging_them(opene
     def fail(*_args):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(writer_module.merkle, "root", fail)
+    monkeypatch.setattr(writer_module.group.merkle, "root", fail)
     with pytest.raises(Poisoned, match="ZeroDivisionError"):
         writer.append(event())
 
@@ -446,6 +446,40 @@ def test_a_full_disk_after_the_reserve_fails_even_the_reserved(opened, event):
         with pytest.raises(DiskFull):
             writer.append(event(), reserve=True)
     assert writer.poisoned is None
+
+
+@pytest.mark.parametrize(("error", "held"), [(DiskFull, True), (DiskFull, False), (Poisoned, True)])
+def test_a_commit_that_fails_under_way_takes_its_followers_with_it(opened, tmp_path, key, event, error, held):
+    """While one block is on its way to the disk the next is made upon it: it must not outlive the first."""
+    writer = opened(reserve_bytes=1 << 20)
+    writer.append(event())
+    gate, real, failures = threading.Event(), writer._store.append, iter([True])
+    writer._reserve.rebuild = lambda: False
+    writer._reserve.held = held
+
+    def fail_once(row, signature):
+        gate.wait(5)
+        if next(failures, False):
+            raise error("the disk says no")
+        real(row, signature)
+
+    writer._store.append = fail_once
+    first = [writer.submit([event(number)], reserve=number % 2 == 0) for number in range(4)]
+    second = [writer.submit([event()] * 3000, reserve=True) for _ in range(3)]
+    third = [writer.submit([event()] * 3000) for _ in range(3)]
+    gate.set()
+    done = [future for future in first + second + third if future.exception() is None]
+    if error is Poisoned:
+        assert done == []
+    else:
+        assert writer.full
+        assert set(done) <= {future for number, future in enumerate(first) if number % 2 == 0} | set(second)
+        assert set(second) & set(done)
+        assert not set(third) & set(done)
+    seqs = [receipt.seq for future in done for receipt in future.result()]
+    assert seqs == list(range(1, len(seqs) + 1))
+    writer.close()
+    assert proven(tmp_path / "s", key, tmp_path)
 
 
 @pytest.mark.real

@@ -1,0 +1,166 @@
+"""How submissions become a block: what is queued, what one block takes of it, and the header it gets."""
+
+import contextlib
+from concurrent.futures import Future
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import count, repeat
+from typing import Final, NamedTuple
+
+from audit import block, canonical, merkle
+from audit.clock import Clock
+from audit.errors import AuditError, Malformed
+from audit.intents import Ledger
+
+GROUP_OCTETS: Final = 1024 * 1024
+"""A group takes no further submission beyond this."""
+SUBMISSION_OCTETS: Final = 4 * 1024 * 1024
+_WHY: Final = {"heartbeat": "heartbeat", "rotate": "rotate", "prune": "prune"}
+
+
+class Receipt(NamedTuple):
+    """Where an entry was sealed. A named tuple: a hundred thousand a second are made."""
+
+    seq: int
+    height: int
+    leaf: str
+    """Its leaf hash, hex: what an outcome names its intent by."""
+    header: str
+    """SHA-256 of the block's header, hex."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One submission: entries that belong into one block."""
+
+    entries: list[dict[str, object]]
+    reserve: bool
+    """Whether it may use the space kept back for a full disk."""
+    taken: int
+    """Wall clock, µs."""
+    future: Future[list[Receipt]]
+
+    def fail(self, because: AuditError) -> None:
+        """Tell the caller that nothing was sealed."""
+        with contextlib.suppress(Exception):  # cancelled by its owner meanwhile: nobody to tell
+            self.future.set_exception(because)
+
+
+class End(NamedTuple):
+    """The end of a log: what the next block follows."""
+
+    header: block.Header | None
+    hash: str
+    ledger: Ledger
+
+    @property
+    def height(self) -> int:
+        """Height of the next block."""
+        return self.header.height + 1 if self.header else 0
+
+    @property
+    def seq(self) -> int:
+        """Number of the next entry."""
+        return self.header.first + self.header.count if self.header else 0
+
+
+class Group(NamedTuple):
+    """What one block will hold, before it has a header."""
+
+    jobs: list[tuple[Job, int]]
+    """Each with the place of its first entry."""
+    octets: list[bytes]
+    leaves: list[bytes]
+    ledger: Ledger
+    kinds: set[str]
+
+    def members(self) -> list[Job]:
+        """Return the jobs alone."""
+        return [job for job, _ in self.jobs]
+
+
+class Made(NamedTuple):
+    """A block that only lacks its signature."""
+
+    group: Group
+    header: block.Header
+    octets: bytes
+    body: bytes
+    end: End
+    """The end of the log once it is committed."""
+
+    def resolve(self) -> None:
+        """Hand out the receipts."""
+        header, digest = self.header, self.end.hash
+        for job, start in self.group.jobs:
+            leaves = [leaf.hex() for leaf in self.group.leaves[start : start + len(job.entries)]]
+            receipts = list(map(Receipt, count(header.first + start), repeat(header.height), leaves, repeat(digest)))
+            with contextlib.suppress(Exception):  # cancelled by its owner: the entries are sealed all the same
+                job.future.set_result(receipts)
+
+
+def prepare(jobs: list[Job], end: End) -> tuple[Group, list[Job]]:
+    """Encode jobs until the group is full; return it and the others. One that cannot be encoded fails alone."""
+    group = Group([], [], [], end.ledger.copy(), set())
+    size = 0
+    for index, job in enumerate(jobs):
+        if size > GROUP_OCTETS:
+            return group, jobs[index:]
+        ledger = group.ledger.copy()
+        try:
+            octets, leaves, kinds = _encode(job.entries, end.seq + len(group.octets), ledger)
+        except AuditError as exc:
+            job.fail(exc)
+            continue
+        group.jobs.append((job, len(group.octets)))
+        group.octets.extend(octets)
+        group.leaves.extend(leaves)
+        group.kinds.update(kinds)
+        group = group._replace(ledger=ledger)
+        size += sum(map(len, octets)) + 4 * len(octets)
+    return group, []
+
+
+def make(group: Group, end: End, *, origin: str, clock: Clock, key: str) -> Made:
+    """Make the block that follows ``end``."""
+    boot, mono = clock.boot_id(), clock.mono_us()
+    if end.header and end.header.boot == boot:
+        mono = max(mono, end.header.mono)
+    body = block.join_body(group.octets)
+    header = block.Header(
+        origin=origin,
+        height=end.height,
+        first=end.seq,
+        count=len(group.octets),
+        root=merkle.root(group.leaves).hex(),
+        body=sha256(body).hexdigest(),
+        body_len=len(body),
+        prev=end.hash,
+        opened=group.jobs[0][0].taken,
+        sealed=clock.wall_us(),
+        mono=mono,
+        boot=boot,
+        open=len(group.ledger.waiting),
+        keys=(key,),
+        why=_why(group.kinds),
+    )
+    octets = header.encode()
+    return Made(group, header, octets, body, End(header, block.hash_of(octets), group.ledger))
+
+
+def _encode(entries: list[dict[str, object]], first: int, ledger: Ledger) -> tuple[list[bytes], list[bytes], set[str]]:
+    for seq, one in enumerate(entries, first):
+        one["seq"] = seq
+    octets = canonical.encode_all(entries)
+    if sum(map(len, octets)) + 4 * len(octets) > SUBMISSION_OCTETS:
+        raise Malformed(f"one submission may have {SUBMISSION_OCTETS} octets")
+    kinds = {str(one["kind"]) for one in entries}
+    leaves = merkle.leaf_hashes(octets)
+    if "intent" in kinds or "outcome" in kinds:
+        for one, leaf in zip(entries, leaves, strict=True):
+            ledger.take(one, leaf.hex())
+    return octets, leaves, kinds
+
+
+def _why(kinds: set[str]) -> str:
+    return _WHY.get(next(iter(kinds)), "commit") if len(kinds) == 1 else "commit"
