@@ -92,6 +92,7 @@ class Programs:
         self._own = argv.own_account()
         self._programs: dict[str, _Program] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     # ---------------------------------------------------------------------------------- owner's side
 
@@ -116,7 +117,7 @@ class Programs:
         self._tasks = tasks
         adopted = self.adopt_all()
         if tasks is not None:
-            tasks.create_task(self._keep_small())
+            self._keeping = tasks.create_task(self._keep_small())
         return adopted
 
     async def close(self, otherwise: str = "stop", *, force: bool = False) -> None:
@@ -133,6 +134,8 @@ class Programs:
             if one.alive:
                 self._save(one)
             self._forget(one)
+        if self._keeping is not None:
+            self._keeping.cancel()  # it never ends by itself, and its owner waits for it
 
     async def _finish(self, one: _Program) -> None:
         """Stop a program because the agent stops: it is still wanted when the agent comes back."""
