@@ -151,8 +151,9 @@ class _Running:
             self._read()
             code = processes.reap(self._fd)
             os.close(self._fd)
-            if self._tree.cgroup is not None:
-                self._tree.cgroup.remove()
+            if self._tree.cgroup is not None and not self._tree.cgroup.remove():
+                # The kernel lets go of the dead a moment after their pidfds fired.
+                loop.call_later(0.1, self._tree.cgroup.remove)
         capture = self._capture
         return Ended(
             code=code,

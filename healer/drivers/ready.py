@@ -20,7 +20,7 @@ async def look(check: Mapping[str, Any], http: HttpReady | None, cwd: str = "/")
     try:
         async with asyncio.timeout(_ONE_LOOK):
             return await _look(check, http, cwd)
-    except (OSError, TimeoutError, ActionError, ValueError):
+    except (OSError, TimeoutError, ActionError, ValueError, OverflowError):  # Overflow: a port past 65535
         return False
 
 
