@@ -113,6 +113,7 @@ class Report:
         return {
             "verdict": self.verdict,
             "exit": self.exit_code,
+            "summary": f"{self.verdict}: {self._sentence()}",
             "level": self.level,
             "log": self.log,
             "origin": self.origin,

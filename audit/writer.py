@@ -18,6 +18,8 @@ from audit.keys import Signer
 from audit.reader import FILE_NAME, Log
 from audit.storage import Lock, Reserve, Store
 
+__all__ = ["Receipt", "Writer"]
+
 ANCHOR_NAME: Final = "anchor"
 KEYS_NAME: Final = "keys"
 RESERVE_BYTES: Final = 4 * 1024 * 1024

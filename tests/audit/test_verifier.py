@@ -654,6 +654,7 @@ def test_to_json_holds_what_text_says(honest):
     assert (told["verdict"], told["exit"], told["level"]) == ("proven", 0, "L1")
     assert told["range"] == {"asked": [0, None], "seen": [0, 9], "proven_to": 9}
     assert told["open_intents"][0]["id"] == "left-open"
+    assert told["summary"] == "proven: L1, blocks 0 to 9"
     assert report.text().startswith("PROVEN: L1")
 
 
