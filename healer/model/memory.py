@@ -156,7 +156,12 @@ class Memory:
         self.frame.wall_us = wall
 
     def rebase(self, *, boot: str, mono_us: int, wall_us: int) -> None:
-        """Move all times into the frame of another boot: elapsed is the wall difference, never negative."""
+        """Move all times into the frame of another boot: elapsed is the wall difference, never negative.
+
+        Within one boot nothing moves: the boot clock went on, whatever somebody did to the wall clock meanwhile.
+        """
+        if boot == self.frame.boot:
+            return
         elapsed_us = max(0, wall_us - self.frame.wall_us) if self.frame.boot else 0
         shift = (mono_us - elapsed_us - self.frame.mono_us) / 1e6
         if self.frame.boot:

@@ -1,0 +1,212 @@
+"""The rules that simulated agents run, and what the oracle knows of them: written beside each other by hand."""
+
+import functools
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from healer.rules import load as loader
+from healer.rules.rule import RuleSet
+
+_STEADY = """\
+version: 1
+rules:
+  - id: down
+    each: {kind: program}
+    when: program.up{target} == 0
+    for: HOLD
+    clear: program.up{target} == 1
+    clear_for: 2s
+    mode: auto
+    cooldown: 8s
+    limits: [{max: 3, per: 1m}, {max: 6, per: 4m}]
+    backoff: {initial: 2s, factor: 2, max: 16s, jitter: 20%, reset_after: 1m}
+    then:
+      - restart: {}
+        timeout: 6s
+        verify: {when: "program.up{target} == 1", within: 5s, stable_for: 2s}
+      - start: {}
+        timeout: 6s
+        verify: {when: "program.up{target} == 1", within: 5s, stable_for: 2s}
+    on_exhausted: {rearm_after: 1m}
+  - id: box-down
+    each: {kind: container}
+    when: container.up{target} == 0
+    for: 3s
+    samples: {bad: 2, of: 3}
+    mode: auto
+    cooldown: 5s
+    limits: [{max: 4, per: 2m, scope: target}]
+    backoff: {initial: 3s, factor: 2, max: 20s, jitter: 20%, reset_after: 1m}
+    then:
+      - restart: {}
+        timeout: 6s
+    on_exhausted: {rearm_after: 1m}
+  - id: front-silent
+    target: http:front
+    when: http.ok{target} == 0
+    for: 4s
+    mode: auto
+    cooldown: 20s
+    limits: [{max: 2, per: 2m, scope: rule}]
+    backoff: {initial: 3s, factor: 2, max: 20s, jitter: 20%, reset_after: 1m}
+    on_unknown: notify
+    then:
+      - restart: {}
+        target: program:p0
+        timeout: 6s
+        verify: {when: "http.ok{target} == 1", within: 5s}
+    on_exhausted: {rearm_after: 1m}
+  - id: fat
+    each: {kind: program}
+    when: program.memory{target} > 500MiB
+    for: 2s
+    mode: auto
+    cooldown: 10s
+    limits: [{max: 2, per: 1m}]
+    backoff: {initial: 2s, factor: 2, max: 20s, jitter: 20%, reset_after: 1m}
+    then:
+      - restart: {}
+        timeout: 6s
+        verify: {when: "program.memory{target} < 400MiB", within: 6s}
+    on_exhausted: {rearm_after: 1m}
+  - id: only-watching
+    each: {kind: program}
+    when: program.up{target} == 0
+    mode: observe
+    then:
+      - restart: {}
+  - id: nobody
+    each: {group: nobody}
+    when: program.up{target} == 0
+    mode: auto
+    then:
+      - restart: {}
+"""
+
+_FIGHT = """\
+version: 1
+rules:
+  - id: always
+    each: {kind: container}
+    when: container.cpu{target} >= 0
+    mode: auto
+    cooldown: 4s
+    limits: [{max: 3, per: 1m}]
+    backoff: {initial: 2s, factor: 2, max: 10s, jitter: 20%, reset_after: 1m}
+    then:
+      - restart: {}
+        timeout: 6s
+        verify: {when: "container.cpu{target} < 0%", within: 2s}
+    on_exhausted: {rearm_after: 30s}
+  - id: stopper
+    each: {kind: program}
+    when: program.cpu{target} > 80%
+    for: 1s
+    mode: auto
+    cooldown: 5s
+    limits: [{max: 3, per: 1m}]
+    backoff: {initial: 1s, factor: 2, max: 10s, jitter: 20%, reset_after: 1m}
+    then:
+      - stop: {}
+        timeout: 6s
+        verify: {when: "program.up{target} == 0", within: 3s}
+    on_exhausted: {rearm_after: 1m}
+  - id: starter
+    each: {kind: program}
+    when: program.up{target} == 0
+    for: HOLD
+    mode: auto
+    cooldown: 5s
+    limits: [{max: 4, per: 1m}]
+    backoff: {initial: 1s, factor: 2, max: 10s, jitter: 20%, reset_after: 1m}
+    then:
+      - start: {}
+        timeout: 6s
+        verify: {when: "program.up{target} == 1", within: 3s}
+    on_exhausted: {rearm_after: 1m}
+"""
+
+Bad = Callable[[float], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """What must hold of the senses for a rule to act, and the brakes that its text promises."""
+
+    metric: str
+    bad: Bad
+    cooldown: float
+    limits: tuple[tuple[int, float, str], ...]
+    """(most, seconds, scope)"""
+    backoff: tuple[float, float, float]
+    """(initial, factor, longest) in seconds."""
+    acts: bool = True
+
+
+def _is_down(value: float) -> bool:
+    return value == 0
+
+
+def _at_all(value: float) -> bool:
+    return value >= 0
+
+
+_EACH = "action+target"
+FACTS: Mapping[str, Fact] = {
+    "down": Fact(
+        metric="program.up",
+        bad=_is_down,
+        cooldown=8,
+        limits=((3, 60, _EACH), (6, 240, _EACH)),
+        backoff=(2, 2, 16),
+    ),
+    "box-down": Fact(
+        metric="container.up", bad=_is_down, cooldown=5, limits=((4, 120, "target"),), backoff=(3, 2, 20)
+    ),
+    "front-silent": Fact(metric="http.ok", bad=_is_down, cooldown=20, limits=((2, 120, "rule"),), backoff=(3, 2, 20)),
+    "fat": Fact(
+        metric="program.memory",
+        bad=lambda value: value > 500 * 2**20,
+        cooldown=10,
+        limits=((2, 60, _EACH),),
+        backoff=(2, 2, 20),
+    ),
+    "only-watching": Fact(metric="program.up", bad=_is_down, cooldown=0, limits=(), backoff=(0, 1, 0), acts=False),
+    "nobody": Fact(metric="program.up", bad=_is_down, cooldown=0, limits=(), backoff=(0, 1, 0), acts=False),
+    "always": Fact(metric="container.cpu", bad=_at_all, cooldown=4, limits=((3, 60, _EACH),), backoff=(2, 2, 10)),
+    "stopper": Fact(
+        metric="program.cpu",
+        bad=lambda value: value > 0.8,
+        cooldown=5,
+        limits=((3, 60, _EACH),),
+        backoff=(1, 2, 10),
+    ),
+    "starter": Fact(metric="program.up", bad=_is_down, cooldown=5, limits=((4, 60, _EACH),), backoff=(1, 2, 10)),
+}
+"""By rule id."""
+JITTER = 0.2
+RESET_AFTER = 60.0
+BOOKS: Mapping[str, str] = {
+    "steady": _STEADY.replace("HOLD", "0s"),
+    "steady-slow": _STEADY.replace("HOLD", "2s"),
+    "fight": _FIGHT.replace("HOLD", "0s"),
+    "fight-slow": _FIGHT.replace("HOLD", "2s"),
+}
+RELOADS: Mapping[str, str] = {
+    "steady": "steady-slow",
+    "steady-slow": "steady",
+    "fight": "fight-slow",
+    "fight-slow": "fight",
+}
+"""What a reload turns each book into."""
+
+
+@functools.cache
+def rules(book: str) -> RuleSet:
+    """The rules of a book, loaded as any other YAML."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"{book}.yaml")
+        path.write_text(BOOKS[book], encoding="utf-8")
+        return loader.load([path])
