@@ -37,7 +37,7 @@ class Organs:
         sums = self._sums(now, held)
         for reading in sums:
             self._evaluator.observe(reading)
-        self._evaluator.evaluate(now)
+        self._evaluator.refresh(now)  # changes of truth are for the core to hear
         values = {vital.id: self._evaluator.value(f"vital:{vital.id}") for vital in self._body.vitals}
         pressures = {name: self._known(name, "") for names in ENERGY.values() for name in names}
         self._body.update(values, now, pressures=pressures)

@@ -83,6 +83,7 @@ class Evaluator(Book):
         """Without places in the table yet."""
         self._fresh: dict[Entry, None] = {}
         """Wired, and never computed since."""
+        self._untold: list[Change] = []
 
     # ---------------------------------------------------------------------------------- what is asked for
 
@@ -102,6 +103,7 @@ class Evaluator(Book):
         self._unlink(entry)
         self._unlinked.pop(entry, None)
         self._fresh.pop(entry, None)
+        self._untold = [change for change in self._untold if change.key != key]
         del self._by_order[entry.order]
         self._orders.append(entry.order)
         self._groups = None
@@ -138,6 +140,12 @@ class Evaluator(Book):
         Conditions added with ``every_sample`` are told at every new sample of an input, and a true condition whenever
         something conclusive was seen of one, changed or not.
         """
+        self.refresh(now)
+        told, self._untold = self._untold, []
+        return told
+
+    def refresh(self, now: float) -> None:
+        """Compute what changed, for who wants values only: the changes of truth are told by the next `evaluate`."""
         if self._newest > now + FUTURE:
             self._distrust_the_future(now)
         self._wire()
@@ -149,7 +157,7 @@ class Evaluator(Book):
         changed, self._changed = self._changed, set()
         self._sampled, self._loud = set(), set()
         found = self._decide(fresh, changed)
-        return self._changes(found, told, loud)
+        self._untold += self._changes(found, told, loud)
 
     def _decide(self, fresh: Collection[Entry], changed: set[Slot]) -> dict[int, int]:
         """Recompute what depends on the changed slots; returns the truths that were there before, by order."""

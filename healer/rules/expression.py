@@ -101,10 +101,7 @@ def parse(text: str, *, vocabulary: Vocabulary, lenient: bool = False) -> Expr:
     ``vocabulary`` maps metric names to units. ``lenient`` lets undeclared metrics pass as plain numbers (or as words
     where they are compared with one). Raises ExpressionError with the offset, and a hint where there is one.
     """
-    reader = _Reader(text, vocabulary, lenient=lenient)
-    expr = reader.condition()
-    reader.end()
-    return expr
+    return _Reader(text, vocabulary, lenient=lenient).all()
 
 
 def structured(*, organ: str, vital: str, op: str, value: str | float, vocabulary: Vocabulary) -> Expr:
@@ -149,10 +146,10 @@ class _Reader(Cursor):
         self._nesting -= 1
         return expr
 
-    def end(self) -> None:
-        token = self.token
+    def all(self) -> Expr:
+        expr, token = self.condition(), self.token
         if token.kind == "end":
-            return
+            return expr
         hint = ""
         if token.text == "=":
             hint = "did you mean ==?"

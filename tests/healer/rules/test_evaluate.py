@@ -439,6 +439,22 @@ def test_only_changes_of_truth_are_told():
     assert feed(evaluator, see(0.1, 4.0)) == [Change("rule", FALSE, TRUE, False)]
 
 
+def test_asking_for_values_swallows_no_change_of_truth():
+    evaluator = watching("cpu.used > 80%")
+    evaluator.add_value("vital", parse("cpu.used", vocabulary=METRICS))
+    for at in (1.0, 2.0):
+        evaluator.observe(see(0.9, at))
+    evaluator.refresh(2.0)
+    assert evaluator.value("vital") == 0.9
+    assert evaluator.evaluate(2.0) == [Change("rule", TRUE, UNKNOWN, False)]
+    assert evaluator.evaluate(2.0) == []
+    feed(evaluator, see(0.1, 3.0), now=2.5)
+    evaluator.observe(see(0.9, 4.0))
+    evaluator.refresh(4.0)
+    evaluator.remove("rule")
+    assert evaluator.evaluate(4.0) == [], "what was removed is not told of any more"
+
+
 def test_every_sample_is_told_where_samples_are_counted():
     evaluator = watching("cpu.used > 80%", every_sample=True)
     feed(evaluator, see(0.9, 1.0), see(0.9, 2.0))
