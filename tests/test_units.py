@@ -42,7 +42,12 @@ def test_systemd_understands_every_line(unit):
 def test_both_services_are_watched_and_reloadable_the_same_way():
     for unit in ("healer.service", "healer-unprivileged.service"):
         lines = (SYSTEMD / unit).read_text(encoding="utf-8").splitlines()
-        for line in ("Type=notify", "NotifyAccess=main", "WatchdogSec=30", "ExecReload=/bin/kill -HUP $MAINPID"):
+        for line in (
+            "Type=notify",
+            "NotifyAccess=main",
+            "WatchdogSec=30",
+            'ExecReload=/bin/sh -c "kill -HUP $MAINPID"',
+        ):
             assert line in lines, f"{unit} lacks {line}"
 
 

@@ -243,6 +243,27 @@ def test_a_hung_loop_is_killed_by_the_watchdog_and_comes_back(service):
     assert "watchdog" in service.run("journalctl", "--no-pager", "--unit=healer.service").stdout.lower()
 
 
+def test_a_program_outlives_its_agent_in_a_cgroup_of_its_own_and_is_adopted_again(service):
+    program = "programs: [{name: sleeper, organ: heart, command: [sleep, '1000'], on_stop: keep}]"
+    service.run("sh", "-c", f'echo "{program}" >> /etc/healer/organism.yaml')
+    service.run("systemctl", "restart", "healer.service")
+
+    def sleepers() -> list[str]:
+        return service.run("sh", "-c", "grep -l '^sleep' /proc/[0-9]*/comm || true").stdout.split()
+
+    service.wait_until("the program runs", lambda: len(sleepers()) == 1)
+    (before,) = sleepers()
+    service.wait_until(
+        "it has its own cgroup",
+        lambda: "/healer-" in service.run("cat", before.replace("comm", "cgroup")).stdout,
+    )
+    service.run("systemctl", "kill", "--kill-whom=main", "--signal=SIGKILL", "healer.service")
+    service.wait_until("the agent is back", lambda: service.show("SubState")["SubState"] == "running", seconds=20)
+    status = service.run("healer", "--json", "state", "program:sleeper").stdout
+    assert json.loads(status)["state"] == "running"
+    assert sleepers() == [before]
+
+
 def test_the_unprivileged_service_runs_as_nobody_in_particular(service):
     service.run("systemctl", "start", "healer-unprivileged.service")
     said = service.run("systemctl", "show", "healer-unprivileged.service", "--property=ActiveState,MainPID").stdout
