@@ -44,6 +44,7 @@ class Condition(Shape):
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
+        self._parsed: dict[str, Expr] = {}
 
     def read(self, node: Node, problems: Problems) -> Read:
         """The condition with its text."""
@@ -60,12 +61,18 @@ class Condition(Shape):
         if not isinstance(node.value, str) or not node.value.strip():
             raise self.wrong(node, problems)
         try:
-            expr = expression.parse(node.value, vocabulary=self._vocabulary)
-            expression.all_of([expr])  # refuses what is a number or a word, saying how to compare it
+            return self._parse(node.value)
         except ExpressionError as exc:
             problems.add(node.at(exc.offset), exc.message, exc.hint)
             raise Bad from exc
-        return expr
+
+    def _parse(self, text: str) -> Expr:
+        """Parse a text once: in a large set the same few conditions are written again and again."""
+        if text not in self._parsed:
+            expr = expression.parse(text, vocabulary=self._vocabulary)
+            expression.all_of([expr])  # refuses what is a number or a word, saying how to compare it
+            self._parsed[text] = expr
+        return self._parsed[text]
 
     def advice(self, node: Node) -> str:
         """By example."""

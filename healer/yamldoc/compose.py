@@ -98,13 +98,7 @@ class _Builder:
         self._nodes = 0
 
     def take(self, event: yaml.Event) -> None:
-        if isinstance(event, yaml.DocumentStartEvent):
-            self._document(event)
-        elif isinstance(event, yaml.AliasEvent):
-            mark = self._mark(event)
-            self._problems.add(mark, f"alias *{event.anchor}: aliases are not used here", "write the value out")
-            self._add(Scalar(mark=mark, value=BROKEN, text=""))
-        elif isinstance(event, yaml.ScalarEvent):
+        if isinstance(event, yaml.ScalarEvent):
             self._count(event)
             self._add(self._scalar(event))
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -115,6 +109,12 @@ class _Builder:
             self._stack.append(_Open(self._mark(event), table=isinstance(event, yaml.MappingStartEvent)))
         elif isinstance(event, yaml.CollectionEndEvent):
             self._close(self._stack.pop())
+        elif isinstance(event, yaml.AliasEvent):
+            mark = self._mark(event)
+            self._problems.add(mark, f"alias *{event.anchor}: aliases are not used here", "write the value out")
+            self._add(Scalar(mark=mark, value=BROKEN, text=""))
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._document(event)
 
     def _document(self, event: yaml.DocumentStartEvent) -> None:
         self._documents += 1

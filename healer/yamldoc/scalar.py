@@ -7,7 +7,7 @@ from healer.yamldoc.node import Plain
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_OLD_BOOL = re.compile(r"(?:yes|no|on|off)\Z", re.IGNORECASE)
+_OLD_BOOL = frozenset({"yes", "no", "on", "off"})
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+\Z")
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?\Z")
@@ -38,6 +38,12 @@ def resolve(text: str) -> Plain:
         return None
     if text in _BOOL:
         return _BOOL[text]
+    if text[0].isalpha():
+        # Most scalars: nothing that starts with a letter is a number or a date to anybody.
+        if text.lower() in _OLD_BOOL:
+            hint = f'quote it: "{text}", or write true or false'
+            raise AmbiguousScalar(f"{text!r} is true or false to some YAML readers and text to others", hint)
+        return text
     if _INT.match(text) or _FLOAT.match(text):
         return _number(text)
     for pattern, meaning, hint in _SURPRISES:
@@ -58,7 +64,6 @@ def _number(text: str) -> int | float:
 
 
 _SURPRISES = (
-    (_OLD_BOOL, "true or false to some YAML readers and text to others", 'quote it: "{text}", or write true or false'),
     (_SEXAGESIMAL, "a number in base 60 to some YAML readers", 'quote it: "{text}"'),
     (_DATE, "a date to some YAML readers and text to others", 'quote it: "{text}"'),
     (_INFINITE, "not a finite number", "write a number, or quote it if it is text"),

@@ -151,7 +151,7 @@ def test_every_key_mistyped_is_an_error_that_names_it(everything):
         assert any(f"{path[-1]}x" in line or "kind" in line for line in told), (path, told)
 
 
-@pytest.mark.parametrize("wrong", [{"x": [{}]}, [[]], -1, 1e300, True, "\x7f", "x" * 100_000])
+@pytest.mark.parametrize("wrong", [{"x": [{}]}, [[]], -1, 1e300, True, "\x7f", "x" * 10_000])
 def test_every_value_of_a_wrong_kind_is_a_list_of_problems_or_right(everything, wrong):
     refused = 0
     for path in places(everything):

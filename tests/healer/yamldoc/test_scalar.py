@@ -12,7 +12,7 @@ from healer.yamldoc.scalar import AmbiguousScalar, resolve
         ("", None), ("~", None), ("null", None), ("NULL", None), ("true", True), ("False", False), ("0", 0), ("-7", -7),
         ("+3", 3), ("1.50", 1.5), ("-0.25", -0.25), ("80%", "80%"), ("30s", "30s"), ("1.2.3", "1.2.3"), (".", "."),
         ("..", ".."), ("22:00-06:00", "22:00-06:00"), ("mon-fri", "mon-fri"), ("a_b", "a_b"), ("onward", "onward"),
-        ("nobody", "nobody"), ("-", "-"), 
+        ("nobody", "nobody"), ("-", "-"),
         ("n", "n"), ("Y", "Y"), ("127.0.0.1", "127.0.0.1"), ("10.0.0.0/8", "10.0.0.0/8"), ("::1", "::1"),
     ],
 )  # fmt: skip
