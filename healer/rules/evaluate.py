@@ -73,7 +73,8 @@ class Evaluator(Book):
         self._baseline = baseline
         self._constants: dict[float | str, int] = {}
         self._entries: dict[str, Entry] = {}
-        self._by_order: dict[int, Entry] = {}
+        self._keys: list[str] = []
+        """Keys by place in ``_truths``."""
         self._truths: list[int] = []
         self._orders: list[int] = []
         """Places in ``_truths`` that are free again."""
@@ -104,7 +105,6 @@ class Evaluator(Book):
         self._unlinked.pop(entry, None)
         self._fresh.pop(entry, None)
         self._untold = [change for change in self._untold if change.key != key]
-        del self._by_order[entry.order]
         self._orders.append(entry.order)
         self._groups = None
 
@@ -124,10 +124,11 @@ class Evaluator(Book):
         order = self._orders.pop() if self._orders else len(self._truths)
         if order == len(self._truths):
             self._truths.append(UNKNOWN)
-        self._truths[order] = UNKNOWN
+            self._keys.append(key)
+        self._truths[order], self._keys[order] = UNKNOWN, key
         compute = program.value if numeric else program.decide
         entry = Entry(key, expr, order, program, numeric, every_sample, compute)
-        self._entries[key] = self._by_order[order] = entry
+        self._entries[key] = entry
         self._unlinked[entry] = None
         self._unwired = True
         self._groups = None
@@ -135,7 +136,8 @@ class Evaluator(Book):
     # ----------------------------------------------------------------------------------------- evaluation
 
     def evaluate(self, now: float) -> list[Change]:
-        """Compute what changed at boot-clock second ``now``; returns changes of truth, in the order of adding.
+        """Compute what changed at boot-clock second ``now``; returns changes of truth, in a repeatable order
+        (that of adding, where places of removed conditions are used again).
 
         Conditions added with ``every_sample`` are told at every new sample of an input, and a true condition whenever
         something conclusive was seen of one, changed or not.
@@ -192,16 +194,17 @@ class Evaluator(Book):
         return self._groups.decide(self._table, self._truths)
 
     def _changes(self, found: dict[int, int], told: set[int], loud: set[int]) -> list[Change]:
-        truths, by_order = self._truths, self._by_order
+        keys, truths = self._keys, self._truths
         repeated = [order for order in loud if truths[order] == TRUE]
+        orders = sorted({*found, *told, *repeated}) if told or repeated else sorted(found)
         return [
             Change(
-                by_order[order].key,
+                keys[order],
                 _TRUTHS[truths[order]],
                 _TRUTHS[found.get(order, truths[order])],
                 order in loud,
             )
-            for order in sorted({*found, *told, *repeated})
+            for order in orders
         ]
 
     # ---------------------------------------------------------------------------------------- the wiring
