@@ -3,10 +3,10 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from healer import blocking
@@ -16,6 +16,7 @@ from healer.errors import HealerError
 from healer.model.target import EMPTY
 
 if TYPE_CHECKING:
+    import httpcore
     import httpx
 
 MOST_BODY = 1 << 20
@@ -72,6 +73,7 @@ class _Try:
     verify: bool
     uds: str
     sent: bool = False
+    stream: "httpcore.AsyncNetworkStream | None" = None
     visited: list[str] = field(default_factory=list)
 
 
@@ -102,7 +104,15 @@ class Http:
         to another origin. ``uds`` is a Unix socket to ask instead of the address in ``url``.
         """
         start = self._clock.now()
-        going = _Try(method=method, url=url, headers=headers, body=body, most=most, verify=verify, uds=uds)
+        going = _Try(
+            method=method,
+            url=url,
+            headers=headers,
+            body=body,
+            most=most,
+            verify=verify,
+            uds=uds,
+        )
         most_redirects = redirects if method in ("GET", "HEAD") else 0
         try:
             async with asyncio.timeout(timeout):
@@ -157,18 +167,14 @@ class Http:
 
     async def _exchange(self, going: _Try, address: str) -> Reply:
         parts = _split(going.url)
+        transport = await self._transport(secure=parts.scheme == "https", verify=going.verify, uds=going.uds)
         with _told(going):
-            httpx = _load()
-            url = httpx.URL(going.url)
-            request = httpx.Request(
-                going.method,
-                url.copy_with(host=address) if address else url,
-                headers=_headers(going, parts.netloc),
-                content=going.body or None,
-                extensions={"sni_hostname": parts.hostname or "", "trace": _tracing(going)},
-            )
-            transport = self._transport(secure=parts.scheme == "https", verify=going.verify, uds=going.uds)
-            response = await transport.handle_async_request(request)
+            try:
+                response = await transport.handle_async_request(_request(going, parts, address))
+            except BaseException:
+                # A TLS handshake that is cancelled leaves its socket open (httpcore 1.0.9), as long as the loop runs.
+                await _hang_up(going)
+                raise
             try:
                 body, complete = await _read(response, going.most)
             finally:
@@ -176,17 +182,19 @@ class Http:
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(status=response.status_code, headers=headers, body=body, complete=complete, took=0.0)
 
-    def _transport(self, *, secure: bool, verify: bool, uds: str) -> "httpx.AsyncHTTPTransport":
-        """One per kind of trust; reading the certificates of the host costs 10 ms, so only where TLS is spoken."""
+    async def _transport(self, *, secure: bool, verify: bool, uds: str) -> "httpx.AsyncHTTPTransport":
+        """One per kind of trust; reading the host's certificates takes 20 ms: in a thread, and only for TLS."""
         key = (secure, verify, uds)
         if key not in self._transports:
+            context = await blocking.call(lambda: _context(secure=secure, verify=verify))
             httpx = _load()
-            self._transports[key] = httpx.AsyncHTTPTransport(
-                verify=_context(secure=secure, verify=verify),
+            made = httpx.AsyncHTTPTransport(
+                verify=context,
                 trust_env=False,
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
                 uds=uds or None,
             )
+            self._transports.setdefault(key, made)
         return self._transports[key]
 
 
@@ -239,12 +247,34 @@ def _context(*, secure: bool, verify: bool) -> ssl.SSLContext:
     return context
 
 
-def _tracing(going: _Try) -> Callable[[str, Mapping[str, object]], Awaitable[None]]:
-    async def trace(event: str, _: Mapping[str, object]) -> None:
-        if event == "http11.send_request_headers.started":
+def _request(going: _Try, parts: SplitResult, address: str) -> "httpx.Request":
+    import httpx
+
+    url = httpx.URL(going.url)
+    return httpx.Request(
+        going.method,
+        url.copy_with(host=address) if address else url,
+        headers=_headers(going, parts.netloc),
+        content=going.body or None,
+        extensions={"sni_hostname": parts.hostname or "", "trace": _tracing(going)},
+    )
+
+
+def _tracing(going: _Try) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    async def trace(event: str, facts: Mapping[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.connect_unix_socket.complete"):
+            going.stream = facts["return_value"]
+        elif event == "http11.send_request_headers.started":
             going.sent = True
 
     return trace
+
+
+async def _hang_up(going: _Try) -> None:
+    stream, going.stream = going.stream, None
+    if stream is not None:
+        with suppress(OSError):
+            await stream.aclose()
 
 
 async def _read(response: "httpx.Response", most: int) -> tuple[bytes, bool]:
