@@ -136,11 +136,11 @@ class Evaluator(Book):
     # ----------------------------------------------------------------------------------------- evaluation
 
     def evaluate(self, now: float) -> list[Change]:
-        """Compute what changed at boot-clock second ``now``; returns changes of truth, in a repeatable order
-        (that of adding, where places of removed conditions are used again).
+        """Compute what changed at boot-clock second ``now``; returns the changes of truth.
 
-        Conditions added with ``every_sample`` are told at every new sample of an input, and a true condition whenever
-        something conclusive was seen of one, changed or not.
+        Their order is that of adding, where places of removed conditions are used again. Conditions added with
+        ``every_sample`` are told at every new sample of an input, and a true condition whenever something conclusive
+        was seen of one, changed or not.
         """
         self.refresh(now)
         told, self._untold = self._untold, []
