@@ -1,11 +1,11 @@
 """Ask a web server: whether it answers in time and as expected, how fast, and what it says of itself."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from healer.drivers.http import Http, HttpError, Reply
-from healer.errors import SensorError
+from healer.errors import HealerError, SensorError
 from healer.model.observation import Reading
 from healer.model.target import EMPTY, Target
 from healer.sensors import reply as replies
@@ -14,8 +14,6 @@ from healer.sensors.sane import Sieve
 
 _MARGIN = 0.5
 """Seconds beyond the target's timeout: that a server hangs is our finding, not a failed look."""
-Reveal = Callable[[Any], str]
-"""Text of a header's value, which may be a reference to a secret."""
 
 
 class HttpSensor(TargetSensor):
@@ -94,9 +92,12 @@ class HttpSensor(TargetSensor):
 
 
 def _revealed(headers: Mapping[str, Any]) -> dict[str, str]:
-    """Headers with their secrets read now: never kept, and never in a message."""
+    """Headers with their secrets read now: never kept, and never in a message. Raises SensorError."""
     shown: dict[str, str] = {}
     for name, value in headers.items():
         reveal = getattr(value, "reveal", None)
-        shown[name] = str(reveal(os.environ)) if reveal is not None else str(value)
+        try:
+            shown[name] = str(reveal(os.environ)) if reveal is not None else str(value)
+        except HealerError as exc:
+            raise SensorError(exc.message, hint=exc.hint) from exc
     return shown

@@ -1,0 +1,176 @@
+"""What a container's state says; a real engine is asked in tests/integration/test_container.py."""
+
+from dataclasses import replace
+
+import pytest
+
+from healer.drivers.docker import Container, DockerError, Event, Usage
+from healer.errors import SensorError
+from healer.model.observation import Observation, Unknown
+from healer.model.target import Target
+from healer.sensors.container import ContainerSensor
+
+RUNNING = Container(
+    id="0123456789abcdef", name="web", state="running", health="healthy", restarts=2,
+    started_at="2001-09-09T01:46:40.123456789Z", exit_code=None, policy="no",
+)  # fmt: skip
+DEAD = replace(RUNNING, state="exited", exit_code=137)
+
+
+class Engine:
+    """In the place of the driver: says what it is told to say."""
+
+    def __init__(self, found=RUNNING, usage=None):
+        self.found = found
+        self.usage = usage
+        self.listeners = []
+
+    def inspect_now(self, name):
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+    def usage_now(self, name):
+        return self.usage
+
+    def subscribe(self, listener):
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+
+class Clock:
+    def now(self):
+        return 50.0
+
+    def wall(self):
+        return 1_000_000_060.0
+
+
+def sensor(engine, **spec):
+    return ContainerSensor(Target(kind="container", name="web", organ="heart", spec=spec), engine, Clock())
+
+
+def told(readings):
+    return {reading.metric: None if isinstance(reading, Unknown) else reading.value for reading in readings}
+
+
+async def test_a_running_container_is_told_with_what_it_uses_between_two_looks():
+    engine = Engine(usage=Usage(cpu=10.0, memory=4096))
+    looking = sensor(engine)
+    first = told(await looking.look(1.0))
+    engine.usage = Usage(cpu=11.0, memory=4096)
+    second = told(await looking.look(3.0))
+    assert first["container.cpu"] is None
+    assert second == {
+        "container.up": 1, "container.state": "running", "container.health": "healthy", "container.restarts": 2,
+        "container.generation": "0123456789ab.2001-09-09T01:46:40.123456789Z", "container.exit_code": None,
+        "container.uptime": 60, "container.cpu": 0.5, "container.memory": 4096,
+    }  # fmt: skip
+
+
+async def test_another_incarnation_counts_its_own_time():
+    engine = Engine(usage=Usage(cpu=10.0, memory=1))
+    looking = sensor(engine)
+    await looking.look(1.0)
+    engine.found = replace(RUNNING, started_at="2001-09-09T01:47:00Z")
+    engine.usage = Usage(cpu=10.5, memory=1)
+    assert told(await looking.look(2.0))["container.cpu"] is None
+
+
+async def test_a_dead_container_is_not_up_and_told_with_its_exit():
+    seen = told(await sensor(Engine(DEAD)).look(1.0))
+    assert seen["container.up"] == 0
+    assert seen["container.exit_code"] == 137
+    assert seen["container.generation"] == ""
+    assert seen["container.memory"] is None
+
+
+async def test_a_container_that_is_not_there_is_absent():
+    seen = told(await sensor(Engine(None)).look(1.0))
+    assert seen["container.up"] == 0
+    assert seen["container.state"] == "absent"
+
+
+async def test_an_engine_that_cannot_be_asked_makes_all_unknown():
+    with pytest.raises(SensorError, match="away"):
+        await sensor(Engine(DockerError("away"))).look(1.0)
+
+
+@pytest.mark.parametrize("started", ["0001-01-01T00:00:00Z", "", "yesterday"])
+async def test_a_start_that_is_not_told_is_unknown(started):
+    seen = told(await sensor(Engine(replace(RUNNING, started_at=started))).look(1.0))
+    assert seen["container.uptime"] is None
+
+
+async def test_garbage_of_the_engine_is_unknown_and_counted():
+    looking = sensor(Engine(replace(RUNNING, state="splendid", health="fine", restarts=-1)))
+    seen = told(await looking.look(1.0))
+    assert seen["container.state"] is None
+    assert seen["container.health"] is None
+    assert seen["container.restarts"] is None
+    assert seen["container.up"] == 0
+    assert looking.garbage == 3
+
+
+def event(what="die", **fields):
+    return Event(**{"what": what, "id": RUNNING.id, "name": "web", "exit_code": 1, "container": None, **fields})
+
+
+async def hearing(engine, **spec):
+    looking, pushed = sensor(engine, **spec), []
+    await looking.open(pushed.append)
+    await looking.look(1.0)
+    return looking, pushed
+
+
+async def test_a_death_is_pushed_and_conclusive_where_nobody_else_heals_it():
+    engine = Engine()
+    looking, pushed = await hearing(engine)
+    engine.listeners[0](event())
+    assert told(pushed[0])["container.up"] == 0
+    assert told(pushed[0])["container.exit_code"] == 1
+    assert all(isinstance(r, Observation) and r.conclusive and r.at == 50.0 for r in pushed[0])
+    await looking.close()
+    await looking.close()
+    assert not engine.listeners
+
+
+@pytest.mark.parametrize("policy", ["always", "on-failure", "unless-stopped"])
+async def test_a_death_is_only_a_sample_where_the_engine_may_heal_it(policy):
+    engine = Engine(replace(RUNNING, policy=policy))
+    _, pushed = await hearing(engine)
+    engine.listeners[0](event())
+    assert not any(reading.conclusive for reading in pushed[0])
+
+
+async def test_a_death_never_looked_at_before_is_only_a_sample():
+    engine = Engine()
+    looking, pushed = sensor(engine), []
+    await looking.open(pushed.append)
+    engine.listeners[0](event(exit_code=None))
+    assert not any(reading.conclusive for reading in pushed[0])
+    assert "container.exit_code" not in told(pushed[0])
+
+
+async def test_other_events_push_what_the_container_is_now():
+    engine = Engine()
+    _, pushed = await hearing(engine)
+    engine.listeners[0](event("health_status", container=replace(RUNNING, health="unhealthy")))
+    assert told(pushed[0])["container.health"] == "unhealthy"
+    engine.listeners[0](event("destroy"))
+    assert len(pushed) == 1
+
+
+async def test_what_happens_to_others_is_not_heard():
+    engine = Engine()
+    _, pushed = await hearing(engine)
+    engine.listeners[0](event(name="db", id="f" * 64))
+    assert not pushed
+
+
+@pytest.mark.parametrize("name", ["0123456789ab", "0123456789abcdef", "web"])
+async def test_a_container_is_heard_by_its_id_as_by_its_name(name):
+    engine = Engine()
+    _, pushed = await hearing(engine, container=name)
+    engine.listeners[0](event())
+    assert pushed
