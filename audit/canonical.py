@@ -108,7 +108,8 @@ def check_items(items: Iterable[object], depth: int = 1) -> None:
     for item in items:
         kind = type(item)
         # This loop sees every value sealed, most of them texts and small numbers: no call for those.
-        if kind is not str and not (kind is int and 0 <= item <= MAX_INTEGER):  # type: ignore[operator]
+        small = kind is int and 0 <= item <= MAX_INTEGER  # type: ignore[operator] # it is an int: kind says so
+        if kind is not str and not small:
             check(item, depth + 1)
 
 

@@ -207,7 +207,8 @@ def check(entry: Mapping[str, object]) -> None:
                 raise UnknownVersion(f"entry kind {kind} has no field {str(name)[:60]!r}")
             raise Malformed(f"{kind}: field {name} must be {_WORDS[types[name]]}")
         # Names are the table's and texts are looked at by the encoder, so most fields need no second look.
-        if found is not str and not (found is int and 0 <= value <= canonical.MAX_INTEGER):  # type: ignore[operator]
+        small = found is int and 0 <= value <= canonical.MAX_INTEGER  # type: ignore[operator] # found says that it is an int
+        if found is not str and not small:
             canonical.check(value)
     if not shape.required <= entry.keys():
         raise Malformed(f"{kind}: missing {', '.join(sorted(shape.required - entry.keys()))}")
