@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from audit import canonical
-from audit.errors import AuditError
+from audit.errors import AuditError, DiskFull
 from audit.reader import Log
 from audit.writer import Receipt, Writer
 from healer.clock import Clock
@@ -18,8 +18,8 @@ from healer.model.decision import Decision, SealedIntent
 from healer.model.effect import Act, Note
 from healer.model.memory import Memory
 
-RESERVED_KINDS = frozenset({"outcome", "verdict", "state", "lifecycle"})
-"""What may use the space kept back for a full disk: how things ended, never a new beginning."""
+RESERVED_KINDS = frozenset({"outcome", "verdict", "state", "lifecycle", "request", "mode", "maintenance"})
+"""What may use the space kept back for a full disk: how things ended, and brakes; never a new beginning."""
 
 
 @dataclass(slots=True)
@@ -118,9 +118,17 @@ class Record:
         if self.failed is None:
             self.failed = failure
             self._broken(failure)
+        if isinstance(error, DiskFull):
+            self._salvage(batch)
         for effect in batch:
             if isinstance(effect, Act):
                 self._refused(effect.decision, failure)
+
+    def _salvage(self, batch: Sequence[Note | Act]) -> None:
+        """Seal what may use the reserve, where something in the same batch that may not has kept it out."""
+        kept = [effect for effect in batch if isinstance(effect, Note) and effect.kind in RESERVED_KINDS]
+        if len(kept) < len(batch):
+            self.submit(kept)
 
     async def flush(self) -> None:
         """Wait until everything submitted is durable, or has failed."""

@@ -21,7 +21,7 @@ from healer.core.world import HOST, World
 from healer.errors import RefusedError
 from healer.gates.dependency import first_unmet
 from healer.model.decision import QUIET_VERBS, Evidence, Outcome, Result, Withheld
-from healer.model.effect import Effect, Snapshot
+from healer.model.effect import Effect, Look, Snapshot
 from healer.model.event import Asked, Event, Finished, Happened, Looked, Sealed, Tick
 from healer.model.limit import Brakes
 from healer.model.memory import Incident, Memory, OpenIntent
@@ -291,9 +291,12 @@ class Core:
     def _rearm(self, target: str, at: float) -> None:
         """From ``at`` on, fresh evidence only, for every rule that judges this target."""
         for instance in self._of_target.get(target, ()):
-            instance.rearm()
-            for role in instance.roles:
-                self.evaluator.rearm(f"{instance.key}|{role}", at)
+            self._rearm_one(instance, at)
+
+    def _rearm_one(self, instance: Instance, at: float) -> None:
+        instance.rearm()
+        for role in instance.roles:
+            self.evaluator.rearm(f"{instance.key}|{role}", at)
 
     # The life of an incident ----------------------------------------------------------------------------------
 
@@ -485,6 +488,8 @@ class Core:
         if outcome.result is Result.DONE:
             self._done(intent)
         elif intent.id in self.desk.memory.intents:
+            self._rearm_after(intent)
+            self.desk.out.append(Look(target=intent.target, because="an action on it failed"))
             self._judged(self.acting.verdict(intent, outcome.result, outcome.because))
         elif instance := self.instances.get(intent.incident):
             instance.retry_at = self.desk.now + RETRY
@@ -499,13 +504,22 @@ class Core:
     def _await_proof(self, intent: OpenIntent) -> None:
         target = self.world.targets.get(intent.target, HOST)
         instance = self.instances.get(intent.incident)
-        ended = self.desk.now if intent.ended is None else intent.ended
         proof = self._rule_proof(intent, instance) if instance else self.acting.request_proof(intent, target)
-        if intent.action not in QUIET_VERBS:
-            self._rearm(intent.target, ended + target.startup_grace)
+        self._rearm_after(intent)
         self.acting.await_proof(proof)
         self._wake(intent.id, proof.armed)
         self._wake(intent.id, proof.deadline)
+
+    def _rearm_after(self, intent: OpenIntent) -> None:
+        """Whatever became of an action: evidence begins again on its target, and for the rule that wanted it."""
+        if intent.action in QUIET_VERBS:
+            return
+        ended = self.desk.now if intent.ended is None else intent.ended
+        at = ended + self.world.targets.get(intent.target, HOST).startup_grace
+        self._rearm(intent.target, at)
+        instance = self.instances.get(intent.incident)
+        if instance is not None and instance.target.id != intent.target:
+            self._rearm_one(instance, at)  # it acts on another target than the one it judges
 
     def _rule_proof(self, intent: OpenIntent, instance: Instance) -> Proof:
         ended = self.desk.now if intent.ended is None else intent.ended

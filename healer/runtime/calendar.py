@@ -65,6 +65,10 @@ class Calendar:
         """Run ``job`` at the moments of a cron expression; raises ConfigError for one that is none."""
         self._scheduler.add_job(job, CronTrigger(expression, zone), id=name, name=name, replace_existing=True)
 
+    def soon(self, name: str, job: Job) -> None:
+        """Run ``job`` once, now, owned by the calendar; one of the same name that still waits is replaced."""
+        self._scheduler.add_job(job, id=name, name=name, replace_existing=True, misfire_grace_time=None)
+
     def forget(self, prefix: str) -> None:
         """Drop every job whose name begins with ``prefix``."""
         for job in self._scheduler.get_jobs():

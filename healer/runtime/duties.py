@@ -43,6 +43,7 @@ class Duties:
         """Why the last self-verification could not be made."""
         self.reflection: Reflection | None = None
         self.heartbeat_at: float | None = None
+        self.notify_failed = 0
         self.counts: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()

@@ -58,6 +58,11 @@ class Loop:
         """Complete the circle."""
         self.record, self.dispatch = record, dispatch
 
+    @property
+    def waiting(self) -> int:
+        """Events in the inbox."""
+        return len(self._inbox)
+
     async def run(self) -> None:
         """Own the effects until cancelled; raises what the core raised: a bug there must be loud."""
         self.dead = asyncio.get_running_loop().create_future()

@@ -7,6 +7,7 @@ hangs must be killed.
 import logging
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 _log = logging.getLogger("healer.sdnotify")
@@ -40,6 +41,10 @@ class Systemd:
                 sock.sendto("\n".join(lines).encode(), name)
         except OSError as exc:
             _log.warning("sdnotify.failed", extra={"because": str(exc)})
+
+    def reloading(self) -> None:
+        """Say that a reload begins; systemd wants the moment on its own clock."""
+        self.say("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def progressed(self, now: float) -> None:
         """Feed the watchdog, at most once per interval."""

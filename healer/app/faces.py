@@ -1,0 +1,171 @@
+"""What the faces (API, command line, Python) see of the agent: much to read, and one way to ask for something."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from audit.writer import Writer
+from healer.api.port import answered
+from healer.clock import Clock
+from healer.config import Config
+from healer.core import report
+from healer.core.core import Core
+from healer.errors import RefusedError
+from healer.history import History
+from healer.model.event import Asked
+from healer.model.request import VERBS, Request
+from healer.model.target import EMPTY, State
+from healer.record import Record
+from healer.runtime.bus import Bus, Callback
+from healer.runtime.dispatch import KillSwitch
+from healer.runtime.duties import Duties
+from healer.runtime.loop import Loop
+from healer.runtime.poll import Poll
+
+VERIFIED_FOR = 3.0
+"""Verification periods after which "verified" is not said any more: a status is honest or it is none."""
+
+
+class Faces:
+    """The reading and asking half of an agent; the other half, `healer.app.agent.Agent`, owns all this."""
+
+    bus: Bus
+    clock: Clock
+    config: Config
+    degraded: list[str]
+    duties: Duties
+    history: History
+    kill_switch: KillSwitch
+    listeners: list[str]
+    loop: Loop
+    poll: Poll
+    record: Record
+    state: State
+    state_dir: Path
+    steps: list[str]
+    version: str
+    writer: Writer
+    _requests: int
+    _started_at: float
+
+    @property
+    def core(self) -> Core:
+        """The core of now; another one after a reload."""
+        return self.loop.core
+
+    # Asking ----------------------------------------------------------------------------------------------------
+
+    def ask(self, verb: str, subject: str = "agent", args: Mapping[str, Any] | None = None, who: str = "python") -> str:
+        """Post a request into the inbox; returns its id. Raises RefusedError for a verb there is not.
+
+        To be called on the agent's own thread; the answer comes over the bus as ``request.answered``.
+        """
+        if verb not in VERBS:
+            raise RefusedError(f"there is no request {verb!r}", hint=f"one of: {', '.join(VERBS)}")
+        self._requests += 1
+        now = self.clock.now()
+        request_id = f"r-{round(self._started_at * 1000):x}-{self._requests}"
+        if verb == "stop-healing":
+            # The file first: it is what the executor believes, whatever becomes of the rest.
+            self.kill_switch.throw()
+        elif verb == "resume-healing":
+            self.kill_switch.take_away()
+        request = Request(id=request_id, verb=verb, subject=subject, who=who, args=args or EMPTY, at=now)
+        self.loop.put(Asked(request=request))
+        return request_id
+
+    async def answered(self, request_id: str, timeout: float = 5.0) -> Mapping[str, Any]:
+        """Wait for the answer to a request; raises TimeoutError."""
+        return await answered(self.bus, request_id, timeout)
+
+    def on(self, glob: str, callback: Callback) -> Callable[[], None]:
+        """Call back for every topic of the bus that matches (see docs/events.md); returns what ends it.
+
+        The callback runs on the agent's thread: it must be quick, and must not raise.
+        """
+        return self.bus.on(glob, callback)
+
+    async def rebalance(self) -> dict[str, Any]:
+        """Check harmony now and judge the balancing rules."""
+        said = self.duties.harmony()
+        answer = await self.answered(self.ask("rebalance"))
+        return {"harmony": self.core.desk.harmony, "events": said, "answer": answer["because"]}
+
+    async def reflect(self) -> dict[str, Any]:
+        """Assess the host and the agent now."""
+        return self.duties.reflect()
+
+    async def verify(self) -> dict[str, Any]:
+        """Verify the log now, in a process of its own."""
+        await self.record.flush()
+        await asyncio.get_running_loop().run_in_executor(None, self.writer.flush_anchors)
+        await self.duties.verify()
+        return self.log_status()
+
+    # Reading ---------------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """What the agent sees, and how it is itself."""
+        now = self.clock.now()
+        return {
+            "version": self.version,
+            "state": self.state.value,
+            "uptime": round(now - self._started_at, 3),
+            **report.status(self.core, now),
+            "log": self.log_status(),
+            "self": self.figures(),
+            "sensors": {name: because or "ok" for name, because in self.poll.states().items()},
+            "listeners": list(self.listeners),
+            "degraded": list(self.degraded),
+            "config": {"source": self.config.source, "hash": self.config.hash},
+            "state_dir": str(self.state_dir),
+        }
+
+    def log_status(self) -> dict[str, Any]:
+        """The log's head, whether it takes entries, and when it was last proved."""
+        head, checked = self.writer.head, self.duties.checked
+        age = None if checked is None else self.clock.now() - checked.at
+        fresh = age is not None and age <= VERIFIED_FOR * self.config.audit.verify_every
+        failed = self.record.failed
+        return {
+            "height": None if head is None else head.height,
+            "entries": 0 if head is None else head.count,
+            "head": "" if head is None else head.head,
+            "sealing": failed is None and not self.writer.rollback and not self.writer.full,
+            "because": str(failed) if failed else self.writer.rollback or self.duties.trouble,
+            "full": self.writer.full,
+            "verified": bool(checked and checked.verified and fresh),
+            "verified_age": None if age is None else round(age, 1),
+            "verified_summary": "not verified yet" if checked is None else checked.summary,
+            "key": self.writer.public.fingerprint,
+            "anchor_problems": list(self.writer.anchor_problems),
+        }
+
+    def figures(self) -> dict[str, float | None]:
+        """The agent's own figures, as the `self` sensor tells them."""
+        now, checked = self.clock.now(), self.duties.checked
+        sealed, beat = self.record.sealed_at, self.duties.heartbeat_at
+        return {
+            **self.poll.figures(),
+            "self.loop_lag": self.loop.lag,
+            "self.decision_latency": self.loop.latency,
+            "self.audit_age": None if checked is None else now - checked.at,
+            "self.log_verified": None if checked is None else float(checked.verified),
+            "self.seal_age": None if sealed is None else now - sealed,
+            "self.heartbeat_age": None if beat is None else now - beat,
+            "self.log_size": self._log_size(),
+            "self.inbox": float(self.loop.waiting),
+            "self.actions_running": float(self.core.desk.memory.running()),
+            "self.notify_failed": float(self.duties.notify_failed),
+        }
+
+    def _log_size(self) -> float | None:
+        try:
+            return float((self.state_dir / "audit.db").stat().st_size)
+        except OSError:
+            return None
+
+    def metrics_text(self) -> str:
+        """The latest numbers in Prometheus' text exposition format."""
+        return report.metrics_text(self.core)

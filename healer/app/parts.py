@@ -1,0 +1,66 @@
+"""What an agent looks through and acts with, put together from a configuration."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from healer.actions import catalog as hands
+from healer.actions.interface import Action
+from healer.actions.publish import Publish
+from healer.actions.set_mode import SetMode
+from healer.clock import Clock
+from healer.config import Config
+from healer.drivers.docker import Docker
+from healer.drivers.http import Http
+from healer.drivers.programs import Programs
+from healer.model.observation import Reading
+from healer.sensors import catalog as senses
+from healer.sensors.host import HostSensor
+from healer.sensors.host_slow import HostSlowSensor
+from healer.sensors.interface import Sensor
+from healer.sensors.program import ProgramSensor
+from healer.sensors.self import Figures, SelfSensor
+
+Push = Callable[[Sequence[Reading]], None]
+
+
+class Parts:
+    """The drivers, and what is built on them. Their libraries load with the first use, not here."""
+
+    def __init__(self, *, clock: Clock, state_dir: Path, push: Push, figures: Figures) -> None:
+        self._clock, self._state_dir, self._figures = clock, state_dir, figures
+        self.http = Http(clock)
+        self.docker = Docker()
+        self.programs = Programs(clock, state_dir, push)
+
+    def hands(self, config: Config, *, set_mode: SetMode, publish: Publish) -> Mapping[str, Action]:
+        """Every action by its verb."""
+        services = hands.Services(
+            programs=self.programs,
+            clock=self._clock,
+            state_dir=self._state_dir,
+            node=config.node,
+            http=lambda: self.http,
+            set_mode=set_mode,
+            publish=publish,
+            channels=config.notify,
+        )
+        return hands.build(services)
+
+    def senses(self, config: Config) -> list[Sensor]:
+        """A sensor for the host, the agent, the programs, and each target; raises ConfigError."""
+        services = senses.Services(
+            clock=self._clock, http=self.http, docker=self.docker, programs=self.programs, figures=self._figures
+        )
+        own: list[Sensor] = [
+            HostSensor(self._clock, every=config.sensors.host_every),
+            HostSlowSensor(every=config.sensors.host_slow_every),
+            SelfSensor(self._figures, every=config.sensors.self_every),
+        ]
+        if config.programs:
+            own.append(ProgramSensor(self.programs))
+        return own + [senses.build(target, services) for target in config.targets if target.kind in senses.KINDS]
+
+    async def close(self) -> None:
+        """Let go of what the drivers hold; programs are closed by the agent, in its own order."""
+        await self.http.close()
+        await self.docker.close()
