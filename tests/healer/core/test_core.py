@@ -362,3 +362,39 @@ def test_an_incident_with_its_own_clear_does_not_clear_on_the_truth_of_a_moment_
     down_twice(scenario)
     moves = [(one["from"], one["to"]) for one in scenario.log.of("state") if one["subject"].startswith("incident:")]
     assert moves == [("pending", "firing")]
+
+
+def test_a_failed_action_too_asks_for_fresh_evidence_before_the_next_try():
+    def fail(decision):
+        return Outcome(id=decision.id, result=Result.FAILED_TRANSIENT, because="no", at=scenario.now, took=0.0)
+
+    quick = Backoff(initial=1.0, factor=1.0, jitter=0.0)
+    scenario = Scenario(setup(rule(cooldown=0.0, backoff=quick)), world=fail)
+    down_twice(scenario)
+    assert len(actions(scenario)) == 1
+    assert scenario.looks == ["program:api"]
+    scenario.wait(5)
+    assert len(actions(scenario)) == 1, "what was seen before the failure is not evidence for another try"
+    up(scenario, 0)
+    assert len(actions(scenario)) == 2
+
+
+def test_a_cure_through_another_target_is_judged_by_what_is_seen_after_it():
+    step = Step(
+        action="restart",
+        target="program:api",
+        verify=Verify(when=parsed("http.ok{target} == 1"), source="http.ok{target} == 1", within=5.0),
+    )
+    scenario = Scenario(setup(rule("http.ok{target} == 0", target="http:web", then=(step,))), world=lambda _: None)
+    scenario.see("http.ok", 1, target="http:web")
+    scenario.wait(1)
+    scenario.see("http.ok", 0, target="http:web")
+    scenario.wait(1)
+    scenario.see("http.ok", 1, target="http:web")  # by itself, while the effect is still going on
+    scenario.wait(1)
+    done = Outcome(id="i-1", result=Result.DONE, because="done", at=scenario.now, took=1.0, generation="new")
+    scenario.finish(done)
+    scenario.wait(1)
+    assert not scenario.log.of("verdict")
+    scenario.see("http.ok", 1, target="http:web")
+    assert [one["result"] for one in scenario.log.of("verdict")] == ["verified"]
