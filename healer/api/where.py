@@ -6,6 +6,8 @@ from pathlib import Path
 NAME = "healer.sock"
 SERVICE = Path("/run/healer") / NAME
 """Where the systemd service listens."""
+SERVICE_STATES = (Path("/var/lib/healer"), Path("/var/lib/healer-unprivileged"))
+"""Where the systemd services keep their state."""
 KILL_SWITCH = "stop-healing"
 """The file in the state folder that stops all healing."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def run(*, mode: str | None, profile: str | None, once: bool) -> int:
     agent = Agent(
         Path(given.config) if given.config else None,
         state_dir=given.state,
-        mode=Mode.parse("observe" if once else mode) if once or mode else None,
+        mode=Mode.parse(word) if (word := "observe" if once else mode) else None,
         profile=Profile(profile) if profile else None,
     )
     if once:
@@ -66,7 +67,7 @@ def _greet(agent: "Agent", *, first: bool) -> None:
     if os.geteuid() != 0:
         say("  without root it acts on its own programs only, and sees less of others' processes")
     say("  see it with `healer status`; Ctrl-C stops it")
-    click.get_text_stream("stdout").flush()
+    sys.stdout.flush()
 
 
 def _once(given: Settings, agent: "Agent") -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from healer.api.where import candidates, state_folder
+from healer.api.where import SERVICE_STATES, candidates, state_folder
 
 
 @dataclass(slots=True)
@@ -35,6 +35,13 @@ class Settings:
     def state(self) -> Path:
         """The state folder meant."""
         return state_folder(self.state_dir, os.environ)
+
+    @property
+    def log(self) -> Path:
+        """The state folder whose log is meant: the one named, else the first that holds one."""
+        named = self.state_dir or os.environ.get("STATE_DIRECTORY")
+        folders = (self.state,) if named else (self.state, *SERVICE_STATES)
+        return next((folder for folder in folders if os.path.exists(folder / "audit.db")), self.state)  # noqa: PTH110 - a folder we may not look into is none of ours
 
     @property
     def sockets(self) -> list[Path]:

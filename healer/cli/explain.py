@@ -1,0 +1,59 @@
+"""``healer explain``: why a rule does, or does not do, something."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from healer.cli import show
+from healer.cli.client import Client, segment
+from healer.cli.settings import Command, settings
+
+_MARKS = {"true": "✓", "false": "✗", "unknown": "?", None: "·"}
+
+
+@click.command(cls=Command)
+@click.argument("rule")
+@click.argument("target", default="")
+def explain(*, rule: str, target: str) -> int:
+    """Show the truth of RULE (on TARGET) with values and ages, every gate's answer, and what is missing."""
+    given = settings()
+    found = Client(given).get(f"/rules/{segment(rule)}/explain", target=target or None)["explanations"]
+    if given.json:
+        show.as_json({"explanations": found})
+        return 0
+    for number, one in enumerate(found):
+        if number:
+            show.line()
+        for text in lines(one):
+            show.line(text)
+    return 0
+
+
+def lines(one: Mapping[str, Any]) -> Iterator[str]:
+    """One explanation as text."""
+    yield f"{one['rule']} on {one['target']}: {one['phase']} ({one['file']})"
+    if one["why"]:
+        yield f"  why it exists: {one['why']}"
+    yield "  condition:"
+    yield from (f"    {text}" for text in tree(one["tree"]))
+    if one["for"]:
+        yield f"  held for {one['confirmed']:.1f} s of {one['for']:g} s"
+    steps = " -> ".join(f"[{name}]" if number == one["step"] else name for number, name in enumerate(one["then"]))
+    yield f"  remedy: {steps or 'none'}"
+    yield "  gates:"
+    for gate in one["gates"]:
+        mark = "✓" if gate["ok"] else "✗"
+        wait = f" (again in {show.ago(gate['wait'])})" if gate["wait"] else ""
+        yield f"    {mark} {gate['gate']}{': ' + gate['because'] if gate['because'] else ''}{wait}"
+    yield f"  missing: {one['missing']}"
+
+
+def tree(node: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
+    """A condition and its parts, indented."""
+    said = node["truth"] or node["value"]
+    age = f", {show.ago(node['age'])} ago" if node["age"] is not None else ""
+    because = f" ({node['because']})" if node["because"] else ""
+    yield f"{'  ' * depth}{_MARKS[node['truth']]} {node['source']}: {said}{age}{because}"
+    for child in node["children"]:
+        yield from tree(child, depth + 1)

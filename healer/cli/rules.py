@@ -1,0 +1,98 @@
+"""``healer rules``: what is loaded, how it fares, and its switches."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from healer.cli import show
+from healer.cli.ask import ask
+from healer.cli.client import Client
+from healer.cli.settings import Command, Group, settings
+from healer.errors import HealerError
+
+
+@click.group(cls=Group)
+def rules() -> None:
+    """List, show and switch rules."""
+
+
+@rules.command("list", cls=Command)
+def list_() -> int:
+    """List the rules, most urgent first: state, runs, how they ended, when the next action is allowed."""
+    given = settings()
+    found = Client(given).get("/rules")
+    if given.json:
+        show.as_json(found)
+        return 0
+    rows = [
+        (
+            one["id"],
+            one["priority"],
+            one["mode"] if one["enabled"] else "off",
+            _state(one),
+            len(one["targets"]),
+            one["runs"],
+            show.ago(one["last_run"]),
+            _verdicts(one["verdicts"]),
+            show.ago(max((each["next_allowed"] for each in one["targets"]), default=0.0)),
+        )
+        for one in found["rules"]
+    ]
+    columns = ("RULE", "PRIORITY", "MODE", "STATE", "TARGETS", "RUNS", "LAST", "VERDICTS", "NEXT IN")
+    show.table(given, columns, rows, empty="no rule is loaded")
+    return 0
+
+
+_WORST = ("given-up", "acting", "verifying", "firing", "clearing", "pending", "unknown", "inactive", "disabled")
+
+
+def _state(rule: Mapping[str, Any]) -> str:
+    """The most remarkable of its states."""
+    states = {each["state"] for each in rule["targets"]}
+    return next((word for word in _WORST if word in states), "no target")
+
+
+def _verdicts(held: Mapping[str, int] | None) -> str:
+    if held is None:
+        return "?"
+    return ", ".join(f"{number} {word}" for word, number in sorted(held.items())) or "-"
+
+
+@rules.command("show", cls=Command)
+@click.argument("rule")
+def show_(*, rule: str) -> int:
+    """Show one rule and its state on each of its targets."""
+    given = settings()
+    found = next((one for one in Client(given).get("/rules")["rules"] if one["id"] == rule), None)
+    if found is None:
+        raise HealerError(f"no rule {rule!r} is loaded", hint="healer rules list")
+    if given.json:
+        show.as_json(found)
+        return 0
+    for name in ("id", "name", "why", "file", "priority", "mode", "enabled", "trigger", "when", "then", "runs"):
+        value = found[name]
+        if value not in ("", []):
+            text = " -> ".join(value) if isinstance(value, list) else str(value)
+            show.line(f"{name:<9} {text}")
+    show.line(f"{'verdicts':<9} {_verdicts(found['verdicts'])}")
+    rows = [
+        (one["target"], one["state"], one["truth"], one["in_a_row"], one["failures"], show.ago(one["next_allowed"]))
+        for one in found["targets"]
+    ]
+    show.table(given, ("TARGET", "STATE", "TRUTH", "IN A ROW", "FAILED", "NEXT IN"), rows, empty="it has no target")
+    return 0
+
+
+@rules.command(cls=Command)
+@click.argument("rule")
+def enable(*, rule: str) -> int:
+    """Switch a rule on again."""
+    return ask("enable-rule", rule)
+
+
+@rules.command(cls=Command)
+@click.argument("rule")
+def disable(*, rule: str) -> int:
+    """Switch a rule off; it is sealed, and lasts until it is enabled."""
+    return ask("disable-rule", rule)
