@@ -93,7 +93,6 @@ _SENSORS = Record(
         default={"every": 5.0},
         doc="the agent itself",
     ),
-    _seconds("timeout", 5.0, "5s", "a look at the host is given up after this"),
 )
 _B = Brakes()
 _LIMITS = Record(
@@ -202,6 +201,13 @@ _CHANNEL = ByKind(
 )
 
 
+def _no_plugin(text: str) -> str:
+    raise Mistake(f"the plug-in '{text[:60]}' cannot be used", "this agent reads no plug-ins yet: leave the list empty")
+
+
+_PLUGIN = Text(parse=_no_plugin)
+
+
 def _organ(check: Check | None) -> Record:
     vital = Record(
         Field(
@@ -235,7 +241,7 @@ def document(check: Check | None = None) -> Record:
         Field(name="mode", shape=MODES, doc="ceiling for everything"),
         Field(name="profile", shape=profiles, default=Profile.FULL, shown="full", doc="what the agent runs of itself"),
         Field(name="rules", shape=_RULES, doc="where rules come from"),
-        Field(name="plugins", shape=ListOf(PATH, alone=True), default=(), doc="root-owned folders with plug-ins"),
+        Field(name="plugins", shape=ListOf(_PLUGIN), default=(), doc="plug-ins: none are read yet"),
         Field(name="organs", shape=MapOf(_organ(check), keys=ORGANS, named="organ"), default=EMPTY, doc="organs"),
         Field(name="sensors", shape=_SENSORS, doc="how often the agent looks"),
         Field(name="targets", shape=ListOf(TARGET), default=(), doc="what is looked after"),

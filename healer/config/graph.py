@@ -1,32 +1,42 @@
 """What targets require of each other: known, and without circles."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from healer.model.target import Target
+from healer.model.target import EMPTY, Target
 from healer.yamldoc.mark import Mark, Problems
 from healer.yamldoc.shape import suggestion
 
 
-def check(placed: Sequence[tuple[Target, Mark]], also: Sequence[str], problems: Problems) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A target, and where it was written."""
+
+    target: Target
+    mark: Mark
+    """Of its name."""
+    needs: Mapping[str, Mark] = field(default_factory=lambda: EMPTY)
+    """Of each of its requirements, where they have a place of their own."""
+
+
+def check(placed: Sequence[Placed], also: Sequence[str], problems: Problems) -> None:
     """Note targets declared twice, requirements that do not exist, and circles.
 
     ``also`` are ids of targets that could not be read: they exist, so nobody is told that they do not.
     """
-    targets: dict[str, tuple[Target, Mark]] = {}
-    for target, mark in placed:
-        if target.id in targets:
-            problems.add(mark, f"the target {target.id} is declared twice", f"first at {targets[target.id][1]}")
-        else:
-            targets[target.id] = (target, mark)
-    groups = {group for target, _ in targets.values() for group in target.groups}
-    for target, mark in targets.values():
-        for need in target.requires:
+    targets: dict[str, Placed] = {}
+    for one in placed:
+        first = targets.setdefault(one.target.id, one)
+        if first is not one:
+            problems.add(one.mark, f"the target {one.target.id} is declared twice", f"first at {first.mark}")
+    groups = {group for one in targets.values() for group in one.target.groups}
+    for one in targets.values():
+        for need in one.target.requires:
             known = [f"group:{group}" for group in sorted(groups)] if need.startswith("group:") else [*targets, *also]
             if need not in known and not (also and need.startswith("group:")):
-                problems.add(mark, f"{target.id} requires {need}, which is not declared", suggestion(need, known))
-    _check_circles(
-        {name: target for name, (target, _) in targets.items()}, {k: m for k, (_, m) in targets.items()}, problems
-    )
+                what = f"{one.target.id} requires {need}, which is not declared"
+                problems.add(one.needs.get(need, one.mark), what, suggestion(need, known))
+    _check_circles(targets, problems)
 
 
 def _needs(target: Target, targets: Mapping[str, Target]) -> Iterator[str]:
@@ -38,14 +48,15 @@ def _needs(target: Target, targets: Mapping[str, Target]) -> Iterator[str]:
             yield need
 
 
-def _check_circles(targets: Mapping[str, Target], marks: Mapping[str, Mark], problems: Problems) -> None:
+def _check_circles(placed: Mapping[str, Placed], problems: Problems) -> None:
+    targets = {name: one.target for name, one in placed.items()}
     done: set[str] = set()
     for start in targets:
         path = _circle(start, targets, done)
         if path:
             # The circle itself, without the way that led to it.
             path = path[path.index(path[-1]) :]
-            problems.add(marks[path[0]], f"a circle of requirements: {' -> '.join(path)}", "remove one of them")
+            problems.add(placed[path[0]].mark, f"a circle of requirements: {' -> '.join(path)}", "remove one of them")
 
 
 def _circle(start: str, targets: Mapping[str, Target], done: set[str]) -> list[str]:

@@ -80,14 +80,15 @@ def _read(root: Node | None, shape: Record, problems: Problems) -> Values | None
 
 def _check_targets(root: Node, problems: Problems) -> None:
     """Names and requirements, looked at even where something else is wrong: every mistake at once."""
-    placed: list[tuple[Target, Mark]] = []
+    placed: list[graph.Placed] = []
     broken: list[str] = []
     quiet = Problems()
     for section, shape in (("programs", PROGRAM), ("targets", TARGET)):
         entry = root.get(section) if isinstance(root, Table) else None
         for node in entry.node.items if entry and isinstance(entry.node, Items) else ():
             try:
-                placed.append((shape.read(node, quiet), _name_mark(node)))
+                target: Target = shape.read(node, quiet)
+                placed.append(graph.Placed(target=target, mark=_name_mark(node), needs=_need_marks(node)))
             except Bad:
                 broken.append(_name(node, "kind", "program") + ":" + _name(node, "name", ""))
     graph.check(placed, broken, problems)
@@ -96,6 +97,13 @@ def _check_targets(root: Node, problems: Problems) -> None:
 def _name(node: Node, key: str, default: str) -> str:
     entry = node.get(key) if isinstance(node, Table) else None
     return entry.node.text if entry and isinstance(entry.node, Scalar) else default
+
+
+def _need_marks(node: Node) -> Mapping[str, Mark]:
+    entry = node.get("requires") if isinstance(node, Table) else None
+    held = entry.node if entry else None
+    items = held.items if isinstance(held, Items) else (held,)
+    return {item.text: item.mark for item in items if isinstance(item, Scalar)}
 
 
 def _name_mark(node: Node) -> Mark:
@@ -172,5 +180,4 @@ def _sensors(given: Values | None) -> Sensors:
         host_every=given["host"]["every"],
         host_slow_every=given["host"]["slow_every"],
         self_every=given["self"]["every"],
-        timeout=given["timeout"],
     )

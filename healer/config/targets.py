@@ -115,6 +115,7 @@ _FILE = (
     Field(
         name="max_size", shape=Size(1, 2**30), default=1048576.0, shown="1MiB", doc="at most this much of it is read"
     ),
+    Field(name="follow", shape=Flag(), default=True, shown="true", doc="false: a symbolic link is not followed"),
     Field(name="checksum", shape=Flag(), default=False, shown="false", doc="true: hash its content at every look"),
 )
 _COMMAND = (

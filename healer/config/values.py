@@ -42,7 +42,6 @@ class Sensors:
     host_slow_every: float = 30.0
     """Disks, temperatures, users: what costs more and changes less."""
     self_every: float = 5.0
-    timeout: float = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +111,7 @@ class Config:
     profile: Profile = Profile.FULL
     rules: Rules = field(default_factory=Rules)
     plugins: tuple[str, ...] = ()
+    """Always empty: plug-ins are not read yet, and one that is named does not load."""
     organs: Mapping[str, Organ] = field(default_factory=lambda: dict.fromkeys(ORGANS, Organ()))
     vitals: tuple[Vital, ...] = DEFAULT_VITALS
     """The default ones with what ``organs:`` changes, adds and (weight 0) leaves out."""

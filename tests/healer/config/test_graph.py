@@ -10,7 +10,8 @@ from healer.yamldoc.mark import Mark, Problems
 
 def told(*targets, also=()):
     problems = Problems()
-    graph.check([(target, Mark(file="f", line=n, column=1)) for n, target in enumerate(targets, 1)], also, problems)
+    placed = [graph.Placed(target=target, mark=Mark(file="f", line=n, column=1)) for n, target in enumerate(targets, 1)]
+    graph.check(placed, also, problems)
     return [str(one) for one in problems.found]
 
 
@@ -83,3 +84,10 @@ def test_requirements_are_checked_beside_other_mistakes():
     assert "declared twice" in text
     assert "requires tcp:b" in text
     assert "config.targets[2].port" in text
+
+
+def test_a_requirement_has_its_own_place(tmp_path):
+    (tmp_path / "f.yaml").write_text("version: 1\ntargets:\n  - {kind: tcp, name: a, port: 1, requires: ['tcp:b']}\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(tmp_path / "f.yaml", environ={})
+    assert f"{tmp_path}/f.yaml:3:46: tcp:a requires tcp:b" in error.value.problems[0]
