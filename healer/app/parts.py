@@ -10,7 +10,7 @@ from healer.actions.set_mode import SetMode
 from healer.clock import Clock
 from healer.config import Config
 from healer.drivers.docker import Docker
-from healer.drivers.http import Http
+from healer.drivers.http import Http, HttpError
 from healer.drivers.programs import Programs
 from healer.model.observation import Reading
 from healer.sensors import catalog as senses
@@ -30,7 +30,7 @@ class Parts:
         self._clock, self._state_dir, self._figures = clock, state_dir, figures
         self.http = Http(clock)
         self.docker = Docker()
-        self.programs = Programs(clock, state_dir, push)
+        self.programs = Programs(clock, state_dir, push, http_ready=self._answers)
 
     def hands(self, config: Config, *, set_mode: SetMode, publish: Publish) -> Mapping[str, Action]:
         """Every action by its verb."""
@@ -40,6 +40,7 @@ class Parts:
             state_dir=self._state_dir,
             node=config.node,
             http=lambda: self.http,
+            docker=lambda: self.docker,
             set_mode=set_mode,
             publish=publish,
             channels=config.notify,
@@ -59,6 +60,14 @@ class Parts:
         if config.programs:
             own.append(ProgramSensor(self.programs))
         return own + [senses.build(target, services) for target in config.targets if target.kind in senses.KINDS]
+
+    async def _answers(self, url: str) -> bool:
+        """Say whether a program that was started answers there yet."""
+        try:
+            reply = await self.http.ask(url, timeout=2.0, most=1, redirects=0)
+        except HttpError:
+            return False
+        return 200 <= reply.status < 400
 
     async def close(self) -> None:
         """Let go of what the drivers hold; programs are closed by the agent, in its own order."""
