@@ -53,7 +53,9 @@ class Organs:
         return target_sums(wanted, self._known, cores=self._cores, memory_total=total, at=now, restarts=self._restarts)
 
     def _wanted(self, target: Target, held: dict[str, str]) -> bool:
-        return target is not HOST and held.get(target.id) not in {State.STOPPED.value, State.PAUSED.value}
+        """Whether it is meant to be up: what somebody stopped or paused on purpose is not ill."""
+        stopped = target.kind == "program" and self._known("program.wanted", target.id) == 0
+        return target is not HOST and not stopped and held.get(target.id) != State.PAUSED.value
 
     def _known(self, metric: str, target: str) -> float | None:
         series = Series(metric, (("target", target),) if target else ())

@@ -178,6 +178,7 @@ def readings(seen: ProgramSnapshot, at: float, *, conclusive: bool) -> tuple[Rea
 
     found: list[Reading] = [
         one("program.up", 0.0 if seen.pid is None else 1.0, Unit.FLAG),
+        one("program.wanted", float(seen.wanted), Unit.FLAG),
         one("program.state", seen.state, Unit.WORD),
         one("program.generation", seen.generation, Unit.WORD),
         one("program.restarts", float(seen.restarts), Unit.COUNT),

@@ -119,6 +119,7 @@ def _targets() -> Iterator[Metric]:
         yield seldom.put(
             f"{kind}.exit_code", Unit.NUMBER, "of the last run, 128 + N for signal N; unknown when nobody saw it"
         )
+    yield seldom.put("program.wanted", Unit.FLAG, "0 while it was stopped on purpose")
     yield seldom.put("program.state", Unit.WORD, "where it is in its life", words=STATES)
     yield seldom.put("process.count", Unit.COUNT, "processes that match, zombies left out")
     yield seldom.put("process.state", Unit.WORD, "state of the oldest match", words=PROCESS_STATES)

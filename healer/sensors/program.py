@@ -40,6 +40,10 @@ class ProgramSnapshot(Protocol):
         """Starts after the first one."""
 
     @property
+    def wanted(self) -> bool:
+        """False while it was stopped on purpose."""
+
+    @property
     def exit_code(self) -> int | None:
         """Of the last exit; None while there was none, or nobody saw it."""
 
@@ -180,6 +184,7 @@ def _usage(watched: _Watched) -> Usage | None:
 
 
 def _tell_slow(sieve: Sieve, marks: Labels, snapshot: ProgramSnapshot) -> None:
+    sieve.number("program.wanted", snapshot.wanted, marks)
     sieve.word("program.state", snapshot.state, marks)
     sieve.word("program.generation", snapshot.generation, marks)
     sieve.number("program.restarts", snapshot.restarts, marks)
