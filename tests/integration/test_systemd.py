@@ -51,7 +51,6 @@ class System:
             "--target",
             str(self.pid),
             "--all",
-            "--wd=/",
             "env",
             "-i",
             "PATH=/usr/local/bin:/usr/sbin:/usr/bin",
@@ -59,6 +58,7 @@ class System:
         done = subprocess.run(
             [*inside, "HOME=/root", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels", *argv],
             check=False,
+            cwd="/",  # a folder of ours would be nowhere inside, and every shell would say so
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -249,7 +249,7 @@ def test_a_program_outlives_its_agent_in_a_cgroup_of_its_own_and_is_adopted_agai
     service.run("systemctl", "restart", "healer.service")
 
     def sleepers() -> list[str]:
-        return service.run("sh", "-c", "grep -l '^sleep' /proc/[0-9]*/comm || true").stdout.split()
+        return service.run("sh", "-c", "grep -ls '^sleep' /proc/[0-9]*/comm || true").stdout.split()
 
     service.wait_until("the program runs", lambda: len(sleepers()) == 1)
     (before,) = sleepers()
