@@ -66,6 +66,8 @@ class Acting:
         modes = [*self._modes(target, rule.organ), (f"rule {rule.id}", mode)]
         if lowered := self.desk.memory.modes.get(f"rule:{rule.id}"):
             modes.append((f"rule {rule.id}, lowered", Mode.parse(lowered)))
+        if step.approve is not None:
+            modes.append((f"step of rule {rule.id}", Mode.APPROVE))
         if self.desk.profile is Profile.ECONOMY and rule.priority < CRITICAL:
             modes.append(("profile economy: critical rules only", Mode.OBSERVE))
         return replace(

@@ -96,6 +96,11 @@ class _Trigger(Shape):
 
 
 def _selector(values: Values, problems: Problems) -> Selector:
+    if values["state"]:
+        # Rules are bound to their targets when they load; a state changes while they run.
+        hint = f'write state{{target}} == "{values["state"]}" in when'
+        problems.add(values.where("state"), "a selection cannot follow a state", hint)
+        raise Bad
     labels = tuple(sorted((values["label"] or {}).items()))
     criteria = (values["kind"], values["organ"], values["group"], labels, values["state"], values["name"].strip("*"))
     if not any(criteria):
@@ -119,7 +124,12 @@ SELECTOR = Record(
     Field(name="organ", shape=Word(ORGANS), default="", doc="the organ it belongs to"),
     Field(name="group", shape=ListOf(_NAME, least=1, alone=True), default=(), doc="a member of any of these groups"),
     Field(name="label", shape=MapOf(Text()), doc="labels it carries, with these values"),
-    Field(name="state", shape=Word(state.value for state in State), default="", doc="the state it is in"),
+    Field(
+        name="state",
+        shape=Word(state.value for state in State),
+        default="",
+        doc="not here: write state{target} in when",
+    ),
     Field(name="except", shape=ListOf(GLOB, least=1, alone=True), default=(), doc="names or ids left out"),
     build=_selector,
 )

@@ -41,9 +41,7 @@ def test_triggers_are_words_schedules_or_events():
 
 
 def test_selectors_are_any_criteria():
-    selector = read(
-        "each", "{kind: unit, name: 'web@*', group: [a, b], label: {tier: x}, except: 'web@9', state: running}"
-    )
+    selector = read("each", "{kind: unit, name: 'web@*', group: [a, b], label: {tier: x}, except: 'web@9'}")
     assert (selector.group, selector.label, selector.except_) == (("a", "b"), (("tier", "x"),), ("web@9",))
 
 
@@ -59,6 +57,7 @@ def test_selectors_are_any_criteria():
         ("each", "{}", "selects every target"),
         ("each", "{name: '*'}", "selects every target"),
         ("each", "{except: [a]}", "selects every target"),
+        ("each", "{kind: unit, state: running}", 'write state{target} == "running" in when'),
         ("each", "{knd: unit}", "did you mean 'kind'?"),
         ("each", "{kind: units}", "did you mean 'unit'?"),
         ("each", "{group: []}", "empty list"),

@@ -1,10 +1,14 @@
 import pytest
 
+from healer.core.core import Setup
+from healer.model.target import Target
 from healer.model.verbs import VERBS
 from healer.model.vocabulary import METRICS
 from healer.rules.conditions import Condition
+from healer.rules.load import load
 from healer.rules.rule import Approve
 from healer.rules.steps import _SHAPES, Steps
+from healer.testing import Scenario
 from healer.yamldoc import document
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.secret import Secret
@@ -91,3 +95,27 @@ def test_every_shape_a_verb_declares_is_known_here():
 
 def test_the_schema_has_a_branch_for_every_verb():
     assert [next(iter(branch["required"])) for branch in STEPS.schema()["oneOf"]] == list(VERBS)
+
+
+def test_a_step_that_asks_for_a_yes_is_withheld_until_there_is_one(tmp_path):
+    (tmp_path / "f.yaml").write_text(
+        """\
+version: 1
+rules:
+  - id: died
+    each: {kind: program}
+    when: program.up{target} == 0
+    mode: auto
+    then:
+      - restart: {}
+        approve: {ttl: 5m}
+"""
+    )
+    target = Target(kind="program", name="api", organ="heart")
+    talk = Scenario(Setup(node="n", boot="b", rules=load([tmp_path / "f.yaml"]), targets=(target,)))
+    talk.see("program.up", 1.0, target="program:api")
+    talk.wait(1)
+    talk.see("program.up", 0.0, target="program:api", conclusive=True)
+    talk.wait(5)
+    assert talk.acted == []
+    assert [one.gate for one in talk.withheld] == ["approval"]
