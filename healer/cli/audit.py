@@ -7,10 +7,9 @@ from healer.cli.client import Client
 from healer.cli.event import as_object
 from healer.cli.settings import Settings, settings
 
-_WITH_VALUE = frozenset(
-    ("--key", "--anchor", "--min-level", "--max-age", "--expect-origin", "--since", "--since-head", "--memory", "-n")
-    + ("--kind", "--seq", "--rule", "--target", "--corr", "--type", "--lines")
-)
+_SELECT = ("--kind", "--seq", "--rule", "--target", "--corr", "--type", "-n", "--lines")
+_PROVE = ("--key", "--anchor", "--min-level", "--max-age", "--expect-origin", "--since", "--since-head", "--memory")
+_WITH_VALUE = frozenset({*_SELECT, *_PROVE})
 """Options of the auditor's commands that take a value: what follows one is no log."""
 _SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys"})
 

@@ -35,7 +35,7 @@ def list_() -> int:
             one["runs"],
             show.ago(one["last_run"]),
             _verdicts(one["verdicts"]),
-            show.ago(max((each["next_allowed"] for each in one["targets"]), default=0.0)),
+            show.left(max((each["next_allowed"] for each in one["targets"]), default=0.0)),
         )
         for one in found["rules"]
     ]
@@ -77,7 +77,7 @@ def show_(*, rule: str) -> int:
             show.line(f"{name:<9} {text}")
     show.line(f"{'verdicts':<9} {_verdicts(found['verdicts'])}")
     rows = [
-        (one["target"], one["state"], one["truth"], one["in_a_row"], one["failures"], show.ago(one["next_allowed"]))
+        (one["target"], one["state"], one["truth"], one["in_a_row"], one["failures"], show.left(one["next_allowed"]))
         for one in found["targets"]
     ]
     show.table(given, ("TARGET", "STATE", "TRUTH", "IN A ROW", "FAILED", "NEXT IN"), rows, empty="it has no target")

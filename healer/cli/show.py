@@ -84,6 +84,11 @@ def ago(seconds: float | None) -> str:
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
+def left(seconds: float) -> str:
+    """A span still to wait; a dash where there is none."""
+    return ago(seconds) if seconds > 0 else "-"
+
+
 def whole(value: Any) -> str:  # noqa: ANN401 - a number or nothing
     """A score for people."""
     return "unknown" if value is None else f"{value:.0f}"

@@ -56,7 +56,7 @@ def brakes(found: Status) -> list[str]:
         said.append("the kill switch is on: nothing is done (healer resume-healing)")
     if found["safe_mode"]:
         said.append(f"safe mode: {found['safe_mode']} (healer resume-healing)")
-    said += [f"{one['id']} until {show.ago(one['left'])} from now: {one['reason']}" for one in found["maintenance"]]
+    said += [f"maintenance {one['id']}: {one['reason']} ({show.ago(one['left'])} left)" for one in found["maintenance"]]
     said += [
         f"breaker of {one['action']} on {one['target']} open (healer ack {one['target']})" for one in found["breakers"]
     ]
