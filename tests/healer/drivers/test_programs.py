@@ -69,6 +69,7 @@ async def test_an_exit_is_told_at_once_and_is_conclusive(build):
     values = {one.metric: one.value for one in told}
     assert values == {
         "program.up": 0.0,
+        "program.wanted": 1.0,
         "program.state": "stopped",
         "program.generation": "",
         "program.restarts": 0.0,
