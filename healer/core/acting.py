@@ -43,6 +43,8 @@ class Proof:
     stable_for: float
     judge: Judge
     true_since: float | None = None
+    met: bool = False
+    """The incarnation that the action made has been seen."""
     harmony_before: float | None = None
 
 
@@ -321,6 +323,8 @@ class Acting:
         proof, now = self.proofs[intent_id], self.desk.now
         if proof.intent.action == "restart" and _same_incarnation(proof.intent):
             return self.verdict(proof.intent, Result.UNVERIFIED, "it is still the same incarnation: nothing restarted")
+        if self._gone_again(proof):
+            return self.verdict(proof.intent, Result.FAILED_TRANSIENT, "what it started has ended again already")
         if now >= proof.armed and proof.judge(now) is Truth.TRUE:
             proof.true_since = now if proof.true_since is None else proof.true_since
             if now - proof.true_since >= proof.stable_for:
@@ -330,6 +334,16 @@ class Acting:
         if now >= proof.deadline:
             return self.verdict(proof.intent, Result.UNVERIFIED, "what would prove it was not seen in time")
         return None
+
+    def _gone_again(self, proof: Proof) -> bool:
+        """Whether the incarnation that the action made was seen and is no more: no need to wait for the deadline."""
+        target = self.desk.world.targets.get(proof.intent.target)
+        made = proof.intent.generation_after
+        if target is None or not made or proof.intent.action == "stop":
+            return False
+        now = self.desk.world.generation(target)
+        proof.met = proof.met or now == made
+        return proof.met and now != made
 
     def next_look(self, intent_id: str) -> float:
         """When the proof should be judged again at the latest."""

@@ -220,6 +220,8 @@ class Core:
     def _observe(self, reading: Reading) -> None:
         changed = self.world.observe(reading)
         target = changed or dict(reading.labels).get("target", "")
+        if target and self.acting.proofs:
+            self._prove_again(target)
         if target in self.world.targets and (changed or reading.metric.endswith(".state")):
             self._state_of(self.world.targets[target], reading.at)
         if changed:
@@ -227,6 +229,12 @@ class Core:
                 self._too_many(self.world.mass_failure(self.desk.now))
             elif self.world.health(changed) is Health.HEALTHY:
                 self._parent_recovered(changed)
+
+    def _prove_again(self, target: str) -> None:
+        """What was seen of a target may prove, or disprove, an action on it."""
+        for intent_id, proof in self.acting.proofs.items():
+            if proof.intent.target == target:
+                self._wake(intent_id, self.desk.now)
 
     def _parent_recovered(self, parent: str) -> None:
         """Children start again with fresh evidence once what they require is back."""

@@ -398,3 +398,43 @@ def test_a_cure_through_another_target_is_judged_by_what_is_seen_after_it():
     assert not scenario.log.of("verdict")
     scenario.see("http.ok", 1, target="http:web")
     assert [one["result"] for one in scenario.log.of("verdict")] == ["verified"]
+
+
+def test_a_requested_start_is_verified_by_the_next_look_and_frees_the_target():
+    scenario = Scenario(setup(rule()))
+    assert scenario.ask("act", "program:api", action="start")["answer"] == "accepted"
+    scenario.wait(1)
+    up(scenario, 1)
+    assert scenario.log.of("verdict")[0]["result"] == "verified"
+    assert not scenario.core.desk.memory.intents
+
+
+def test_a_program_that_dies_again_while_it_is_verified_is_tried_again_until_the_breaker_opens():
+    alive = parsed("program.up{target} == 1")
+    step = Step(action="restart", verify=Verify(when=alive, source="", within=30.0, stable_for=2.0))
+    pauses = Backoff(initial=1.0, max=5.0)
+    scenario = Scenario(setup(rule(then=(step,), backoff=pauses, cooldown=0.0, limits=(Limit(max=100, per=3600.0),))))
+    starts = 0
+
+    def start(decision):
+        nonlocal starts
+        starts += decision.action == "restart"
+        return Outcome(
+            id=decision.id, result=Result.DONE, because="", at=scenario.now, took=0.0, generation=f"{starts}.1"
+        )
+
+    scenario.world = start
+    up(scenario, 0, conclusive=True)
+    seen = 0
+    for _ in range(400):
+        if starts > seen:
+            seen = starts
+            scenario.see("program.generation", f"{starts}.1", target="program:api")
+            up(scenario, 1)
+        scenario.wait(0.5)
+        scenario.see("program.generation", "", target="program:api", conclusive=True)
+        up(scenario, 0, conclusive=True)
+        scenario.wait(0.5)
+    assert starts == 5
+    assert [entry["result"] for entry in scenario.log.of("verdict")] == ["failed-transient"] * 5 + ["verified"]
+    assert scenario.core.state("program:api") is State.FAULT
