@@ -167,6 +167,7 @@ def test_a_look_that_ignores_its_cancellation_is_never_doubled_and_stays_unknown
     mine = [looked for looked in seen if looked.sensor == "tcp:a"]
     assert "no answer within" in mine[0].because
     assert "not come back yet" in mine[1].because
+    assert all(looked.at - looked.readings[0].at < sensor.timeout for looked in mine if looked.readings)
     assert mine[-1].readings
     assert len([looked for looked in seen if looked.sensor == "tcp:b" and looked.readings]) >= 10
 
