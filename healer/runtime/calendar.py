@@ -3,10 +3,12 @@
 The only importer of APScheduler. Sensors do not come through here: polling is one monotonic due-heap.
 """
 
+import asyncio
 import datetime as dt
+import inspect
 import logging
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobExecutionEvent
@@ -51,6 +53,7 @@ class Calendar:
     """Jobs at intervals and at cron moments; a job that is late runs once, never twice at a time."""
 
     def __init__(self) -> None:
+        self._stopping = False
         self._scheduler = AsyncIOScheduler(
             timezone=dt.UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30}
         )
@@ -59,15 +62,19 @@ class Calendar:
     def every(self, seconds: float, name: str, job: Job) -> None:
         """Run ``job`` every so many seconds; a second job of the same name replaces the first."""
         trigger = IntervalTrigger(seconds=seconds, timezone=dt.UTC)
-        self._scheduler.add_job(job, trigger, id=name, name=name, replace_existing=True)
+        self._scheduler.add_job(self._on_the_loop(job), trigger, id=name, name=name, replace_existing=True)
 
     def cron(self, expression: str, zone: str, name: str, job: Job) -> None:
         """Run ``job`` at the moments of a cron expression; raises ConfigError for one that is none."""
-        self._scheduler.add_job(job, CronTrigger(expression, zone), id=name, name=name, replace_existing=True)
+        self._scheduler.add_job(
+            self._on_the_loop(job), CronTrigger(expression, zone), id=name, name=name, replace_existing=True
+        )
 
     def soon(self, name: str, job: Job) -> None:
         """Run ``job`` once, now, owned by the calendar; one of the same name that still waits is replaced."""
-        self._scheduler.add_job(job, id=name, name=name, replace_existing=True, misfire_grace_time=None)
+        self._scheduler.add_job(
+            self._on_the_loop(job), id=name, name=name, replace_existing=True, misfire_grace_time=None
+        )
 
     def forget(self, prefix: str) -> None:
         """Drop every job whose name begins with ``prefix``."""
@@ -85,8 +92,24 @@ class Calendar:
 
     def stop(self) -> None:
         """End without waiting: running jobs belong to others."""
+        self._stopping = True
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+    def _on_the_loop(self, job: Job) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Make a coroutine of it: APScheduler runs plain functions in threads, and the core belongs to the loop."""
+
+        async def run() -> None:
+            try:
+                answer = job()
+                if inspect.isawaitable(answer):
+                    await answer
+            except asyncio.CancelledError:
+                # At its shutdown APScheduler cancels what runs, and would log each as an error with its traceback.
+                if not self._stopping:
+                    raise
+
+        return run
 
     @staticmethod
     def _report(event: JobExecutionEvent) -> None:
