@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import os
 import socket
+from typing import Any
 
 from healer.drivers.slot import Slot
 from healer.errors import HealerError, SensorError
@@ -15,7 +16,8 @@ OURS = frozenset(
 """Errors of this host or its network: they tell nothing about the other."""
 _MOST_LOOKUPS = 8
 _MOST_ADDRESSES = 4
-Address = tuple[socket.AddressFamily, tuple[str | int, ...]]
+Address = tuple[socket.AddressFamily, tuple[Any, ...]]
+"""A family, and what its ``connect`` takes: host and port first."""
 
 
 class LookupFailedError(HealerError):

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 from healer.clock import Clock
 from healer.drivers.reach import OURS, LookupFailedError, Resolver, said
@@ -58,7 +59,7 @@ class TcpSensor(TargetSensor):
         return f"no connection: {said(failure)}"
 
 
-async def _connect(family: socket.AddressFamily, address: tuple[str | int, ...]) -> int | None:
+async def _connect(family: socket.AddressFamily, address: tuple[Any, ...]) -> int | None:
     """None when a connection stood, else the error."""
     with socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as sock:
         try:
