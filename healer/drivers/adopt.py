@@ -27,22 +27,33 @@ def by_note(note: Remembered, boot: str) -> Found | None:
     return _grip(note.pid, note.ticks, note.intent, note.starts)
 
 
-def by_markers(home: str) -> Mapping[str, tuple[Found, ...]]:
-    """Session leaders started with our HEALER_HOME, by HEALER_PROGRAM, oldest first: no note about them is needed."""
-    found: dict[str, list[Found]] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """What carries our HEALER_HOME, by HEALER_PROGRAM."""
+
+    leaders: Mapping[str, tuple[Found, ...]]
+    """Leaders of a session, oldest first: one of them may be the program itself."""
+    names: frozenset[str]
+    """Programs of which anything at all runs."""
+
+
+def by_markers(home: str) -> Marked:
+    """Look through every process for our variables: no note about them is needed."""
+    leaders: dict[str, list[Found]] = {}
+    names = set()
     spared = processes.lineage()
     for seen in sorted(processes.everyone().values(), key=lambda one: one.ticks):
-        if seen.pid in spared or seen.dead or seen.session != seen.pid:
-            continue
-        if not processes.marked(seen.pid, {"HEALER_HOME": home}):
+        if seen.pid in spared or seen.dead or not processes.marked(seen.pid, {"HEALER_HOME": home}):
             continue
         variables = processes.environ(seen.pid)
+        name = variables.get("HEALER_PROGRAM", "")
+        names.add(name)
         start = variables.get("HEALER_START", "")
         number = int(start) if start.isdecimal() and len(start) < 16 else 0
         held = _grip(seen.pid, seen.ticks, variables.get("HEALER_INTENT", ""), number)
         if held is not None:
-            found.setdefault(variables.get("HEALER_PROGRAM", ""), []).append(held)
-    return {name: tuple(held) for name, held in found.items()}
+            leaders.setdefault(name, []).append(held)
+    return Marked(leaders={name: tuple(held) for name, held in leaders.items()}, names=frozenset(names))
 
 
 def _grip(pid: int, ticks: int, intent: str, start: int) -> Found | None:

@@ -437,7 +437,7 @@ class Programs:
                 continue
             one.memory = program.recall(self._path(name, ".json"))
             noted = adopt.by_note(one.memory, self._clock.boot_id())
-            ours = marked.get(name, ())
+            ours = marked.leaders.get(name, ())
             # What carries the number of a start that is noted stems from the noted process, and is not the program.
             candidates = [
                 found for found in (noted, *ours) if found and (found is noted or found.start > one.memory.starts)
@@ -445,9 +445,9 @@ class Programs:
             if candidates:
                 self._take(one, candidates[0])
                 taken.append(name)
-            one.strays = bool(ours) and not one.alive
+            one.strays = name in marked.names and not one.alive
         held = {one.fd for one in self._programs.values()}
-        for found in (found for group in marked.values() for found in group if found.fd not in held):
+        for found in (found for group in marked.leaders.values() for found in group if found.fd not in held):
             os.close(found.fd)
         return tuple(taken)
 

@@ -27,7 +27,7 @@ def running(leader=True, **env):
 
 
 def found(home=HOME):
-    held = adopt.by_markers(home)
+    held = adopt.by_markers(home).leaders
     for one in (one for group in held.values() for one in group):
         os.close(one.fd)
     return {name: [(one.seen.pid, one.intent, one.start) for one in group] for name, group in held.items()}
@@ -48,6 +48,7 @@ def test_a_start_that_is_no_number_counts_as_none(start):
 def test_what_leads_no_session_was_not_started_by_us():
     with running(leader=False):
         assert found() == {}
+        assert adopt.by_markers(HOME).names == {"api"}  # but something of the program is there
 
 
 def test_a_note_is_believed_only_where_the_kernel_agrees():

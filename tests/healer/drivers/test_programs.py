@@ -352,3 +352,33 @@ async def test_an_unknown_program_is_refused_by_name(build):
     programs = await build()
     with pytest.raises(ActionError, match="'nobody'"):
         await programs.start("nobody")
+
+
+async def test_a_daemon_left_by_a_dead_program_is_not_taken_for_the_program_and_ends_before_the_next_start(
+    build, tmp_path
+):
+    say = DAEMON.format(clear="print('daemon', os.getpid(), flush=True)")
+    programs = await build(target(command=python(say), on_stop="keep"))
+    main = int((await programs.start("api")).split(".")[0])
+    line = await eventually(lambda: [x for x in programs.output("api").splitlines() if x.startswith(b"daemon")])
+    daemon = int(line[0].split()[1])
+    os.kill(main, signal.SIGKILL)
+    await eventually(lambda: not programs.generation("api"))
+    await programs.close("keep", force=True)
+    again = await build(target(command=SLEEP))
+    assert again.generation("api") == ""
+    assert processes.generation(daemon)
+    await again.start("api")
+    assert processes.generation(daemon) == ""
+
+
+async def test_a_program_no_longer_declared_is_forgotten_not_stopped(build):
+    programs = await build()
+    generation = await programs.start("api")
+    pid = int(generation.split(".")[0])
+    programs.declare([target("other")])
+    assert programs.names() == ("other",)
+    assert processes.generation(pid) == generation
+    programs.declare([target("api")])
+    assert programs.adopt_all() == ("api",)
+    assert programs.generation("api") == generation
