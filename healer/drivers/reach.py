@@ -4,6 +4,7 @@ import errno
 import ipaddress
 import os
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from healer.drivers.slot import Slot
@@ -33,7 +34,7 @@ class Resolver:
     def __init__(self) -> None:
         self._slots: dict[str, Slot] = {}
 
-    async def addresses(self, host: str, port: int) -> list[Address]:
+    async def addresses(self, host: str, port: int) -> Sequence[Address]:
         """At most four addresses to try in turn; raises LookupFailedError."""
         try:
             literal = ipaddress.ip_address(host)
@@ -42,7 +43,7 @@ class Resolver:
         family = socket.AF_INET if literal.version == 4 else socket.AF_INET6
         return [(family, (str(literal), port))]
 
-    async def _look_up(self, host: str, port: int) -> list[Address]:
+    async def _look_up(self, host: str, port: int) -> Sequence[Address]:
         slot = self._slots.setdefault(host, Slot(f"looking up {host}", most=_MOST_LOOKUPS))
         try:
             found = await slot.call(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
