@@ -85,12 +85,12 @@ class Healings:
         """The newest first; ``quiet`` also tells of notes, waits and captures, which cure nothing."""
         found = []
         for healing in reversed(self._found.values()):
+            if len(found) >= limit:
+                break
             if not quiet and healing["action"] in QUIET_VERBS:
                 continue
             if fnmatchcase(str(healing["rule"]), rule) and fnmatchcase(str(healing["target"]), target):
                 found.append(dict(healing))
-            if len(found) >= limit:
-                break
         return found
 
 

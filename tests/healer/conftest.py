@@ -88,7 +88,10 @@ class FakePort:
         self.core = Core(setup, Memory(), now=self.clock.now(), wall=self.clock.wall())
         self.broken: Exception | None = None
         self.silent = False
-        self.log: dict[str, Any] = {"verified": True, "height": 3}
+        self.log: dict[str, Any] = {
+            "entries": 7, "head": "ab" * 32, "height": 3, "sealing": True, "because": "", "verified": True,
+            "verified_age": 5.0, "verified_summary": "proven", "key": "cd" * 32, "anchor_problems": [],
+        }  # fmt: skip
         self._asked = 0
 
     def handle(self, event: Any) -> None:
@@ -115,9 +118,15 @@ class FakePort:
             raise self.broken
         return report.status(self.core, self.clock.now()) | {
             "version": self.version,
+            "state": "running",
             "uptime": 12.0,
             "log": self.log,
-            "listeners": [],
+            "self": {"self.log_verified": 1.0},
+            "sensors": {"host": "ok"},
+            "listeners": [str(self.state_dir / "healer.sock")],
+            "degraded": [],
+            "config": {"source": "organism.yaml", "hash": "0" * 64},
+            "state_dir": str(self.state_dir),
         }
 
     def ask(self, verb: str, subject: str = "agent", args: Mapping[str, Any] | None = None, who: str = "python") -> str:
@@ -133,10 +142,12 @@ class FakePort:
         return await answered(self.bus, request_id, timeout)
 
     async def reflect(self) -> dict[str, Any]:
-        return {"score": 90.0, "trend": {"word": "steady"}, "insights": [], "recommendations": []}
+        insight = {"about": "energy", "says": "little is left", "figures": {"energy": 3.0}, "advice": "stop work"}
+        trend = {"word": "steady", "points_per_hour": 0.0, "over": 600.0}
+        return {"score": 90.0, "trend": trend, "insights": [insight], "recommendations": [{"says": "stop work"}]}
 
     async def rebalance(self) -> dict[str, Any]:
-        return {"harmony": 90.0, "said": [], "opened": 0}
+        return {"harmony": 90.0, "events": ["harmony.warning"], "answer": "balancing rules evaluated"}
 
     async def reload(self) -> dict[str, Any]:
         raise ConfigError("2 mistakes", problems=("r.yaml:1:1: no (yes)", "r.yaml:2:1: nor that"))
