@@ -206,3 +206,15 @@ def listen(tmp_path):
 def send(tmp_path):
     """Send octets to that socket as they are."""
     return lambda octets, timeout=2.0: raw(tmp_path / "healer.sock", octets, timeout)
+
+
+@pytest.fixture
+def make_rule():
+    """A rule: ``make_rule(id, target, when, **more)``."""
+    return rule
+
+
+@pytest.fixture
+def make_port(tmp_path):
+    """An agent with these rules."""
+    return lambda *rules: FakePort(tmp_path, rules)
