@@ -1,10 +1,11 @@
-"""From a condition that is true to an effect that was proved: decide, prove again, take the outcome, judge it."""
+"""From a condition that is true to an effect that ended: ask the gates, decide, prove once more, take the outcome."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from healer.core.desk import Desk
 from healer.core.instance import Instance
+from healer.core.proving import VERIFY_WITHIN
 from healer.core.world import HOST
 from healer.gates import order
 from healer.gates.interface import Question, Refusal
@@ -24,37 +25,20 @@ PATIENCE = 10.0
 """Seconds a sealed intent stays good; after that its evidence is too old to act on."""
 RETRY = 1.0
 """Seconds until a refusal that names no end is asked about again."""
-VERIFY_WITHIN = 30.0
-"""Seconds a step without ``verify`` has for its rule's condition to clear."""
 CRITICAL = 10
+OURSELVES = frozenset({"agent"})
+"""Who asks when the agent brings up what is declared."""
+UNBOUNDED = 1 << 30
 
-Judge = Callable[[float], Truth]
 EvidenceOf = Callable[[Instance], tuple[Evidence, ...]]
 
 
-@dataclass(slots=True)
-class Proof:
-    """What will show whether an effect cured anything."""
-
-    intent: OpenIntent
-    armed: float
-    """Only what was seen after this second counts."""
-    deadline: float
-    stable_for: float
-    judge: Judge
-    true_since: float | None = None
-    met: bool = False
-    """The incarnation that the action made has been seen."""
-    harmony_before: float | None = None
-
-
 class Acting:
-    """The part of the core that wants effects and judges them."""
+    """The part of the core that wants effects."""
 
     def __init__(self, desk: Desk, *, rules_hash: str, evidence: EvidenceOf) -> None:
         self.desk = desk
         self.rules_hash = rules_hash
-        self.proofs: dict[str, Proof] = {}
         self.decisions: dict[str, Decision] = {}
         """Decided and not yet ended."""
         self._evidence = evidence
@@ -86,6 +70,9 @@ class Acting:
     def request_question(self, request: Request, action: str, target: Target) -> Question:
         """The same for a request: no rule's cooldown, but every gate of the target and the host."""
         plain = self._plain(f"request:{request.id}", action, target, request.at)
+        if request.who in OURSELVES:
+            # Bringing up what is declared is no treatment: it neither waits for the ceilings nor uses them up.
+            plain = replace(plain, brakes=replace(plain.brakes, concurrent=UNBOUNDED, actions_per_hour=UNBOUNDED))
         return replace(plain, spelled_out=bool(request.args.get("i_mean_it")))
 
     def _plain(self, incident: str, action: str, target: Target, opened: float) -> Question:
@@ -230,7 +217,7 @@ class Acting:
             generation=desk.world.generation(target),
             because=f"requested by {who}",
             evidence=(),
-            actor=f"operator:{who}",
+            actor="agent" if who in OURSELVES else f"operator:{who}",
             mode=strictest(mode for _, mode in question.modes) if question else Mode.AUTO,
             priority=5,
             request=request,
@@ -278,7 +265,8 @@ class Acting:
         elif decision.action == "notify":
             return ""
         else:
-            request = Request(id=decision.request, verb="act", who=decision.actor, at=decision.decided_at)
+            who = decision.actor.removeprefix("operator:")
+            request = Request(id=decision.request, verb="act", who=who, at=decision.decided_at)
             question = replace(self.request_question(request, decision.action, target), intent=decision.id)
         refused = order.first_refusal(order.ask_again(question))
         return f"{refused[0]}: {refused[1].because}" if refused else ""
@@ -311,96 +299,6 @@ class Acting:
             desk.memory.apply(desk.entry("outcome", fields))
             desk.publish("action.outcome", **fields)
         return intent
-
-    def await_proof(self, proof: Proof) -> None:
-        """Remember what would prove the effect, and look at once when that may count."""
-        proof.harmony_before = self.desk.harmony
-        self.proofs[proof.intent.id] = proof
-        self.desk.out.append(Look(target=proof.intent.target, because="an action on it ended"))
-
-    def judge(self, intent_id: str) -> tuple[OpenIntent, Result] | None:
-        """Look whether a proof is complete or has failed; returns the verdict, or None while it is open."""
-        proof, now = self.proofs[intent_id], self.desk.now
-        if proof.intent.action == "restart" and _same_incarnation(proof.intent):
-            return self.verdict(proof.intent, Result.UNVERIFIED, "it is still the same incarnation: nothing restarted")
-        if self._gone_again(proof):
-            return self.verdict(proof.intent, Result.FAILED_TRANSIENT, "what it started has ended again already")
-        if now >= proof.armed and proof.judge(now) is Truth.TRUE:
-            proof.true_since = now if proof.true_since is None else proof.true_since
-            if now - proof.true_since >= proof.stable_for:
-                return self.verdict(proof.intent, Result.VERIFIED, "the condition it had to reach holds")
-        else:
-            proof.true_since = None
-        if now >= proof.deadline:
-            return self.verdict(proof.intent, Result.UNVERIFIED, "what would prove it was not seen in time")
-        return None
-
-    def _gone_again(self, proof: Proof) -> bool:
-        """Whether the incarnation that the action made was seen and is no more: no need to wait for the deadline."""
-        target = self.desk.world.targets.get(proof.intent.target)
-        made = proof.intent.generation_after
-        if target is None or not made or proof.intent.action == "stop":
-            return False
-        now = self.desk.world.generation(target)
-        proof.met = proof.met or now == made
-        return proof.met and now != made
-
-    def next_look(self, intent_id: str) -> float:
-        """When the proof should be judged again at the latest."""
-        proof = self.proofs[intent_id]
-        stable = proof.deadline if proof.true_since is None else proof.true_since + proof.stable_for
-        return min(proof.deadline, stable)
-
-    def verdict(self, intent: OpenIntent, result: Result, because: str) -> tuple[OpenIntent, Result]:
-        """Seal the verdict and free the target; opens the breaker where failures have added up."""
-        desk = self.desk
-        proof = self.proofs.pop(intent.id, None)
-        fields: dict[str, object] = {
-            "of": intent.leaf,
-            "id": intent.id,
-            "result": result.value,
-            "because": because,
-            "took_us": round((desk.now - intent.at) * 1e6),
-        }
-        if proof is not None and proof.harmony_before is not None and desk.harmony is not None:
-            fields["harmony_before"] = round(proof.harmony_before * 100)
-            fields["harmony_after"] = round(desk.harmony * 100)
-        desk.note("verdict", "action.verdict", **fields)
-        return intent, result
-
-    def breaker_tripped(self, intent: OpenIntent) -> bool:
-        """Open the breaker of this action and target when its failures have reached the threshold."""
-        desk = self.desk
-        key = f"{intent.action}@{intent.target}"
-        breaker = desk.memory.breakers.get(key)
-        if breaker is None or breaker.open or breaker.failures < desk.world.brakes.breaker_opens_after:
-            return False
-        desk.note(
-            "state",
-            "breaker.open",
-            subject=f"breaker:{key}",
-            **{"from": "closed", "to": "open"},
-            because=f"{breaker.failures} failures in a row",
-            target=intent.target,
-        )
-        return True
-
-    def request_proof(self, intent: OpenIntent, target: Target) -> Proof:
-        """What proves a requested action: the target's own sign, seen after the action."""
-        want = Health.FAILED if intent.action == "stop" else Health.HEALTHY
-        armed = (intent.ended or self.desk.now) + (0.0 if intent.action == "stop" else target.startup_grace)
-
-        def judge(_: float) -> Truth:
-            sign = self.desk.world.signs.get(target.id)
-            if sign is None or sign.at <= armed:
-                return Truth.UNKNOWN
-            return Truth.TRUE if sign.health is want else Truth.FALSE
-
-        return Proof(intent=intent, armed=armed, deadline=armed + VERIFY_WITHIN, stable_for=0.0, judge=judge)
-
-
-def _same_incarnation(intent: OpenIntent) -> bool:
-    return bool(intent.generation) and intent.generation == intent.generation_after
 
 
 def intent_fields(decision: Decision) -> dict[str, object]:

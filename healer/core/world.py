@@ -42,6 +42,7 @@ class Sign:
     """Since when it has been healthy after having been bad or unknown."""
     because: str = "never looked at"
     ever: bool = False
+    ever_healthy: bool = False
 
 
 @dataclass(slots=True)
@@ -138,18 +139,21 @@ class World:
             sign.because, sign.ever = "", True
         else:
             sign.health, sign.because = Health.UNKNOWN, reading.because
-        self._date(sign, old, reading.at)
+        self._date(sign, old, reading.at, ours=reading.metric == PRIMARY["program"])
         return target if sign.health is not old else ""
 
     @staticmethod
-    def _date(sign: Sign, old: Health, at: float) -> None:
+    def _date(sign: Sign, old: Health, at: float, *, ours: bool) -> None:
         if sign.health is Health.FAILED:
-            sign.onset = at if sign.onset is None else sign.onset
+            # A program of our own that was never up has not failed: it was not started yet.
+            if sign.onset is None and (sign.ever_healthy or not ours):
+                sign.onset = at
             sign.recovered = None
         elif sign.health is Health.HEALTHY:
             if old is not Health.HEALTHY:
                 sign.recovered = at if sign.onset is not None or sign.recovered is not None else None
             sign.onset = None
+            sign.ever_healthy = True
 
     def _press(self, metric: str, labels: tuple[tuple[str, str], ...], value: float, at: float) -> None:
         if metric in _PRESSURES:

@@ -242,7 +242,7 @@ class Memory:
             generation=entry["generation"],
         )
         self.acted = [old for old in self.acted if at - old.at <= KEPT_SECONDS]
-        if entry["action"] not in QUIET_VERBS:
+        if entry["action"] not in QUIET_VERBS and entry.get("actor") != "agent":
             self.acted.append(
                 Acted(id=entry["id"], at=at, rule=entry["rule"], target=entry["target"], action=entry["action"])
             )
