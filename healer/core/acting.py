@@ -1,6 +1,6 @@
 """From a condition that is true to an effect that ended: ask the gates, decide, prove once more, take the outcome."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from healer.core.desk import Desk
@@ -9,16 +9,16 @@ from healer.core.proving import VERIFY_WITHIN
 from healer.core.world import HOST
 from healer.gates import order
 from healer.gates.interface import Question, Refusal
-from healer.model.decision import Decision, Evidence, Outcome, Result, Withheld
-from healer.model.effect import Act, Cancel, Look
+from healer.model.decision import Decision, Evidence, Outcome, Withheld
+from healer.model.effect import Act, Cancel
 from healer.model.limit import Backoff
 from healer.model.memory import OpenIntent
 from healer.model.mode import Mode, Profile, strictest
-from healer.model.organism import Health
 from healer.model.request import Request
 from healer.model.target import Target
 from healer.model.truth import Truth
 from healer.model.verbs import VERBS
+from healer.rules.evaluate import Evaluator
 from healer.rules.rule import Step
 
 PATIENCE = 10.0
@@ -30,18 +30,16 @@ OURSELVES = frozenset({"agent"})
 """Who asks when the agent brings up what is declared."""
 UNBOUNDED = 1 << 30
 
-EvidenceOf = Callable[[Instance], tuple[Evidence, ...]]
-
 
 class Acting:
     """The part of the core that wants effects."""
 
-    def __init__(self, desk: Desk, *, rules_hash: str, evidence: EvidenceOf) -> None:
+    def __init__(self, desk: Desk, evaluator: Evaluator, *, rules_hash: str) -> None:
         self.desk = desk
         self.rules_hash = rules_hash
         self.decisions: dict[str, Decision] = {}
         """Decided and not yet ended."""
-        self._evidence = evidence
+        self._evaluator = evaluator
 
     # Asking the gates -----------------------------------------------------------------------------------------
 
@@ -112,6 +110,10 @@ class Acting:
             modes.append(("profile maintenance", Mode.OBSERVE))
         return modes
 
+    def evidence(self, instance: Instance) -> tuple[Evidence, ...]:
+        """What the truth of a rule's condition rests on."""
+        return self._evaluator.evidence(f"{instance.key}|when", self.desk.now)
+
     # Deciding -------------------------------------------------------------------------------------------------
 
     def attempt(self, instance: Instance, step: Step, number: int, because: str) -> Refusal | None:
@@ -151,7 +153,7 @@ class Acting:
                 deadline=desk.now + PATIENCE,
                 generation=desk.world.generation(target),
                 because=because,
-                evidence=self._evidence(instance),
+                evidence=self.evidence(instance),
                 actor=f"rule:{instance.rule.id}",
                 mode=strictest(mode for _, mode in question.modes),
                 priority=instance.rule.priority,

@@ -119,7 +119,7 @@ class Asking:
             raise RefusedError(f"no rule {request.subject!r} with a target", hint="healer rules list")
         wanted = request.args.get("target")
         chosen = [one for one in found if wanted in {None, one.target.id}]
-        opened = [one for one in chosen if self._core.trigger(one)]
+        opened = [one for one in chosen if self._core.incidents.trigger(one)]
         if not opened:
             raise RefusedError(
                 f"rule {request.subject} was not triggered: its condition is not true, or its incident is open already"
@@ -141,11 +141,11 @@ class Asking:
         because = f"acknowledged by {request.who}"
         given_up = [key for key in keys if memory.incidents[key].phase == "given-up"]
         for key in breakers:
-            core.note_state(f"breaker:{key}", "open", "closed", because)
+            core.desk.move(f"breaker:{key}", "open", "closed", because, topic="state.changed")
         for key in given_up:
-            core.close_incident(key, because)
+            core.incidents.close(key, because)
         if target := core.world.targets.get(subject):
-            core.leave_fault(target, because)
+            core.states.leave_fault(target, because)
         if not given_up and not breakers:
             return f"{subject} had nothing to acknowledge"
         return f"{len(given_up)} incidents and {len(breakers)} breakers re-armed"
@@ -155,7 +155,9 @@ class Asking:
         if scope != "agent":
             state = self._core.state(scope)
             check_move(scope, state, State.PAUSING)
-            self._core.note_state(f"target:{scope}", state.value, State.PAUSED.value, f"paused by {request.who}")
+            self._core.desk.move(
+                f"target:{scope}", state.value, State.PAUSED.value, f"paused by {request.who}", topic="state.changed"
+            )
         return self._lower(scope, Mode.OBSERVE, request.who, "paused")
 
     def _resume(self, request: Request) -> str:
@@ -164,7 +166,7 @@ class Asking:
         if scope not in memory.modes:
             raise RefusedError(f"{scope} is not paused")
         if scope != "agent" and memory.states.get(scope) == State.PAUSED.value:
-            self._core.resume_target(self._core.world.targets[scope], f"resumed by {request.who}")
+            self._core.states.resume_target(self._core.world.targets[scope], f"resumed by {request.who}")
         self._core.desk.note("mode", "mode.changed", scope=scope, mode="configured", who=request.who, because="resumed")
         return f"{scope} is back to its configured mode"
 
@@ -259,7 +261,7 @@ class Asking:
         if request.subject not in {one.rule.id for one in self._core.instances.values()}:
             raise RefusedError(f"no rule {request.subject!r} with a target", hint="healer rules list")
         old, new = ("disabled", "enabled") if on else ("enabled", "disabled")
-        self._core.note_state(f"rule:{request.subject}", old, new, f"by {request.who}")
+        self._core.desk.move(f"rule:{request.subject}", old, new, f"by {request.who}", topic="state.changed")
         return f"{request.subject} is {new}"
 
     def _event(self, request: Request) -> str:

@@ -54,6 +54,10 @@ class Desk:
         self.memory.apply(entry)
         self.out.append(Note(kind=kind, fields=entry, topic=topic))
 
+    def move(self, subject: str, old: str, new: str, because: str, *, topic: str = "", **more: object) -> None:
+        """Seal one transition of a target, an incident, a breaker or a brake."""
+        self.note("state", topic, subject=subject, **{"from": old, "to": new}, because=because, **more)
+
     def withhold(self, withheld: Withheld) -> None:
         """Say no, once per gate and incident."""
         incident = self.memory.incidents.get(withheld.incident)

@@ -1,0 +1,366 @@
+"""The life of an incident, from a condition that is true until it is cleared or given up.
+
+Inactive, pending, firing, (acting, verifying) as often as it takes, clearing, inactive again; or given up.
+"""
+
+import heapq
+
+from healer.core.acting import RETRY, Acting
+from healer.core.desk import Desk
+from healer.core.instance import Instance
+from healer.core.proving import VERIFY_WITHIN, Proof, Proving
+from healer.core.states import States
+from healer.core.world import HOST
+from healer.model.decision import QUIET_VERBS, Outcome, Result, Withheld
+from healer.model.effect import Look, Snapshot
+from healer.model.memory import Incident, OpenIntent
+from healer.model.target import Target
+from healer.model.truth import Truth
+from healer.rules import expression
+from healer.rules.calendar import is_active
+from healer.rules.evaluate import Change, Evaluator
+from healer.rules.rule import Rule
+
+
+class Incidents:
+    """Every rule bound to every target it is about, and what has become of each pair."""
+
+    def __init__(self, desk: Desk, evaluator: Evaluator, acting: Acting, proving: Proving, states: States) -> None:
+        self.desk, self.acting, self.proving, self.states = desk, acting, proving, states
+        self.instances: dict[str, Instance] = {}
+        self._evaluator = evaluator
+        self._of_target: dict[str, list[Instance]] = {}
+        self._wakes: list[tuple[float, str]] = []
+
+    def bind(self, rule: Rule, target: Target) -> None:
+        """Watch a rule's conditions on a target."""
+        instance = Instance(rule=rule, target=target)
+        self.instances[instance.key] = instance
+        self._of_target.setdefault(target.id, []).append(instance)
+        add = self._evaluator.add
+        add(f"{instance.key}|when", expression.bind(rule.when, target.id), every_sample=rule.samples is not None)
+        if rule.clear is not None:
+            add(f"{instance.key}|clear", expression.bind(rule.clear, target.id))
+        for number, step in enumerate(rule.then):
+            if step.verify is not None:
+                add(f"{instance.key}|{number}", expression.bind(step.verify.when, target.id))
+
+    # Truth ----------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Let every changed truth have its consequences: what changed together is weighed together."""
+        moved: dict[str, bool] = {}
+        for change in self._evaluator.evaluate(self.desk.now):
+            key, _, role = change.key.rpartition("|")
+            if instance := self.instances.get(key):
+                self._changed(instance, role, change)
+                moved[key] = moved.get(key, False) or (role == "when" and change.conclusive)
+        for key, conclusive in moved.items():
+            self._advance(self.instances[key], conclusive=conclusive)
+
+    def _changed(self, instance: Instance, role: str, change: Change) -> None:
+        if role == "when":
+            instance.saw(change.truth, self.desk.now)
+        elif role == "clear":
+            instance.clear = change.truth
+        else:
+            instance.proof[int(role)] = change.truth
+
+    def rearm(self, target: str, at: float) -> None:
+        """From ``at`` on, fresh evidence only, for every rule that judges this target."""
+        for instance in self._of_target.get(target, ()):
+            self._rearm_one(instance, at)
+
+    def _rearm_one(self, instance: Instance, at: float) -> None:
+        instance.rearm()
+        for role in instance.roles:
+            self._evaluator.rearm(f"{instance.key}|{role}", at)
+
+    def prove_again(self, target: str) -> None:
+        """What was seen of a target may prove, or disprove, an action on it."""
+        for intent_id in self.proving.of_target(target):
+            self.wake(intent_id, self.desk.now)
+
+    # Time -----------------------------------------------------------------------------------------------------
+
+    def wake(self, key: str, at: float) -> None:
+        """Look at an incident, or at a proof, again at that second."""
+        heapq.heappush(self._wakes, (at, key))
+
+    def due(self) -> float:
+        """The second at which `wake_due` has something to do; infinity when never."""
+        return self._wakes[0][0] if self._wakes else float("inf")
+
+    def wake_due(self) -> None:
+        """Look at what is due now."""
+        while self._wakes and self._wakes[0][0] <= self.desk.now:
+            _, key = heapq.heappop(self._wakes)
+            if instance := self.instances.get(key):
+                self._advance(instance)
+            elif key in self.proving.proofs:
+                self._judge(key)
+
+    def _advance(self, instance: Instance, *, conclusive: bool = False) -> None:
+        incident = self.desk.memory.incidents.get(instance.key)
+        phase = incident.phase if incident else ""
+        if incident is None:
+            self._consider(instance, conclusive=conclusive)
+        elif phase == "firing":
+            self._firing(instance, incident)
+        elif phase == "verifying":
+            self._verifying(instance)
+        elif phase == "clearing":
+            self._clearing(instance, incident)
+        elif phase == "given-up":
+            self._given_up(instance, incident)
+
+    # Opening and acting ---------------------------------------------------------------------------------------
+
+    def _consider(self, instance: Instance, *, conclusive: bool) -> None:
+        """Pending: wait until the condition is confirmed."""
+        rule = instance.rule
+        if rule.trigger.kind != "auto" or not self.enabled(rule) or instance.truth is not Truth.TRUE:
+            return
+        missing = 0.0 if conclusive else instance.confirmed_in(self.desk.now)
+        if missing <= 0:
+            self.open(instance)
+        elif missing != float("inf"):
+            self.wake(instance.key, self.desk.now + missing)
+
+    def enabled(self, rule: Rule) -> bool:
+        """Whether a rule is switched on, by its file or by a command since."""
+        disabled = self.desk.memory.disabled.get(rule.id)
+        return rule.enabled if disabled is None else not disabled
+
+    def trigger(self, instance: Instance) -> bool:
+        """Open an incident by hand, where the condition holds and none is open; says whether it did."""
+        if instance.key in self.desk.memory.incidents or instance.truth is not Truth.TRUE:
+            return False
+        self.open(instance)
+        return True
+
+    def open(self, instance: Instance) -> None:
+        """Open an incident and take its first step if nothing says no."""
+        rule, memory = instance.rule, self.desk.memory
+        streak = memory.streaks.get(instance.key)
+        if streak and streak.last_end is not None and self.desk.now - streak.last_end >= rule.backoff.reset_after:
+            self.desk.move(
+                f"streak:{instance.key}", str(streak.actions), "0", "healthy long enough since the last action"
+            )
+        readings = ", ".join(f"{e.series}={e.value}" for e in self.acting.evidence(instance)[:4])
+        self.desk.move(
+            f"incident:{instance.key}",
+            "pending",
+            "firing",
+            f"{rule.when_source} [{readings}]",
+            topic="incident.firing",
+            rule=rule.id,
+            target=instance.target.id,
+        )
+        instance.retry_at = self.desk.now + rule.settle
+        instance.clear_since = None
+        self._firing(instance, memory.incidents[instance.key])
+
+    def _firing(self, instance: Instance, incident: Incident) -> None:
+        if instance.cleared:
+            self.move(instance.key, incident, "clearing", "the condition is gone")
+            self._clearing(instance, incident)
+            return
+        if instance.truth is not Truth.TRUE or incident.step >= len(instance.rule.then):
+            self._tell_unknown(instance)
+            return
+        if self.desk.now < instance.retry_at:
+            self.wake(instance.key, instance.retry_at)
+            return
+        self._attempt(instance, incident)
+
+    def _attempt(self, instance: Instance, incident: Incident) -> None:
+        rule = instance.rule
+        step = rule.then[incident.step]
+        if rule.active is not None and not is_active(rule.active, self.desk.wall_us / 1e6):
+            refused_until: float | None = None
+            self.desk.withhold(
+                Withheld(
+                    incident=instance.key,
+                    rule=rule.id,
+                    target=instance.target.id,
+                    action=step.action,
+                    gate="active",
+                    because="outside the hours in which this rule may act",
+                    at=self.desk.now,
+                )
+            )
+        else:
+            refusal = self.acting.attempt(instance, step, incident.step, rule.why or rule.when_source)
+            if refusal is None:
+                return
+            refused_until = refusal.until
+        instance.retry_at = max(refused_until or 0.0, self.desk.now + RETRY)
+        self.wake(instance.key, instance.retry_at)
+
+    def _tell_unknown(self, instance: Instance) -> None:
+        if instance.rule.on_unknown == "notify" and instance.truth is Truth.UNKNOWN and not instance.told_unknown:
+            instance.told_unknown = True
+            self.acting.tell(
+                f"rule {instance.rule.id} cannot see {instance.target.id} while its incident is open",
+                channel=instance.rule.on_exhausted.notify,
+                incident=instance.key,
+            )
+
+    # Effects that ended ---------------------------------------------------------------------------------------
+
+    def finished(self, outcome: Outcome) -> None:
+        """Take the end of an effect."""
+        intent = self.acting.ended(outcome)
+        if intent is None:
+            return
+        if outcome.result is Result.DONE:
+            self._done(intent)
+        elif intent.id in self.desk.memory.intents:
+            self._rearm_after(intent)
+            self.desk.out.append(Look(target=intent.target, because="an action on it failed"))
+            self._judged(self.proving.verdict(intent, outcome.result, outcome.because))
+        elif instance := self.instances.get(intent.incident):
+            instance.retry_at = self.desk.now + RETRY
+            self.wake(instance.key, instance.retry_at)
+
+    def _done(self, intent: OpenIntent) -> None:
+        if intent.action in QUIET_VERBS:
+            self._judged(self.proving.verdict(intent, Result.VERIFIED, "done"))
+            return
+        self.await_proof(intent)
+
+    def await_proof(self, intent: OpenIntent) -> None:
+        """Whatever an effect says of itself, only what is seen after it proves it."""
+        target = self.desk.world.targets.get(intent.target, HOST)
+        instance = self.instances.get(intent.incident)
+        proof = self._rule_proof(intent, instance) if instance else self.proving.request_proof(intent, target)
+        self._rearm_after(intent)
+        self.proving.await_proof(proof)
+        self.wake(intent.id, proof.armed)
+        self.wake(intent.id, proof.deadline)
+
+    def _rearm_after(self, intent: OpenIntent) -> None:
+        """Whatever became of an action: evidence begins again on its target, and for the rule that wanted it."""
+        if intent.action in QUIET_VERBS:
+            return
+        ended = self.desk.now if intent.ended is None else intent.ended
+        at = ended + self.desk.world.targets.get(intent.target, HOST).startup_grace
+        self.rearm(intent.target, at)
+        instance = self.instances.get(intent.incident)
+        if instance is not None and instance.target.id != intent.target:
+            self._rearm_one(instance, at)  # it acts on another target than the one it judges
+
+    def _rule_proof(self, intent: OpenIntent, instance: Instance) -> Proof:
+        ended = self.desk.now if intent.ended is None else intent.ended
+        armed = ended + instance.target.startup_grace
+        step = instance.rule.then[intent.step] if intent.step < len(instance.rule.then) else None
+        verify = step.verify if step else None
+
+        def judge(_: float) -> Truth:
+            if verify is not None:
+                return instance.proof.get(intent.step, Truth.UNKNOWN)
+            return Truth.TRUE if instance.cleared else Truth.FALSE
+
+        within = verify.within if verify else VERIFY_WITHIN
+        stable_for = verify.stable_for if verify else 0.0
+        return Proof(
+            intent=intent, armed=armed, deadline=armed + within + stable_for, stable_for=stable_for, judge=judge
+        )
+
+    def _verifying(self, instance: Instance) -> None:
+        for intent_id in self.proving.of_incident(instance.key):
+            self._judge(intent_id)
+
+    def _judge(self, intent_id: str) -> None:
+        judged = self.proving.judge(intent_id)
+        if judged is None:
+            self.wake(intent_id, max(self.proving.next_look(intent_id), self.desk.now + 0.001))
+        else:
+            self._judged(judged)
+
+    def _judged(self, judged: tuple[OpenIntent, Result]) -> None:
+        """What a verdict means for the incident it belongs to."""
+        intent, result = judged
+        tripped = self.proving.breaker_tripped(intent)
+        instance = self.instances.get(intent.incident)
+        incident = self.desk.memory.incidents.get(intent.incident)
+        if instance is None or incident is None:
+            if tripped:
+                self.states.fault(intent.target, f"{intent.action} keeps failing")
+            return
+        if result is Result.VERIFIED and intent.action not in QUIET_VERBS:
+            self.move(instance.key, incident, "clearing", "the cure was verified", topic="incident.cured")
+            self._clearing(instance, incident)
+        elif tripped:
+            self._give_up(instance, incident, f"the breaker of {intent.action} opened")
+        elif result in {Result.FAILED_TRANSIENT, Result.INTERRUPTED}:
+            self.wake(instance.key, self.desk.now)
+        else:
+            self._next_step(instance, incident, result)
+
+    def _next_step(self, instance: Instance, incident: Incident, result: Result) -> None:
+        step = incident.step + 1
+        if step >= len(instance.rule.then) and result is not Result.VERIFIED:
+            self._give_up(instance, incident, f"the last remedy was {result.value}")
+            return
+        self.desk.move(
+            f"incident:{instance.key}", "firing", "firing", f"step {incident.step} was {result.value}", step=step
+        )
+        self.wake(instance.key, self.desk.now)
+
+    # Ending ---------------------------------------------------------------------------------------------------
+
+    def _clearing(self, instance: Instance, incident: Incident) -> None:
+        if instance.truth is Truth.TRUE and not instance.cleared:
+            self.move(instance.key, incident, "inactive", "it came back: a new incident begins")
+            self._consider(instance, conclusive=False)
+            return
+        if not instance.cleared:
+            instance.clear_since = None
+            return
+        instance.clear_since = self.desk.now if instance.clear_since is None else instance.clear_since
+        ends = instance.clear_since + instance.rule.clear_for
+        if self.desk.now >= ends:
+            self.move(instance.key, incident, "inactive", "clear", topic="incident.cleared")
+        else:
+            self.wake(instance.key, ends)
+
+    def _give_up(self, instance: Instance, incident: Incident, because: str) -> None:
+        self.move(instance.key, incident, "given-up", because, topic="incident.given-up")
+        self.states.fault(instance.target.id, because)
+        self.acting.tell(
+            f"gave up on {instance.target.id} (rule {instance.rule.id}): {because}",
+            channel=instance.rule.on_exhausted.notify,
+            incident=instance.key,
+        )
+        self.wake(instance.key, self.desk.now + RETRY)
+
+    def _given_up(self, instance: Instance, incident: Incident) -> None:
+        rule, now = instance.rule, self.desk.now
+        instance.clear_since = (instance.clear_since or now) if instance.cleared else None
+        healthy = instance.clear_since is not None and now - instance.clear_since >= rule.backoff.reset_after
+        if healthy or now - incident.since >= rule.on_exhausted.rearm_after:
+            because = "healthy long enough" if healthy else "rearm_after has passed"
+            self.move(instance.key, incident, "inactive", because, topic="incident.rearmed")
+            self.states.leave_fault(instance.target, because)
+            return
+        wait = rule.on_exhausted.rearm_after - (now - incident.since)
+        if instance.clear_since is not None:
+            wait = min(wait, rule.backoff.reset_after - (now - instance.clear_since))
+        self.wake(instance.key, now + max(wait, RETRY))
+
+    def close(self, key: str, because: str) -> None:
+        """End an incident by hand; its evidence starts again."""
+        self.move(key, self.desk.memory.incidents[key], "inactive", because, topic="incident.rearmed")
+        if instance := self.instances.get(key):
+            instance.rearm()
+            self._evaluator.rearm(f"{key}|when", self.desk.now)
+
+    def move(self, key: str, incident: Incident, to: str, because: str, *, topic: str = "incident.moved") -> None:
+        """Seal the next phase of an incident."""
+        rule, target = incident.rule, incident.target
+        self.desk.move(f"incident:{key}", incident.phase, to, because, topic=topic, rule=rule, target=target)
+        if to == "inactive" and (instance := self.instances.get(key)):
+            instance.clear_since, instance.told_unknown = None, False
+            self.desk.out.append(Snapshot())
