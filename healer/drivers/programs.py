@@ -1,4 +1,4 @@
-"""The programs the agent runs itself: started, watched by pidfd, stopped with their whole tree, and found again.
+"""The programs the agent runs; one file because start, exit, stop and take-over move the same few facts.
 
 They survive the agent: each leads its own session, writes to a file (never to a pipe that dies with us) and carries
 HEALER_PROGRAM, HEALER_HOME and HEALER_INTENT in its environment. A new agent takes them over by pid, start time and
@@ -6,12 +6,13 @@ boot id, or, after a crash between the start and the note about it, by those var
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class Programs:
         self._own = argv.own_account()
         self._programs: dict[str, _Program] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._working: set[asyncio.Task[None]] = set()
 
     # ---------------------------------------------------------------------------------- owner's side
 
@@ -116,8 +117,7 @@ class Programs:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._tasks = tasks
         adopted = self.adopt_all()
-        if tasks is not None:
-            self._keeping = tasks.create_task(self._keep_small())
+        self._owned(self._keep_small())
         return adopted
 
     async def close(self, otherwise: str = "stop", *, force: bool = False) -> None:
@@ -134,8 +134,8 @@ class Programs:
             if one.alive:
                 self._save(one)
             self._forget(one)
-        if self._keeping is not None:
-            self._keeping.cancel()  # it never ends by itself, and its owner waits for it
+        for task in tuple(self._working):
+            task.cancel()  # some never end by themselves, and their owner waits for them
 
     async def _finish(self, one: _Program) -> None:
         """Stop a program because the agent stops: it is still wanted when the agent comes back."""
@@ -346,12 +346,22 @@ class Programs:
 
     def _note(self, one: _Program) -> None:
         """Save without holding the loop up, where somebody owns our tasks."""
-        if self._tasks is None:
-            self._save(one)
-        elif not one.unsaved:
+        if not one.unsaved:  # else the one that waits will write what is true by then
             one.unsaved = True
-            self._tasks.create_task(self._save_aside(one))
-        # else: the one that waits will write what is true by then
+            if not self._owned(self._save_aside(one)):
+                one.unsaved = False
+                self._save(one)
+
+    def _owned(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Give work to the owner of our tasks; False where there is none, or it takes nothing any more."""
+        if self._tasks is not None:
+            with contextlib.suppress(RuntimeError):  # the group is shutting down
+                task = self._tasks.create_task(work)
+                self._working.add(task)
+                task.add_done_callback(self._working.discard)
+                return True
+        work.close()
+        return False
 
     async def _save_aside(self, one: _Program) -> None:
         async with one.saving:
@@ -371,10 +381,8 @@ class Programs:
         if one.generation != generation:
             return  # it died already
         self._tell(one)
-        if self._tasks is None:
+        if not self._owned(self._settle(one, generation)):
             self._place(one.spec.name, generation)
-            return
-        self._tasks.create_task(self._settle(one, generation))
 
     async def _settle(self, one: _Program, generation: str) -> None:
         """Join the cgroup (the kernel may take 15 ms over it), then watch for readiness."""

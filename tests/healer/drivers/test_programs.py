@@ -224,9 +224,6 @@ async def test_readiness_moves_it_from_starting_to_running(build, tmp_path):
         flag.touch()
         await eventually(lambda: programs.snapshot("api").state == "running")
         await programs.close("stop")
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            if "_keep_small" in repr(task):
-                task.cancel()
 
 
 HOLDER = """
