@@ -380,6 +380,7 @@ class Programs:
         self._note(one)
         if one.generation != generation:
             return  # it died already
+        processes.unprotect(one.pid)
         self._tell(one)
         if not self._owned(self._settle(one, generation)):
             self._place(one.spec.name, generation)

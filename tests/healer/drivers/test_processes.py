@@ -136,3 +136,21 @@ def test_this_process_is_its_own_ancestor():
     assert {1, os.getpid(), os.getppid()} <= processes.lineage()
     assert processes.stat(os.getpid()).generation == processes.generation(os.getpid())
     assert sys.executable
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may protect a process from the out-of-memory killer")
+def test_a_child_does_not_inherit_the_protection_of_the_agent():
+    code = """
+import os, pathlib, subprocess, sys
+from healer.drivers import processes
+pathlib.Path("/proc/self/oom_score_adj").write_text("-900")
+child = subprocess.Popen(["sleep", "30"])
+score = pathlib.Path(f"/proc/{child.pid}/oom_score_adj")
+before = score.read_text().strip()
+processes.unprotect(child.pid)
+print(before, score.read_text().strip())
+child.kill(); child.wait()
+processes.unprotect(child.pid)
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert said.stdout.split() == ["-900", "0"]
