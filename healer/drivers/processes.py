@@ -256,13 +256,13 @@ def grip(pid: int) -> int:
         raise ActionError(f"cannot watch what was started: {exc}", hint="raise the limit of open files") from exc
 
 
-def unprotect(pid: int) -> None:
+def unprotect(pid: int, own: Path = Path("/proc/self/oom_score_adj")) -> None:
     """Give a child the usual place in the kernel's out-of-memory order, where ours is better (OOMScoreAdjust= of a unit).
 
     Without it a program that eats the memory would be the last to be killed, and everything else before it.
     """
     try:
-        if int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii")) < 0:
+        if int(own.read_text(encoding="ascii")) < 0:
             Path(f"/proc/{pid}/oom_score_adj").write_text("0", encoding="ascii")
     except (OSError, ValueError):
         return  # gone already, or another account's: it keeps what it inherited
