@@ -257,7 +257,7 @@ def grip(pid: int) -> int:
 
 
 def unprotect(pid: int, own: Path = Path("/proc/self/oom_score_adj")) -> None:
-    """Give a child the usual place in the kernel's out-of-memory order, where ours is better (OOMScoreAdjust= of a unit).
+    """Give a child the usual place in the kernel's out-of-memory order, where ours is better (OOMScoreAdjust=).
 
     Without it a program that eats the memory would be the last to be killed, and everything else before it.
     """
