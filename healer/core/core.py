@@ -38,6 +38,8 @@ BEAT = 1.0
 """Seconds between looks at the clocks: organs, expiries, refusals without an end."""
 BALANCING = "balancing"
 """Tag of the rules that are judged when harmony falls."""
+PROBES = ("http.", "tcp.", "command.", "file.")
+"""Metrics of sensors that tell everything they know at every look."""
 JUMP = 2.0
 """Seconds by which wall and boot clock may drift apart between two ticks before it is called a jump."""
 
@@ -191,9 +193,14 @@ class Core:
             self._observe(reading)
 
     def _age(self, sensor: str, series: Series) -> None:
-        """A sensor that looks seldom keeps its values for longer than their metric says."""
+        """A sensor that looks seldom keeps its values longer than their metric says; a probe, exactly as long as it says.
+
+        What a probe tells, it tells at every look: older than its own bound, it is not evidence any more.
+        """
+        age = self.setup.max_ages.get(sensor, 0.0)
         usual = METRICS[series.metric].max_age if series.metric in METRICS else 0.0
-        if (age := self.setup.max_ages.get(sensor, 0.0)) > usual:
+        probed = sensor in self.world.targets and series.metric.startswith(PROBES)
+        if age > usual or (age and probed):
             self.evaluator.set_max_age(series, age)
 
     def _lost(self, series: Series, event: Looked) -> None:

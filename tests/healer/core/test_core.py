@@ -438,3 +438,37 @@ def test_a_program_that_dies_again_while_it_is_verified_is_tried_again_until_the
     assert starts == 5
     assert [entry["result"] for entry in scenario.log.of("verdict")] == ["failed-transient"] * 5 + ["verified"]
     assert scenario.core.state("program:api") is State.FAULT
+
+
+def test_a_wait_that_floats_leave_a_hair_short_ends():
+    scenario = Scenario(setup(rule(for_=0.3)))
+    up(scenario, 1)
+    for _ in range(3):  # 0.1 + 0.1 + 0.1 seconds of TRUE with gaps between: not 0.3 in binary
+        scenario.wait(0.1)
+        up(scenario, 0)
+        scenario.wait(0.1)
+        up(scenario, None)
+    scenario.wait(0.1)
+    up(scenario, 0)
+    scenario.wait(0.1)
+    assert actions(scenario) == [("restart", "program:api")]
+
+
+@pytest.mark.parametrize("garbage", [float("nan"), -1.0, 0.5, 1e308, "down"])
+def test_garbage_on_the_primary_sign_is_neither_up_nor_down(garbage):
+    scenario = Scenario(setup(rule()))
+    up(scenario, 1)
+    scenario.wait(1)
+    up(scenario, garbage)
+    assert scenario.core.world.health("program:api").value == "unknown"
+
+
+def test_a_probe_is_evidence_for_as_long_as_it_says_and_no_longer():
+    probe = rule("http.ok{target} == 0", target="http:web", then=(Step(action="run"),), for_=6.0)
+    scenario = Scenario(setup(probe, max_ages={"http:web": 4.0}))
+    scenario.see("http.ok", 1, target="http:web")
+    scenario.wait(1)
+    scenario.see("http.ok", 0, target="http:web")
+    scenario.wait(20)
+    assert actions(scenario) == []
+    assert scenario.core.instances["r@http:web"].truth.value == "unknown"
