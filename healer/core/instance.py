@@ -8,6 +8,9 @@ from healer.model.target import Target
 from healer.model.truth import Truth
 from healer.rules.rule import Rule
 
+SHORTEST = 1e-6
+"""Seconds: less than this is no time."""
+
 
 @dataclass(slots=True)
 class Instance:
@@ -80,7 +83,9 @@ class Instance:
             return float("inf")
         if self.rule.samples and sum(truth is Truth.TRUE for truth in self.samples) < self.rule.samples.bad:
             return float("inf")
-        return max(0.0, self.rule.for_ - self.confirmed_so_far(now))
+        missing = self.rule.for_ - self.confirmed_so_far(now)
+        # Sums of floats fall short by less than anybody can wait: a wait that moves no clock would never end.
+        return missing if missing > SHORTEST else 0.0
 
     def confirmed_so_far(self, now: float) -> float:
         """Seconds of TRUE gathered until ``now``."""

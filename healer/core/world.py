@@ -134,9 +134,11 @@ class World:
         if sign is None or reading.at < sign.at:
             return ""
         old, sign.at = sign.health, reading.at
-        if isinstance(reading, Observation):
+        if isinstance(reading, Observation) and reading.value in (0, 1):
             sign.health = Health.HEALTHY if reading.value == 1 else Health.FAILED
             sign.because, sign.ever = "", True
+        elif isinstance(reading, Observation):
+            sign.health, sign.because = Health.UNKNOWN, f"{reading.value!r} is neither up nor down"[:200]
         else:
             sign.health, sign.because = Health.UNKNOWN, reading.because
         self._date(sign, old, reading.at, ours=reading.metric == PRIMARY["program"])
