@@ -37,7 +37,7 @@ def make_peace(house: House) -> None:
 
     house.world.plan(house.clock.at + 5.0, resume)
     # What safe mode held back may have given up meanwhile: a person would look again.
-    house.world.plan(house.clock.at + 90.0, resume)
+    house.world.plan(house.clock.at + 60.0, resume)
 
 
 class _Planner:

@@ -110,8 +110,10 @@ class Tap:
         """The last sample by target and metric."""
         self.onset: dict[str, float] = {}
         """Simulation second since which a target has been seen bad without a break (unknown is no break)."""
-        self.alarms: list[tuple[float, str]] = []
-        """(second, group) at which so many were seen bad that nobody may act any more."""
+        self.alarms: list[tuple[int, float, str]] = []
+        """(life, second, group) at which so many were seen bad that nobody may act any more."""
+        self._life = 0
+        self._was_up: set[str] = set()
         self.groups: dict[str, tuple[str, ...]] = {}
         self.primary: dict[str, str] = {}
 
@@ -124,7 +126,8 @@ class Tap:
 
     def begin(self) -> None:
         """A new agent: it has seen nothing yet."""
-        self.last, self.onset = {}, {}
+        self.last, self.onset, self._was_up = {}, {}, set()
+        self._life += 1
 
     def take(self, looked: Looked) -> None:
         """Note one look."""
@@ -151,16 +154,18 @@ class Tap:
 
     def _sign(self, target: str, value: float | str | None, at: float) -> None:
         if value == 0 and target not in self.onset:
-            self.onset[target] = at
-            self._count(at)
+            if target in self._was_up or not target.startswith("program:"):  # else it was not started yet
+                self.onset[target] = at
+                self._count(at)
         elif value == 1:
             self.onset.pop(target, None)
+            self._was_up.add(target)
 
     def _count(self, at: float) -> None:
         for group, members in self.groups.items():
             sick = [one for one in members if self.onset.get(one, -1e9) >= at - 60.0]
             if len(sick) >= 3 and 2 * len(sick) >= len(members):
-                self.alarms.append((self._clock.at, group))
+                self.alarms.append((self._life, self._clock.at, group))
                 self._chance.reach("mass failure seen")
 
 

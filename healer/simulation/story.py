@@ -20,11 +20,11 @@ from healer.simulation.sealing import QuickSigner, real_key
 from healer.simulation.senses import Tap
 from healer.simulation.world import World
 
-STORM = 240.0
+STORM = 150.0
 """Seconds in which faults happen."""
-CALM = 420.0
+CALM = 210.0
 """Seconds after the faults in which everything healable must become healthy, and then quiet."""
-QUIET = 120.0
+QUIET = 60.0
 """Seconds at the end of the calm in which nothing may be done any more."""
 REAL_KEYS = 10
 """Every so many seeds are sealed with a real key, and every signature is checked."""
