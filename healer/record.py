@@ -2,13 +2,13 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audit import canonical
+from audit import canonical, entry
 from audit.errors import AuditError, DiskFull
 from audit.reader import Log
 from audit.writer import Receipt, Writer
@@ -17,6 +17,7 @@ from healer.errors import SealError
 from healer.model.decision import Decision, SealedIntent
 from healer.model.effect import Act, Note
 from healer.model.memory import Memory
+from healer.model.sealable import sealable
 
 RESERVED_KINDS = frozenset({"outcome", "verdict", "state", "lifecycle", "request", "mode", "maintenance"})
 """What may use the space kept back for a full disk: how things ended, and brakes; never a new beginning."""
@@ -52,7 +53,10 @@ class Record:
         sealed: Callable[[SealedIntent], None],
         refused: Callable[[Decision, SealError], None],
         broken: Callable[[SealError], None],
+        secrets: Collection[str] = (),
     ) -> None:
+        self.secrets: Collection[str] = secrets
+        """Values that are never sealed or shown, wherever they turn up."""
         self._writer = writer
         self._clock = clock
         self._sealed, self._refused, self._broken = sealed, refused, broken
@@ -60,7 +64,7 @@ class Record:
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
         self.failed: SealError | None = None
-        """Why nothing can be sealed any more; None while it can."""
+        """Why the last batch could not be sealed; None once one was again."""
         self.entries = 0
         """Sealed since the start."""
         self.sealed_at: float | None = None
@@ -74,8 +78,8 @@ class Record:
         """Seal a batch; the callbacks given at construction hear of each intent, on the loop's thread."""
         if not batch:
             return
-        entries = [effect.fields if isinstance(effect, Note) else effect.entry for effect in batch]
-        reserve = all(entry["kind"] in RESERVED_KINDS for entry in entries)
+        entries = [self._fields(effect.fields if isinstance(effect, Note) else effect.entry) for effect in batch]
+        reserve = all(fields["kind"] in RESERVED_KINDS for fields in entries)
         loop = asyncio.get_running_loop()
         self._pending += 1
         self._idle.clear()
@@ -85,6 +89,14 @@ class Record:
             loop.call_soon(self._settle, batch, None, exc)
             return
         future.add_done_callback(lambda done: self._hand_over(loop, batch, done))
+
+    def _fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What is sealed: without secrets, and in the log's profile, whatever a sensor or a person put into it."""
+        return sealable({name: entry.redact(value, self.secrets) for name, value in fields.items()})
+
+    def redacted(self, value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
+        """The same without secrets, for those who listen or look."""
+        return entry.redact(value, self.secrets)
 
     def _hand_over(
         self, loop: asyncio.AbstractEventLoop, batch: Sequence[Note | Act], done: "Future[list[Receipt]]"
@@ -105,6 +117,7 @@ class Record:
             self._failed(batch, error)
             return
         self.sealed_at = self._clock.now()
+        self.failed = None
         self.entries += len(receipts)
         for effect, receipt in zip(batch, receipts, strict=True):
             if isinstance(effect, Act):
@@ -115,8 +128,8 @@ class Record:
     def _failed(self, batch: Sequence[Note | Act], error: BaseException | None) -> None:
         because = error.message if isinstance(error, AuditError) else repr(error)
         failure = SealError(f"the log took nothing: {because}", hint="seal or stop: nothing is done until it does")
-        if self.failed is None:
-            self.failed = failure
+        first, self.failed = self.failed is None, failure
+        if first:
             self._broken(failure)
         if isinstance(error, DiskFull):
             self._salvage(batch)
