@@ -310,7 +310,8 @@ class Agent(Faces, Embedded):
         self._step("stop senses")
         self._tasks[1].cancel()
         self._step("stop programs")
-        await self.programs.close()
+        # A service that restarts must not take down what it looks after; Ctrl-C in a terminal means all of it.
+        await self.programs.close("keep" if self.systemd.there else "stop")
         self._step("last block")
         self._happened("lifecycle", phase="stop", because="asked to stop")
         await self.record.flush()

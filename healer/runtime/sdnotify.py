@@ -22,6 +22,11 @@ class Systemd:
         """Seconds between heartbeats (half of what systemd allows); 0 where it watches nothing."""
         self._last = float("-inf")
 
+    @property
+    def there(self) -> bool:
+        """Whether systemd started us and listens."""
+        return bool(self._address)
+
     @staticmethod
     def _interval(environ: Mapping[str, str]) -> float:
         pid = environ.get("WATCHDOG_PID", "")
