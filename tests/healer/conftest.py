@@ -109,6 +109,10 @@ class FakePort:
             )
             self.handle(Looked(sensor=target, at=self.clock.now(), readings=(reading,)))
 
+    def force(self, subject: str, to: str, because: str = "test") -> None:
+        """Put a brake or a breaker where it is wanted, as an entry of the log would."""
+        self.core.desk.note("state", subject=subject, **{"from": "?", "to": to}, because=because)
+
     def tick(self) -> None:
         self.clock.at += 1
         self.handle(Tick(at=self.clock.now(), wall=self.clock.wall()))

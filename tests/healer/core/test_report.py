@@ -70,7 +70,7 @@ def test_brakes_are_shown(fake):
     found = report.status(fake.core)
     assert found["kill_switch"] is True
     assert (found["maintenance"][0]["reason"], found["maintenance"][0]["left"]) == ("upgrade", 60.0)
-    fake.core.safe_mode("too many")
+    fake.force("safe_mode", "on", "too many")
     assert report.status(fake.core)["safe_mode"] == "too many"
 
 
@@ -81,7 +81,7 @@ def test_an_intent_under_way_and_an_open_breaker_are_shown(fake):
     assert [(one["action"], one["target"], one["phase"], one["age"]) for one in found] == [
         ("restart", "program:api", "acting", 2.0)
     ]
-    fake.core.note_state("breaker:restart@program:api", "closed", "open", "5 failures")
+    fake.core.desk.move("breaker:restart@program:api", "closed", "open", "5 failures")
     assert report.breakers(fake.core)[0] == {
         "action": "restart", "target": "program:api", "failures": 0, "age": 0.0,
     }  # fmt: skip
