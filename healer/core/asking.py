@@ -247,6 +247,7 @@ class Asking:
             reason=because,
             until_us=window.until_us,
         )
+        self._core.incidents.ask_again("maintenance")
 
     def expire(self) -> None:
         """End the maintenance windows whose time is over. What happened inside is judged again, never replayed."""

@@ -11,6 +11,7 @@ from healer.core.instance import Instance
 from healer.core.proving import VERIFY_WITHIN, Proof, Proving
 from healer.core.states import States
 from healer.core.world import HOST
+from healer.gates import order
 from healer.model.decision import QUIET_VERBS, Outcome, Result, Withheld
 from healer.model.effect import Look, Snapshot
 from healer.model.memory import Incident, OpenIntent
@@ -197,6 +198,15 @@ class Incidents:
             refused_until = refusal.until
         instance.retry_at = max(refused_until or 0.0, self.desk.now + RETRY)
         self.wake(instance.key, instance.retry_at)
+
+    def ask_again(self, gate: str) -> None:
+        """Try at once what only this gate holds back: what it said no for has ended before its time."""
+        for key in self.desk.memory.incidents:
+            instance = self.instances.get(key)
+            refused = order.first_refusal(instance.answers) if instance else None
+            if instance and refused and refused[0] == gate:
+                instance.retry_at = min(instance.retry_at, self.desk.now)
+                self.wake(key, self.desk.now)
 
     def _tell_unknown(self, instance: Instance) -> None:
         if instance.rule.on_unknown == "notify" and instance.truth is Truth.UNKNOWN and not instance.told_unknown:

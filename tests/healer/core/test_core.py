@@ -200,6 +200,16 @@ def test_maintenance_withholds_and_what_still_holds_at_its_end_is_treated():
     assert [entry["op"] for entry in scenario.log.of("maintenance")] == ["add", "end"]
 
 
+def test_a_maintenance_ended_before_its_time_holds_nothing_back_any_more():
+    scenario = Scenario(setup(rule()))
+    window = scenario.ask("maintenance-add", "program:api", **{"for": 3600.0}, reason="upgrade")["because"]
+    down_twice(scenario)
+    assert (actions(scenario), scenario.withheld[0].gate) == ([], "maintenance")
+    scenario.ask("maintenance-end", id=window)
+    scenario.wait(1)
+    assert len(actions(scenario)) == 1
+
+
 def test_mass_failure_is_our_own_error_until_somebody_says_otherwise():
     targets = tuple(Target(kind="http", name=f"w{n}", organ="lungs", groups=("web",)) for n in range(4))
     fleet = rule("http.ok{target} == 0", target="", each=Selector(kind="http"), then=(Step(action="run"),), settle=5.0)
