@@ -65,6 +65,8 @@ class Record:
         self._idle.set()
         self.failed: SealError | None = None
         """Why the last batch could not be sealed; None once one was again."""
+        self.lost = 0
+        """Effects whose entries the log never took: from then on it does not hold all that the core remembers."""
         self.entries = 0
         """Sealed since the start."""
         self.sealed_at: float | None = None
@@ -131,6 +133,7 @@ class Record:
         first, self.failed = self.failed is None, failure
         if first:
             self._broken(failure)
+        self.lost += len(batch)
         if isinstance(error, DiskFull):
             self._salvage(batch)
         for effect in batch:
@@ -141,6 +144,7 @@ class Record:
         """Seal what may use the reserve, where something in the same batch that may not has kept it out."""
         kept = [effect for effect in batch if isinstance(effect, Note) and effect.kind in RESERVED_KINDS]
         if len(kept) < len(batch):
+            self.lost -= len(kept)
             self.submit(kept)
 
     async def flush(self) -> None:

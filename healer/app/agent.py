@@ -1,53 +1,46 @@
 """The agent: built from a configuration, opened in order, closed in reverse; the owner of every task."""
 
 import asyncio
-import functools
 import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import replace
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import healer
 from audit.writer import Writer
+from healer import blocking
 from healer.api import where
+from healer.app import build, chores
+from healer.app.chores import Chores
 from healer.app.embedded import Embedded
 from healer.app.faces import Faces
+from healer.app.index import IncidentIndex
+from healer.app.once import look_once
 from healer.app.parts import Parts
 from healer.clock import Clock, SystemClock
-from healer.config import Config, load_config
-from healer.config.files import rule_files
-from healer.core.core import Core, Setup
-from healer.core.watch import HarmonyWatch
-from healer.errors import ConfigError, HealerError
-from healer.gates.dependency import first_unmet
+from healer.config import Config
+from healer.core.core import Core
+from healer.errors import HealerError
 from healer.history import History
 from healer.model.event import Happened, Looked
 from healer.model.memory import Memory
 from healer.model.mode import Mode, Profile
 from healer.model.target import State, Target, check_move
 from healer.record import AuditClock, Record, recall
-from healer.rules import load as rules_loader
-from healer.rules.rule import RuleSet
-from healer.rules.vitals import check_vital
 from healer.runtime.bus import Bus
-from healer.runtime.calendar import Calendar
 from healer.runtime.dispatch import Dispatch, KillSwitch
 from healer.runtime.duties import Duties
 from healer.runtime.loop import Loop
 from healer.runtime.poll import Poll
 from healer.runtime.sdnotify import Systemd
-from healer.store import accepted
 
 _log = logging.getLogger("healer.app")
 
 DRAIN = 25.0
 """Seconds running effects have to end when the agent is asked to stop."""
-_PRUNE_EVERY = 3600.0
-_WATCH_EVERY = 2.0
 
 
 class Agent(Faces, Embedded):
@@ -407,7 +400,7 @@ class Agent(Faces, Embedded):
 
     def _snapshot(self) -> None:
         head = self.writer.head
-        if head is None or not self.record.idle or self.record.failed is not None:
+        if head is None or not self.record.idle or self.record.lost:
             return
         self.loop.snapshot_wanted = False
         core = self.loop.core
