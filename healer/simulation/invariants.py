@@ -87,7 +87,7 @@ def _unfit(
         return "it was never seen"
     # What arrived in the very instant of the effect may have arrived after the last look back.
     candidates: list[Sample] = [sample]
-    while (sample := sample.before) is not None:
+    while sample.told >= effect.began and (sample := sample.before) is not None:
         candidates.append(sample)
     reasons = [_unfit_sample(one, effect, bad, after, evidence) for one in candidates]
     return "" if "" in reasons else reasons[0]

@@ -289,12 +289,11 @@ class Life:
 
     def _keep(self) -> None:
         head, house = self.writer.head, self.house
-        if head is None or not self.record.idle or self.record.failed is not None:
+        if head is None or not self.record.idle or self.record.lost:
             return
         self.loop.snapshot_wanted = False
         memory = self.loop.core.desk.memory
-        if not self.writer.lost:
-            self._same(memory, recall(house.folder, None)[0], "the live memory and a fold of the log differ")
+        self._same(memory, recall(house.folder, None)[0], "the live memory and a fold of the log differ")
         house.snapshot = (head.height, head.head, json.dumps(memory.to_json()))
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:

@@ -115,7 +115,7 @@ class _Planner:
         self._sometimes("people.request", 6, self._told(self._request))
         self._sometimes("people.pause", 2, self._told(self._pause))
         self._sometimes("people.maintenance", 2, self._told(self._maintenance))
-        self._sometimes("people.reload", 3, self._told(Life.reload))
+        self._sometimes("people.reload", 3, self._told(self._reload))
         self._sometimes("people.kill-switch", 2, self._kill_switch)
         self._sometimes("seal.full", 2, self._fill_disk)
 
@@ -137,6 +137,14 @@ class _Planner:
             if self._chance.random.random() < 0.5:
                 life.ask("act", self._name(), action=verb)
 
+    def _reload(self, life: Life) -> None:
+        if self._busy():
+            self._chance.reach("reload mid-action")
+        life.reload()
+
+    def _busy(self) -> bool:
+        return any(effect.ended is None for effect in self._house.world.ledger)
+
     def _pause(self, life: Life) -> None:
         scope = self._chance.random.choice(("agent", self._name()))
         life.ask("pause", scope)
@@ -151,7 +159,7 @@ class _Planner:
     def _kill_switch(self) -> None:
         house = self._house
         house.kill_switch.throw()
-        if any(effect.ended is None for effect in house.world.ledger):
+        if self._busy():
             self._chance.reach("kill switch mid-action")
         house.world.plan(house.clock.at + self._chance.between(5.0, 40.0), house.kill_switch.take_away)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from healer.errors import SensorError
 from healer.model.event import Looked
@@ -147,8 +148,11 @@ class Tap:
         if old is not None and at < old.at:
             return  # a late answer about an earlier moment says nothing about now
         seen = (old.seen if old else 0) + (value is not None and (old is None or at > old.at or conclusive))
-        before = old if old is not None and old.at == at else None
-        self.last[target, metric] = Sample(value=value, at=at, seen=seen, conclusive=conclusive, before=before)
+        if old is not None and old.told < self._clock.at:
+            old = replace(old, before=None)  # nobody asks what was before that
+        self.last[target, metric] = Sample(
+            value=value, at=at, told=self._clock.at, seen=seen, conclusive=conclusive, before=old
+        )
         if metric == self.primary.get(target):
             self._sign(target, value, at)
 
