@@ -4,14 +4,13 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import healer
 from audit.writer import Writer
-from healer import blocking
 from healer.api import where
 from healer.app import build, chores
 from healer.app.chores import Chores
@@ -20,6 +19,7 @@ from healer.app.faces import Faces
 from healer.app.index import IncidentIndex
 from healer.app.once import look_once
 from healer.app.parts import Parts
+from healer.app.renewal import Renewal
 from healer.clock import Clock, SystemClock
 from healer.config import Config
 from healer.core.core import Core
@@ -36,6 +36,7 @@ from healer.runtime.duties import Duties
 from healer.runtime.loop import Loop
 from healer.runtime.poll import Poll
 from healer.runtime.sdnotify import Systemd
+from healer.sensors.interface import Sensor
 
 _log = logging.getLogger("healer.app")
 
@@ -43,7 +44,7 @@ DRAIN = 25.0
 """Seconds running effects have to end when the agent is asked to stop."""
 
 
-class Agent(Faces, Embedded):
+class Agent(Faces, Renewal, Embedded):
     """One agent on one state folder.
 
     ``config`` is a path, a mapping, a `Config` or nothing (the file `healer.config.find` finds). In a program::
@@ -66,9 +67,9 @@ class Agent(Faces, Embedded):
         clock: Clock | None = None,
     ) -> None:
         self.environ = dict(os.environ if environ is None else environ)
-        self._source = Path(config) if isinstance(config, str) else config
+        self._source: build.Source = Path(config) if isinstance(config, str) else config
         self._mode, self._profile = mode, profile
-        self.config = self._load_config()
+        self.config = self._settings()
         self.state_dir = where.state_folder(state_dir, self.environ)
         self.clock: Clock = clock or SystemClock()
         self.version = healer.__version__
@@ -76,63 +77,25 @@ class Agent(Faces, Embedded):
         self.kill_switch = KillSwitch(self.state_dir / where.KILL_SWITCH)
         self.systemd = Systemd(self.environ)
         self.state = State.STOPPED
-        self.degraded: list[str] = []
-        """What is not as configured, in words: a fallback rule set, a history that was set aside."""
         self.listeners: list[str] = []
         self.steps: list[str] = []
         """The steps of start and stop taken so far, by name."""
+        self._not_yet: list[str] = []
         self._started_at = self.clock.now()
         self._requests = 0
-        self._asked: set[str] = set()
         self._reloading = False
+        self._one_reload = asyncio.Lock()
         self._stop: asyncio.Event | None = None
-        self._confirmed: Mapping[str, float] = {}
+        self._snapshot_body: Mapping[str, Any] = {}
 
-    # Building --------------------------------------------------------------------------------------------------
+    def _settings(self) -> Config:
+        return build.settings(self._source, self.environ, mode=self._mode, profile=self._profile)
 
-    def _load_config(self) -> Config:
-        source = self._source
-        config = source if isinstance(source, Config) else load_config(source, environ=self.environ, check=check_vital)
-        mode = config.mode if self._mode is None else self._mode
-        profile = config.profile if self._profile is None else self._profile
-        return replace(config, mode=mode, profile=profile)
-
-    def _load_rules(self, config: Config) -> tuple[RuleSet, tuple[Path, ...]]:
-        files = rule_files(config.rules)
-        return rules_loader.load(files, base=config.rules.base), files
-
-    def _first_rules(self) -> tuple[RuleSet, tuple[Path, ...]]:
-        """The rules as configured; at the start an invalid set falls back to the last accepted one, loudly."""
-        try:
-            return self._load_rules(self.config)
-        except ConfigError as exc:
-            kept = accepted.kept(self.state_dir)
-            if not kept:
-                raise
-            try:
-                rules = rules_loader.load(kept)
-            except ConfigError:
-                raise exc from None
-            because = f"the rules do not load, the last accepted set ({rules.hash[:12]}) is used: {exc}"
-            _log.error("rules.fallback", extra={"because": because, "problems": exc.problems})
-            self.degraded.append(because)
-            return rules, ()
-
-    def _setup(self, config: Config, rules: RuleSet, max_ages: Mapping[str, float]) -> Setup:
-        return Setup(
-            node=config.node,
-            boot=self.clock.boot_id(),
-            targets=config.targets,
-            rules=rules,
-            vitals=config.vitals,
-            organ_weights={name: organ.weight for name, organ in config.organs.items()},
-            organ_modes={name: organ.mode for name, organ in config.organs.items()},
-            mode=config.mode,
-            default_mode=config.rules.default_mode,
-            profile=config.profile,
-            brakes=config.limits,
-            max_ages=max_ages,
-        )
+    async def once(self) -> dict[str, Any]:
+        """Look and think once; returns a status with ``would``. Nothing is opened, sealed or done."""
+        config = build.settings(self._source, self.environ, mode=None, profile=self._profile)
+        found = await look_once(config, state_dir=self.state_dir, clock=self.clock)
+        return {"version": self.version, "state": self.state.value, "state_dir": str(self.state_dir), **found}
 
     # Life ------------------------------------------------------------------------------------------------------
 
@@ -140,6 +103,15 @@ class Agent(Faces, Embedded):
         """Run until SIGTERM, SIGINT or `stop`; then stop in order. Raises what made it end otherwise."""
         self._stop = asyncio.Event()
         self._move(State.INITIALIZING)
+        try:
+            await self._live(ready, signals=signals)
+        except BaseException as exc:  # noqa: BLE001 - raised again, as what it is
+            self.state = State.FAULT
+            raise _cause(exc) from None
+        self._move(State.STOPPED)
+
+    async def _live(self, ready: Callable[[], None] | None, *, signals: bool) -> None:
+        assert self._stop is not None  # noqa: S101 - made by serve
         async with AsyncExitStack() as stack:
             await self._open(stack)
             self._move(State.INITIALIZED)
@@ -155,7 +127,6 @@ class Agent(Faces, Embedded):
                 self.systemd.say("STOPPING=1")
                 self._move(State.SOFT_STOPPING)
                 await self._end()
-        self._move(State.STOPPED)
 
     def _move(self, to: State) -> None:
         if to is not self.state:
@@ -169,73 +140,55 @@ class Agent(Faces, Embedded):
 
     async def _open(self, stack: AsyncExitStack) -> None:
         """Open what must be there before anything is looked at, in this order."""
+        self._step("rules")
+        self._loaded = build.first_rules(self.config, self.state_dir)
         self._step("state folder")
-        self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as exc:
+            raise HealerError(f"cannot make the state folder {self.state_dir}: {exc.strerror}") from exc
         self._step("sealed log")
         anchors = [Path(path) for path in self.config.audit.anchor]
         clock = AuditClock(self.clock)
         self.writer = Writer.open(self.state_dir, node=self.config.node, clock=clock, anchors=anchors)
         stack.callback(self.writer.close)
         self._step("history")
-        self.history = History(self.state_dir / "state.db", resolution=self.config.store.sample_every)
-        self.history.start()
-        stack.callback(self.history.close)
+        self._kept = History(self.state_dir / "state.db", resolution=self.config.store.sample_every)
+        self._kept.start()
+        stack.callback(self._kept.close)
         self._step("memory")
         self.memory = self._recall()
-        self._step("rules")
-        self.rules, self._rule_files = self._first_rules()
+        build.check_accepted(self._loaded, self.memory.rules_hash)
 
     def _recall(self) -> Memory:
         """Fold the safety state, from the last snapshot on where the log still holds its block."""
         if self.writer.head is None:
             return Memory()
-        found = self.history.latest_snapshot()
+        found = self._kept.latest_snapshot()
         snapshot = None
         if found is not None and "memory" in found.body:
             snapshot = (found.height, found.header, found.body["memory"])
-            self._confirmed = found.body.get("confirmed") or {}
+            self._snapshot_body = found.body
         memory, folded = recall(self.state_dir, snapshot)
         _log.info("memory.folded", extra={"entries": folded, "snapshot": snapshot is not None})
         return memory
 
     async def _begin(self, stack: AsyncExitStack, group: asyncio.TaskGroup) -> None:
         """Start what looks and acts, in this order; everything is stopped in reverse by `_end`."""
-        now = self.clock.now()
         self._step("drivers")
         self.parts = Parts(clock=self.clock, state_dir=self.state_dir, push=self._pushed, figures=self.figures)
         self.programs = self.parts.programs
         self._step("core")
         sensors = self.parts.senses(self.config)
-        ages = {sensor.name: sensor.max_age for sensor in sensors}
-        self.memory.rebase(boot=self.clock.boot_id(), mono_us=round(now * 1e6), wall_us=round(self.clock.wall() * 1e6))
+        self.poll = Poll(sensors=sensors, clock=self.clock, deliver=self._looked)
+        now, wall = self.clock.now(), self.clock.wall()
+        self.memory.rebase(boot=self.clock.boot_id(), mono_us=round(now * 1e6), wall_us=round(wall * 1e6))
         crashed = not self.memory.clean_stop
-        core = Core(self._setup(self.config, self.rules, ages), self.memory, now=now, wall=self.clock.wall())
-        core.take_up(self._confirmed)
-        self.loop = Loop(
-            core=core,
-            clock=self.clock,
-            bus=self.bus,
-            look=self._look,
-            progressed=self._progressed,
-            sealed_topics=self.config.audit.events,
-        )
-        self.record = Record(
-            self.writer,
-            self.clock,
-            sealed=self.loop.sealed,
-            refused=self.loop.refused,
-            broken=self.loop.broken,
-        )
+        core = self._core_of(self.config, self._loaded, self.memory, sensors)
+        core.take_up(self._snapshot_body.get("confirmed") or {})
         self._step("hands")
-        self.dispatch = Dispatch(
-            actions=self.parts.hands(self.config, set_mode=self._set_mode, publish=self._publish),
-            targets=self._target,
-            generation=self._generation,
-            kill_switch=self.kill_switch,
-            clock=self.clock,
-            finished=self.loop.finished,
-        )
-        self.loop.attach(self.record, self.dispatch)
+        self._close_the_circle(core)
+        await self._take_up_incidents()
         self._step("loop")
         self._tell_start(crashed=crashed)
         self._tasks = [group.create_task(self.loop.run(), name="loop")]
@@ -245,48 +198,71 @@ class Agent(Faces, Embedded):
         if adopted:
             self._happened("lifecycle", phase="adopted", data={"programs": list(adopted)})
         self._step("senses")
-        self.poll = Poll(sensors=sensors, clock=self.clock, deliver=self._looked)
         self._tasks.append(group.create_task(self.poll.run(), name="poll"))
         self._step("calendar")
         self._start_calendar(stack)
         self._step("api")
         await self._start_api(stack)
-        self._start_programs()
+        self.chores.start_programs()
         self._happened("lifecycle", phase="ready", version=self.version)
         await self.record.flush()
 
+    def _core_of(self, config: Config, loaded: build.Loaded, memory: Memory, sensors: Iterable[Sensor]) -> Core:
+        ages = {sensor.name: sensor.max_age for sensor in sensors}
+        setup = build.setup(config, loaded.rules, boot=self.clock.boot_id(), max_ages=ages)
+        return Core(setup, memory, now=self.clock.now(), wall=self.clock.wall())
+
+    def _close_the_circle(self, core: Core) -> None:
+        """Loop, record and dispatch: each calls the next, and the last calls the first."""
+        self.loop = Loop(
+            core=core,
+            clock=self.clock,
+            bus=self.bus,
+            look=self.poll.look_now,
+            progressed=self._progressed,
+            sealed_topics=self.config.audit.events,
+        )
+        self.record = Record(
+            self.writer,
+            self.clock,
+            sealed=self.loop.sealed,
+            refused=self.loop.refused,
+            broken=self.loop.broken,
+            secrets=build.secrets(self.config, self._loaded.rules, self.environ),
+        )
+        self.dispatch = Dispatch(
+            actions=self.parts.hands(self.config, set_mode=self._set_mode, publish=self._publish),
+            targets=self._target,
+            generation=self._generation,
+            kill_switch=self.kill_switch,
+            clock=self.clock,
+            finished=self.loop.finished,
+        )
+        self.loop.attach(self.record, self.dispatch)
+
+    async def _take_up_incidents(self) -> None:
+        self._index = IncidentIndex(self._kept, self.clock)
+        with suppress(HealerError):  # there is no store: nothing to go on with
+            self._index.take_up(await self._kept.incidents(), self.memory)
+        self._index.listen(self.bus, self.config)
+
     def _tell_start(self, *, crashed: bool) -> None:
         """The first entries of this run."""
-        if self.kill_switch.on() != self.memory.kill_switch:
-            self._happened("kill-switch", on=self.kill_switch.on(), because="as the file stood at the start")
-        data = {"pid": os.getpid(), "config": self.config.hash, "steps": list(self.steps)}
-        self._happened("lifecycle", phase="start", version=self.version, data=data)
+        thrown = self.kill_switch.on()
+        if thrown != self.memory.kill_switch:
+            self._happened("kill-switch", on=thrown, because="as the file stood at the start")
+        self._introduce("")
         if crashed:
             self._happened("lifecycle", phase="crash-recovered", because="the last run did not stop in order")
-        self._happened(
-            "rules",
-            hash=self.rules.hash,
-            count=len(self.rules.rules),
-            files=list(self.rules.files),
-            accepted=not self.degraded,
-            because=self.degraded[-1] if self.degraded else "",
-        )
-        if self._rule_files:
-            self._keep_rules(self._rule_files, self.rules)
-        for because in self._distrust():
-            self._happened("safe-mode", because=because)
-
-    def _keep_rules(self, files: tuple[Path, ...], rules: RuleSet) -> None:
-        try:
-            accepted.keep(self.state_dir, files, rules.hash)
-        except OSError as exc:
-            _log.warning("rules.not-kept", extra={"because": str(exc)})
-
-    def _distrust(self) -> list[str]:
-        """Reasons to begin in safe mode."""
         if self.writer.rollback:
-            return [f"the log is older than what was anchored: {self.writer.rollback}"]
-        return []
+            self._happened("safe-mode", because=f"the log is older than what was anchored: {self.writer.rollback}")
+
+    def _introduce(self, because: str) -> None:
+        """Who runs here, by which configuration and rules."""
+        data = {"pid": os.getpid(), "config": self.config.hash, "steps": list(self.steps)}
+        self._happened("lifecycle", phase="start", version=self.version, because=because, data=data)
+        self._tell_rules(self._loaded, accepted=not self._loaded.because, because=self._loaded.because)
+        build.keep(self._loaded, self.state_dir)
 
     def _happened(self, topic: str, /, **data: Any) -> None:  # noqa: ANN401 - JSON values of any kind
         self.loop.put(Happened(topic=topic, data=data, at=self.clock.now(), own=True))
@@ -297,8 +273,9 @@ class Agent(Faces, Embedded):
         await self._api.aclose()
         self.listeners = []
         self._step("stop calendar")
-        self.calendar.stop()
+        self.chores.calendar.stop()
         self._step("drain effects")
+        self._happened("lifecycle", phase="drain", data={"running": list(self.dispatch.running)})
         await self.dispatch.drain(DRAIN if self.dispatch.running else 0.0)
         self._step("stop senses")
         self._tasks[1].cancel()
@@ -325,90 +302,38 @@ class Agent(Faces, Embedded):
         if self._stop is not None:
             self._stop.set()
 
-    def _hang_up(self) -> None:
-        """SIGHUP: reload; a storm of them is one reload."""
-        if not self._reloading:
-            self._reloading = True
-            self.calendar.soon("reload", self._reload_quietly)
-
-    async def _reload_quietly(self) -> None:
-        try:
-            await self.reload()
-        except HealerError as exc:
-            _log.error("reload.refused", extra={"because": str(exc)})
-        finally:
-            self._reloading = False
-
-    async def reload(self) -> dict[str, Any]:
-        """Read configuration and rules again; all or nothing. Raises ConfigError, and then nothing has changed."""
-        self.systemd.reloading()
-        try:
-            config = self._load_config()
-            rules, files = self._load_rules(config)
-            sensors = self.parts.senses(config)
-        except HealerError as exc:
-            self._happened(
-                "rules",
-                hash=self.rules.hash,
-                count=len(self.rules.rules),
-                files=list(self.rules.files),
-                accepted=False,
-                because=f"reload refused, the old set stays: {exc}"[:1000],
-            )
-            raise
-        finally:
-            self.systemd.say("READY=1")
-        self.programs.declare(config.targets)
-        ages = {sensor.name: sensor.max_age for sensor in sensors}
-        core = Core(
-            self._setup(config, rules, ages),
-            self.loop.core.desk.memory,
-            now=self.clock.now(),
-            wall=self.clock.wall(),
-        )
-        self.config, self.rules, self.degraded = config, rules, []
-        self.loop.succeed(core)
-        await self.poll.replace(sensors)
-        self._keep_rules(files, rules)
-        self._happened(
-            "rules", hash=rules.hash, count=len(rules.rules), files=list(rules.files), accepted=True, because="reload"
-        )
-        self._schedule()
-        self._start_programs()
-        return {"rules": len(rules.rules), "hash": rules.hash, "targets": len(config.targets)}
-
     # Wires -----------------------------------------------------------------------------------------------------
 
     def _looked(self, event: Looked) -> None:
         self.loop.put(event)
-        self.history.record(event.readings, now=event.at, wall=self.clock.wall())
+        if self.history is not None:
+            self.history.record(event.readings, now=event.at, wall=self.clock.wall())
 
     def _pushed(self, readings: Any) -> None:  # noqa: ANN401 - a sequence of readings
-        self.loop.put(Looked(sensor="programs", at=self.clock.now(), readings=tuple(readings)))
-
-    def _look(self, target: str) -> object:
-        return self.poll.look_now(target) if hasattr(self, "poll") else None
+        if not self.dispatch.stopping:  # what we end ourselves at the end is no news
+            self.loop.put(Looked(sensor="programs", at=self.clock.now(), readings=tuple(readings)))
 
     def _progressed(self) -> None:
         """Once a tick: the watchdog is fed by real progress of the loop, and the kill switch is looked at."""
         now = self.clock.now()
         self.systemd.progressed(now)
-        if (on := self.kill_switch.on()) != self.loop.core.desk.memory.kill_switch:
+        if (on := self.kill_switch.on()) != self.core.desk.memory.kill_switch:
             self._happened("kill-switch", on=on, because=f"the file {self.kill_switch.path}")
-        if self.loop.snapshot_wanted and self.record.idle:
+        if self.loop.snapshot_wanted:
             self._snapshot()
 
     def _snapshot(self) -> None:
+        """Keep the memory as of the last block, where the log holds all that the memory does."""
         head = self.writer.head
         if head is None or not self.record.idle or self.record.lost:
             return
         self.loop.snapshot_wanted = False
-        core = self.loop.core
-        body = {"memory": core.desk.memory.to_json(), "confirmed": core.keep()}
-        self.history.save_snapshot(head.height, head.head, body, wall=self.clock.wall())
+        core = self.core
+        body = {"memory": core.desk.memory.to_json(), "confirmed": core.keep(), "harmony": self.duties.watch.state}
+        self._kept.save_snapshot(head.height, head.head, body, wall=self.clock.wall())
 
     def _target(self, name: str) -> Target | None:
-        return self.loop.core.world.targets.get(name)
+        return self.core.world.targets.get(name)
 
     def _generation(self, target: Target) -> str | None:
         return self.programs.generation(target.name) if target.kind == "program" else None
@@ -419,54 +344,32 @@ class Agent(Faces, Embedded):
     def _publish(self, topic: str, data: Mapping[str, Any]) -> None:
         self.loop.tell(topic, data)
 
-    # Calendar --------------------------------------------------------------------------------------------------
-
     def _start_calendar(self, stack: AsyncExitStack) -> None:
-        thresholds = self.config.harmony
+        watch = chores.watch_of(self.config)
+        watch.state = self._snapshot_body.get("harmony") or watch.state
         self.duties = Duties(
             loop=self.loop,
             clock=self.clock,
             state_dir=self.state_dir,
-            watch=HarmonyWatch(warn=thresholds.warn, balance=thresholds.balance, recovered=thresholds.recovered),
+            watch=watch,
             stretch=self.poll.stretch,
             blind=self.poll.states,
+            profile=self.config.profile,
         )
         self.bus.on("*", self.duties.count)
-        self.calendar = Calendar()
-        self._schedule()
-        self.calendar.start()
-        stack.callback(self.calendar.stop)
-
-    def _schedule(self) -> None:
-        """Put the duties of the present configuration on the calendar."""
-        config, duties, calendar = self.config, self.duties, self.calendar
-        calendar.every(config.audit.heartbeat, "heartbeat", duties.heartbeat)
-        calendar.every(config.audit.verify_every, "verify the log", duties.verify)
-        calendar.every(config.store.snapshot_every, "snapshot", self._snapshot)
-        calendar.every(_PRUNE_EVERY, "prune history", self._prune)
-        calendar.every(_WATCH_EVERY, "programs", self._start_programs)
-        if config.profile in {Profile.FULL, Profile.ECONOMY}:
-            calendar.every(config.reflect_every, "reflect", duties.reflect)
-            calendar.every(config.harmony.every, "harmony", duties.harmony)
-            calendar.every(_WATCH_EVERY, "economy", duties.economy)
-        calendar.soon("first verification", duties.verify)
-        calendar.forget("cron ")
-        for rule in self.rules.rules:
-            if rule.trigger.kind == "schedule" and rule.enabled:
-                job = functools.partial(self.ask, "trigger", rule.id, None, "calendar")
-                calendar.cron(rule.trigger.cron, rule.trigger.tz, f"cron {rule.id}", job)
-
-    def _prune(self) -> None:
-        self.history.prune(self.clock.wall() - self.config.store.keep)
-
-    def _start_programs(self) -> None:
-        """Ask for the start of programs that are to run and do not, parents first; gated and sealed like the rest."""
-        for name in self.programs.waiting():
-            target = self.loop.core.world.targets.get(f"program:{name}")
-            if target is None or target.id in self._asked or first_unmet(target, self.loop.core.world):
-                continue
-            self._asked.add(target.id)
-            self.ask("act", target.id, {"action": "start"}, who="agent")
+        self.chores = Chores(
+            duties=self.duties,
+            programs=self.programs,
+            history=self._kept,
+            loop=self.loop,
+            bus=self.bus,
+            clock=self.clock,
+            ask=self.ask,
+            snapshot=self._snapshot,
+        )
+        self.chores.schedule(self.config, self._loaded.rules)
+        self.chores.calendar.start()
+        stack.callback(self.chores.calendar.stop)
 
     async def _start_api(self, stack: AsyncExitStack) -> None:
         from healer.api.serve import serving
@@ -478,4 +381,11 @@ class Agent(Faces, Embedded):
 
     def _sentence(self) -> str:
         targets = len(self.config.targets)
-        return f"{len(self.rules.rules)} rules, {targets} targets, log at {self.state_dir}"
+        return f"{len(self._loaded.rules.rules)} rules, {targets} targets, log at {self.state_dir}"
+
+
+def _cause(exc: BaseException) -> BaseException:
+    """The error itself where groups hold only one: whoever started the agent catches that."""
+    while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return exc

@@ -1,12 +1,14 @@
 """What the faces (API, command line, Python) see of the agent: much to read, and one way to ask for something."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from audit.errors import AuditError
 from audit.writer import Writer
+from healer import blocking
 from healer.api.port import answered
+from healer.app.build import Loaded
 from healer.clock import Clock
 from healer.config import Config
 from healer.core import report
@@ -14,6 +16,7 @@ from healer.core.core import Core
 from healer.errors import RefusedError
 from healer.history import History
 from healer.model.event import Asked
+from healer.model.mode import Profile
 from healer.model.request import VERBS, Request
 from healer.model.target import EMPTY, State
 from healer.record import Record
@@ -33,9 +36,7 @@ class Faces:
     bus: Bus
     clock: Clock
     config: Config
-    degraded: list[str]
     duties: Duties
-    history: History
     kill_switch: KillSwitch
     listeners: list[str]
     loop: Loop
@@ -46,6 +47,9 @@ class Faces:
     steps: list[str]
     version: str
     writer: Writer
+    _kept: History
+    _loaded: Loaded
+    _not_yet: list[str]
     _requests: int
     _started_at: float
 
@@ -53,6 +57,18 @@ class Faces:
     def core(self) -> Core:
         """The core of now; another one after a reload."""
         return self.loop.core
+
+    @property
+    def history(self) -> History | None:
+        """Kept samples and incidents; None where the profile keeps none."""
+        return None if self.config.profile is Profile.CORE else self._kept
+
+    @property
+    def degraded(self) -> list[str]:
+        """What is not as configured, in words: a fallback rule set, a history that was set aside or fails."""
+        trouble = [f"history is not kept: {self._kept.trouble}"] if self._kept.trouble else []
+        found = [self._loaded.because, *self._kept.set_aside, *trouble, *self.writer.notes, *self._not_yet]
+        return [because for because in found if because]
 
     # Asking ----------------------------------------------------------------------------------------------------
 
@@ -70,10 +86,30 @@ class Faces:
             # The file first: it is what the executor believes, whatever becomes of the rest.
             self.kill_switch.throw()
         elif verb == "resume-healing":
+            self._accept_log(who)
             self.kill_switch.take_away()
         request = Request(id=request_id, verb=verb, subject=subject, who=who, args=args or EMPTY, at=now)
         self.loop.put(Asked(request=request))
         return request_id
+
+    def _accept_log(self, who: str) -> None:
+        """Go on with a log that was rolled back, in the name of who asks; raises RefusedError if it takes nothing."""
+        if self.writer.poisoned is not None:
+            raise RefusedError(
+                f"nothing can be sealed, so nothing may be done: {self.writer.poisoned.message}",
+                hint="mend the cause, then restart the agent",
+            )
+        if not self.writer.rollback:
+            return
+        because = f"the rollback was accepted by {who}: {self.writer.rollback}"
+        try:
+            self.writer.accept_rollback(who=who, because="resume-healing")
+        except AuditError as exc:
+            raise RefusedError(f"the rollback cannot be accepted: {exc.message}", hint=exc.hint) from exc
+        self._introduce(because)
+
+    def _introduce(self, because: str) -> None:
+        raise NotImplementedError
 
     async def answered(self, request_id: str, timeout: float = 5.0) -> Mapping[str, Any]:
         """Wait for the answer to a request; raises TimeoutError."""
@@ -99,7 +135,7 @@ class Faces:
     async def verify(self) -> dict[str, Any]:
         """Verify the log now, in a process of its own."""
         await self.record.flush()
-        await asyncio.get_running_loop().run_in_executor(None, self.writer.flush_anchors)
+        await blocking.call(self.writer.flush_anchors)
         await self.duties.verify()
         return self.log_status()
 
@@ -108,7 +144,7 @@ class Faces:
     def status(self) -> dict[str, Any]:
         """What the agent sees, and how it is itself."""
         now = self.clock.now()
-        return {
+        found: dict[str, Any] = {
             "version": self.version,
             "state": self.state.value,
             "uptime": round(now - self._started_at, 3),
@@ -121,6 +157,8 @@ class Faces:
             "config": {"source": self.config.source, "hash": self.config.hash},
             "state_dir": str(self.state_dir),
         }
+        shown: dict[str, Any] = self.record.redacted(found)
+        return shown
 
     def log_status(self) -> dict[str, Any]:
         """The log's head, whether it takes entries, and when it was last proved."""

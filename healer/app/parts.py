@@ -12,6 +12,7 @@ from healer.config import Config
 from healer.drivers.docker import Docker
 from healer.drivers.http import Http, HttpError
 from healer.drivers.programs import Programs
+from healer.model.mode import Profile
 from healer.model.observation import Reading
 from healer.sensors import catalog as senses
 from healer.sensors.host import HostSensor
@@ -43,7 +44,7 @@ class Parts:
             docker=lambda: self.docker,
             set_mode=set_mode,
             publish=publish,
-            channels=config.notify,
+            channels={} if config.profile is Profile.CORE else config.notify,  # it tells the journal, and nobody else
         )
         return hands.build(services)
 

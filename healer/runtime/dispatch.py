@@ -52,9 +52,15 @@ class KillSwitch:
         return found.st_uid in {0, os.geteuid()}
 
     def throw(self) -> None:
-        """Put the file there; raises HealerError."""
+        """Put the file there, in place of one that does not count; raises HealerError."""
+        if self.on():
+            return
+        fresh = self.path.with_name(f"{self.path.name}.new")
         try:
-            self.path.touch(mode=0o644)
+            # Made beside and moved over: what lies there may be a stranger's file, or a link to somewhere else.
+            fresh.unlink(missing_ok=True)
+            fresh.touch(mode=0o644, exist_ok=False)
+            fresh.replace(self.path)
         except OSError as exc:
             raise HealerError(f"cannot make {self.path}: {exc.strerror}", hint=f"touch {self.path} as root") from exc
 
@@ -79,7 +85,9 @@ class Dispatch:
         clock: Clock,
         finished: Callable[[Outcome], None],
     ) -> None:
-        self._actions, self._targets, self._generation = actions, targets, generation
+        self.actions = actions
+        """By verb; replaced as a whole at a reload."""
+        self._targets, self._generation = targets, generation
         self._kill_switch, self._clock, self._finished = kill_switch, clock, finished
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.stopping = False
@@ -122,7 +130,7 @@ class Dispatch:
         if target is None or (because := self._refusal(decision, target)):
             because = because if target else f"{decision.target} is not looked after any more"
             return self._outcome(decision, started, Result.STALE, because)
-        action = self._actions.get(decision.action)
+        action = self.actions.get(decision.action)
         if action is None:
             return self._outcome(decision, started, Result.REFUSED, f"no hand for {decision.action} here")
         order = Order(
@@ -167,6 +175,9 @@ class Dispatch:
         except Exception as exc:  # noqa: BLE001 - a bug of one hand must not end the agent; what it did nobody can tell
             _log.error("action.crashed", extra={"action": decision.action, "target": decision.target}, exc_info=True)
             return self._outcome(decision, started, Result.AMBIGUOUS, f"the action crashed: {exc!r}")
+        if not _sane(done):
+            because = f"the action ended, but what it said of it makes no sense: {done!r}"
+            return self._outcome(decision, started, Result.AMBIGUOUS, because)
         return self._outcome(decision, started, Result.DONE, done.because, done)
 
     def _finish(self, decision: Decision, started: float, result: Result, because: str) -> None:
@@ -185,10 +196,21 @@ class Dispatch:
             at=now,
             took=now - started,
             rc=done.rc if done else None,
-            generation=done.generation if done else "",
+            generation=clean(done.generation) if done else "",
             output=clean(output.decode("utf-8", "replace")),
             output_sha256=hashlib.sha256(output).hexdigest() if output else "",
         )
+
+
+def _sane(done: object) -> bool:
+    """Whether an action's word about itself has the types it should have: a hand may come from anywhere."""
+    return (
+        isinstance(done, Done)
+        and isinstance(done.because, str)
+        and isinstance(done.generation, str)
+        and isinstance(done.output, bytes)
+        and (done.rc is None or isinstance(done.rc, int))
+    )
 
 
 def clean(text: str) -> str:

@@ -12,11 +12,18 @@ from healer.core.reflect import Counters, Mirror, Reflection
 from healer.core.watch import Economy, HarmonyWatch
 from healer.errors import HealerError
 from healer.model.event import Asked, Happened
+from healer.model.mode import Profile
 from healer.model.request import Request
 from healer.runtime import selfcheck
 from healer.runtime.loop import Loop
 
 _log = logging.getLogger("healer.duties")
+STRETCH = 4.0
+"""How many times as long every interval is under the economy profile."""
+WHOLE = 86400.0
+"""Seconds between verifications of the whole log; those in between read only what is new."""
+_FAILED = frozenset({"failed-transient", "failed-permanent", "ambiguous"})
+_MOST_OPEN = 1000
 
 
 class Duties:
@@ -31,11 +38,16 @@ class Duties:
         watch: HarmonyWatch,
         stretch: Callable[[float], None],
         blind: Callable[[], Mapping[str, str]],
+        profile: Profile = Profile.FULL,
     ) -> None:
         self._loop, self._clock, self._state_dir = loop, clock, state_dir
-        self._watch, self._stretch, self._blind = watch, stretch, blind
+        self.watch, self._stretch, self._blind = watch, stretch, blind
         self._mirror = Mirror()
         self._economy = Economy()
+        self._profile = profile
+        self._whole_at: float | None = None
+        self._telling: dict[str, None] = {}
+        """Notifications under way, the oldest first."""
         self._since = clock.now()
         self.checked: selfcheck.Checked | None = None
         """The last self-verification; None before the first."""
@@ -48,12 +60,32 @@ class Duties:
         self.outcomes: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
         self.withheld: Counter[str] = Counter()
+        self._fit_intervals()
+
+    def renew(self, watch: HarmonyWatch, profile: Profile) -> None:
+        """Go on under a new configuration: a harmony that was low still is, an economy that was on is on."""
+        watch.state = self.watch.state
+        self.watch, self._profile = watch, profile
+        self._fit_intervals()
+        if self._economy.on:
+            self._say("profile", profile="economy", because=self._economy.because)
+
+    def _fit_intervals(self) -> None:
+        small = self._economy.on or self._profile is Profile.ECONOMY
+        self._stretch(STRETCH if small else 1.0)
 
     def count(self, topic: str, data: Mapping[str, Any]) -> None:
         """Count what went over the bus."""
         self.counts[topic] += 1
-        if topic == "action.outcome":
+        if topic == "action.intended" and data["action"] == "notify":
+            self._telling[data["id"]] = None
+            if len(self._telling) > _MOST_OPEN:
+                del self._telling[next(iter(self._telling))]
+        elif topic == "action.outcome":
             self.outcomes[data["result"]] += 1
+            if data["id"] in self._telling:
+                del self._telling[data["id"]]
+                self.notify_failed += data["result"] in _FAILED
         elif topic == "action.verdict":
             self.verdicts[data["result"]] += 1
         elif topic == "action.withheld":
@@ -69,9 +101,15 @@ class Duties:
         self.heartbeat_at = self._clock.now()
 
     async def verify(self) -> None:
-        """Verify our own log in a process of its own; tampering stops the healing."""
+        """Verify our own log in a process of its own; tampering stops the healing.
+
+        All of it the first time and once a day: what was proved once may have been changed since.
+        """
+        now = self._clock.now()
+        whole = self._whole_at is None or now - self._whole_at >= WHOLE
         try:
-            self.checked = await selfcheck.check(self._state_dir, now=self._clock.now())
+            self.checked = await selfcheck.check(self._state_dir, now=now, whole=whole)
+            self._whole_at = now if whole else self._whole_at
             self.trouble = ""
         except (HealerError, TimeoutError) as exc:
             self.trouble = str(exc) or "the verifier did not end in time"
@@ -99,17 +137,17 @@ class Duties:
         )
         self.reflection = self._mirror.reflect(counters, now)
         plain: dict[str, Any] = asdict(self.reflection)
-        self._say("event", topic="agent.reflected")
+        self._loop.tell("agent.reflected", {"score": self.reflection.score, "trend": self.reflection.trend.word})
         return plain
 
     def harmony(self) -> list[str]:
         """Check harmony against its thresholds; below the deeper one the balancing rules are judged."""
         core = self._loop.core
         self._mirror.remember(core.organs.view, self._clock.now())
-        said = self._watch.step(core.desk.harmony)
+        said = self.watch.step(core.desk.harmony)
         for topic in said:
             self._loop.tell(topic, {"harmony": core.desk.harmony})
-        if self._watch.balancing:
+        if self.watch.balancing:
             at = self._clock.now()
             request = Request(id=f"balance-{round(at * 1000)}", verb="rebalance", who="agent", at=at)
             self._loop.put(Asked(request=request))
@@ -122,6 +160,6 @@ class Duties:
             self._clock.now(), cpu_pressure=core.known("cpu.psi.some10"), own_cpu=core.known("self.cpu")
         )
         if said:
-            self._stretch(4.0 if self._economy.on else 1.0)
+            self._fit_intervals()
             because = self._economy.because or "the pressure is gone"
             self._say("profile", profile="economy" if self._economy.on else "", because=because)

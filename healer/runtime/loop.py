@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -18,6 +19,8 @@ from healer.runtime.bus import Bus
 from healer.runtime.dispatch import Dispatch
 
 _log = logging.getLogger("healer.loop")
+_TYPE = re.compile(r"[a-z_][a-z0-9_-]*(\.[a-z_][a-z0-9_-]*)*", re.IGNORECASE)
+"""What the log takes as the type of an event: the core refuses others."""
 
 
 class Loop:
@@ -36,7 +39,8 @@ class Loop:
         self.core = core
         self._clock, self._bus = clock, bus
         self._look, self._progressed = look, progressed
-        self._sealed_topics = sealed_topics
+        self.sealed_topics = sealed_topics
+        """Globs of the topics that become entries by themselves."""
         self.record: Record
         self.dispatch: Dispatch
         """Both are given by `attach`: they call back into the loop."""
@@ -158,15 +162,15 @@ class Loop:
             if isinstance(effect, Publish):
                 self.tell(effect.topic, effect.data)
             elif isinstance(effect, Note) and effect.topic:
-                self._bus.publish(effect.topic, effect.fields, now)
+                self._bus.publish(effect.topic, self.record.redacted(effect.fields), now)
             elif isinstance(effect, Act):
-                self._bus.publish("action.intended", effect.entry, now)
+                self._bus.publish("action.intended", self.record.redacted(effect.entry), now)
 
     def tell(self, topic: str, data: Mapping[str, Any]) -> None:
         """Say a word on the bus; topics that the configuration wants sealed become entries as well."""
         now = self._clock.now()
-        self._bus.publish(topic, data, now)
-        if any(fnmatchcase(topic, glob) for glob in self._sealed_topics):
+        self._bus.publish(topic, self.record.redacted(dict(data)), now)
+        if _TYPE.fullmatch(topic) and any(fnmatchcase(topic, glob) for glob in self.sealed_topics):
             what = {"type": topic, "data": dict(data), "who": "bus"}
             self.put(Happened(topic="seal", data=what, at=now, own=True))
 

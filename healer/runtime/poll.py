@@ -17,6 +17,7 @@ Deliver = Callable[[Looked], None]
 CRASHES = 5
 """Unexpected exceptions a sensor may raise within the window before it is quarantined."""
 CRASH_WINDOW = 600.0
+_NOT_YET = "it has not been looked at yet"
 _TOGETHER = 0.005
 """Seconds: beats this close share a wake-up."""
 _CLOSING = 0.5
@@ -57,7 +58,7 @@ class _Post:
         """Why it is not looked at any more; empty while it is."""
         self.retired = False
         """Replaced by a reload: nothing it still says counts."""
-        self.because = "it has not been looked at yet"
+        self.because = _NOT_YET
         """Why the last look failed; empty when it came back."""
 
 
@@ -102,7 +103,8 @@ class Poll:
 
     def figures(self) -> dict[str, float]:
         """What the `self` sensor tells about the senses."""
-        whys = self.states().values()
+        # One that was not looked at yet is no blind one: at every start all of them are that.
+        whys = [why for why in self.states().values() if why != _NOT_YET]
         return {
             "self.sensors_ok": sum(not why for why in whys) / len(whys) if whys else 1.0,
             "self.sensors_quarantined": sum(bool(post.quarantined) for post in self._posts.values()),

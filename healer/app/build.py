@@ -1,0 +1,144 @@
+"""From files to what an agent is made of: its configuration, its rules, the core's setup, the secrets in use."""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from healer.config import Config, load_config
+from healer.config.files import rule_files
+from healer.core.core import Setup
+from healer.errors import ConfigError, HealerError
+from healer.model.mode import Mode, Profile
+from healer.rules import load as rules_loader
+from healer.rules.rule import RuleSet
+from healer.rules.vitals import check_vital
+from healer.store import accepted
+from healer.yamldoc.secret import Secret
+
+_log = logging.getLogger("healer.app")
+
+Source = Config | Path | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A set of rules and where it came from."""
+
+    rules: RuleSet
+    files: tuple[Path, ...] = ()
+    """Empty for a set that was accepted earlier."""
+    because: str = ""
+    """Why it is not the set that is configured; empty when it is."""
+
+
+def settings(source: Source, environ: Mapping[str, str], *, mode: Mode | None, profile: Profile | None) -> Config:
+    """The configuration, with what the command line says instead; raises ConfigError."""
+    config = source if isinstance(source, Config) else load_config(source, environ=environ, check=check_vital)
+    return replace(
+        config,
+        mode=config.mode if mode is None else mode,
+        profile=config.profile if profile is None else profile,
+    )
+
+
+def rules(config: Config) -> Loaded:
+    """The rules as configured; raises ConfigError."""
+    files = rule_files(config.rules)
+    return Loaded(rules=rules_loader.load(files, base=config.rules.base), files=files)
+
+
+def first_rules(config: Config, state_dir: Path) -> Loaded:
+    """The rules as configured; where they do not load the last accepted set, loudly. Raises ConfigError."""
+    try:
+        return rules(config)
+    except ConfigError as exc:
+        kept = _kept(state_dir)
+        if kept is None:
+            raise
+        because = f"the rules do not load, the last accepted set ({kept.hash[:12]}) is used: {exc}"
+        _log.error("rules.fallback", extra={"because": because, "problems": exc.problems})
+        return Loaded(rules=kept, because=because)
+
+
+def _kept(state_dir: Path) -> RuleSet | None:
+    files = accepted.kept(state_dir)
+    try:
+        return rules_loader.load(files) if files else None
+    except ConfigError:
+        return None
+
+
+def check_accepted(loaded: Loaded, sealed_hash: str) -> None:
+    """Raise ConfigError for a fallback that is not the set the log says was accepted: somebody changed the copies."""
+    if loaded.because and sealed_hash != loaded.rules.hash:
+        raise ConfigError(
+            f"{loaded.because}; and that set is not the accepted one by the log ({sealed_hash[:12] or 'none'})",
+            hint="mend the rules",
+        )
+
+
+def keep(loaded: Loaded, state_dir: Path) -> None:
+    """Copy the files of an accepted set aside, to fall back to."""
+    if not loaded.files:
+        return
+    try:
+        accepted.keep(state_dir, loaded.files, loaded.rules.hash)
+    except OSError as exc:
+        _log.warning("rules.not-kept", extra={"because": str(exc)})
+
+
+def not_before_a_start(old: Config, new: Config) -> list[str]:
+    """What a reload read and cannot change while the agent runs, in words."""
+    fixed = {
+        "node": (old.node, new.node),
+        "api": (old.api, new.api),
+        "audit.anchor": (old.audit.anchor, new.audit.anchor),
+        "store.sample_every": (old.store.sample_every, new.store.sample_every),
+    }
+    return [f"{key} takes effect at the next start" for key, (before, after) in fixed.items() if before != after]
+
+
+def setup(config: Config, rules: RuleSet, *, boot: str, max_ages: Mapping[str, float]) -> Setup:
+    """What the core is built from; ``max_ages`` are seconds by the sensor's name."""
+    return Setup(
+        node=config.node,
+        boot=boot,
+        targets=config.targets,
+        rules=rules,
+        vitals=config.vitals,
+        organ_weights={name: organ.weight for name, organ in config.organs.items()},
+        organ_modes={name: organ.mode for name, organ in config.organs.items()},
+        mode=config.mode,
+        default_mode=config.rules.default_mode,
+        profile=config.profile,
+        brakes=config.limits,
+        max_ages=max_ages,
+    )
+
+
+def secrets(config: Config, rules: RuleSet, environ: Mapping[str, str]) -> frozenset[str]:
+    """The values of every secret that is referred to and can be read now: they are kept out of log and status."""
+    found = set()
+    for secret in _references((config, [step.params for rule in rules.rules for step in rule.then])):
+        # One that cannot be read cannot leak either; whoever needs it says so.
+        with contextlib.suppress(HealerError):
+            found.add(secret.reveal(environ))
+    return frozenset(found)
+
+
+def _references(value: object) -> Iterator[Secret]:
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _references(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _references(inner)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from _references(getattr(value, field.name))

@@ -1,0 +1,132 @@
+"""Reload: configuration and rules are read again, and all of it takes the place of the old, or nothing does."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from healer.app import build, chores
+from healer.app.chores import Chores
+from healer.app.index import IncidentIndex
+from healer.app.parts import Parts
+from healer.config import Config
+from healer.core.core import Core
+from healer.drivers.programs import Programs
+from healer.errors import HealerError
+from healer.model.memory import Memory
+from healer.record import Record
+from healer.runtime.dispatch import Dispatch
+from healer.runtime.duties import Duties
+from healer.runtime.loop import Loop
+from healer.runtime.poll import Poll
+from healer.runtime.sdnotify import Systemd
+from healer.sensors.interface import Sensor
+
+_log = logging.getLogger("healer.app")
+
+
+class Renewal:
+    """The part of an agent that reloads; `healer.app.agent.Agent` owns what is named here."""
+
+    chores: Chores
+    config: Config
+    dispatch: Dispatch
+    duties: Duties
+    environ: Mapping[str, str]
+    loop: Loop
+    parts: Parts
+    poll: Poll
+    programs: Programs
+    record: Record
+    state_dir: Any
+    systemd: Systemd
+    _index: IncidentIndex
+    _loaded: build.Loaded
+    _not_yet: list[str]
+    _one_reload: asyncio.Lock
+    _reloading: bool
+
+    def _settings(self) -> Config:
+        raise NotImplementedError
+
+    def _core_of(self, config: Config, loaded: build.Loaded, memory: Memory, sensors: Iterable[Sensor]) -> Core:
+        raise NotImplementedError
+
+    def _set_mode(self, subject: str, mode: str, because: str) -> None:
+        raise NotImplementedError
+
+    def _publish(self, topic: str, data: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _happened(self, topic: str, /, **data: Any) -> None:  # noqa: ANN401 - JSON values of any kind
+        raise NotImplementedError
+
+    def _sentence(self) -> str:
+        raise NotImplementedError
+
+    def _hang_up(self) -> None:
+        """SIGHUP: reload; a storm of them is one reload."""
+        if not self._reloading:
+            self._reloading = True
+            self.chores.calendar.soon("reload", self._reload_quietly)
+
+    async def _reload_quietly(self) -> None:
+        self._reloading = False  # a signal from here on means what is read after it
+        try:
+            await self.reload()
+        except HealerError as exc:
+            _log.error("reload.refused", extra={"because": str(exc)})
+
+    async def reload(self) -> dict[str, Any]:
+        """Read configuration and rules again; all or nothing. Raises ConfigError, and then nothing has changed."""
+        async with self._one_reload:
+            self.systemd.reloading()
+            try:
+                return await self._swap()
+            except HealerError as exc:
+                self._tell_rules(self._loaded, accepted=False, because=f"reload refused, the old set stays: {exc}")
+                raise
+            finally:
+                self.systemd.say("READY=1", f"STATUS={self._sentence()}")
+
+    async def _swap(self) -> dict[str, Any]:
+        """Build all that is new, and only then let it take the place of the old."""
+        config = self._settings()
+        loaded = build.rules(config)
+        sensors = self.parts.senses(config)
+        hands = self.parts.hands(config, set_mode=self._set_mode, publish=self._publish)
+        core = self._core_of(config, loaded, self.loop.core.desk.memory, sensors)
+        watch = chores.watch_of(config)
+        self.programs.declare(config.targets)
+        # From here on nothing can fail.
+        self._not_yet = build.not_before_a_start(self.config, config)
+        self.config, self._loaded = config, loaded
+        self.record.secrets = build.secrets(config, loaded.rules, self.environ)
+        self.loop.sealed_topics = config.audit.events
+        self.dispatch.actions = hands
+        self._index.renew(config)
+        self.loop.succeed(core)
+        self.duties.renew(watch, config.profile)
+        await self.poll.replace(sensors)
+        build.keep(loaded, self.state_dir)
+        self._tell_rules(loaded, accepted=True, because="reload")
+        self.chores.schedule(config, loaded.rules)
+        self.chores.start_programs()
+        rules = loaded.rules
+        return {
+            "rules": len(rules.rules),
+            "hash": rules.hash,
+            "targets": len(config.targets),
+            "not_before_a_start": list(self._not_yet),
+        }
+
+    def _tell_rules(self, loaded: build.Loaded, *, accepted: bool, because: str) -> None:
+        rules = loaded.rules
+        self._happened(
+            "rules",
+            hash=rules.hash,
+            count=len(rules.rules),
+            files=list(rules.files),
+            accepted=accepted,
+            because=because[:1000],
+        )
