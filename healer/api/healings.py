@@ -83,7 +83,7 @@ class Healings:
 
     def last(self, limit: int, *, rule: str = "*", target: str = "*", quiet: bool = False) -> list[Healing]:
         """The newest first; ``quiet`` also tells of notes, waits and captures, which cure nothing."""
-        found = []
+        found: list[Healing] = []
         for healing in reversed(self._found.values()):
             if len(found) >= limit:
                 break

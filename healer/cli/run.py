@@ -10,7 +10,6 @@ import click
 
 from healer.cli import logs, show
 from healer.cli.settings import Command, Settings, settings
-from healer.errors import HealerError
 
 if TYPE_CHECKING:
     from healer.app import Agent
@@ -35,7 +34,7 @@ def run(*, mode: str | None, profile: str | None, once: bool) -> int:
     agent = Agent(
         Path(given.config) if given.config else None,
         state_dir=given.state,
-        mode=Mode.parse(word) if (word := "observe" if once else mode) else None,
+        mode=Mode.parse(mode) if mode else None,
         profile=Profile(profile) if profile else None,
     )
     if once:
@@ -72,10 +71,7 @@ def _greet(agent: "Agent", *, first: bool) -> None:
 
 def _once(given: Settings, agent: "Agent") -> int:
     """Look and think once in a core that can do nothing: no log, no hands, only eyes."""
-    look = getattr(agent, "once", None)
-    if look is None:
-        raise HealerError("this agent cannot look only once")
-    found = asyncio.run(look())
+    found = asyncio.run(agent.once())
     if given.json:
         show.as_json(found)
         return 0

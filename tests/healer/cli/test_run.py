@@ -104,3 +104,34 @@ def test_a_configuration_with_mistakes_is_refused_with_all_of_them(tmp_path):
     assert "bad.yaml:3:" in err
     assert "Traceback" not in err
     assert not list((tmp_path / "s").iterdir())
+
+
+def test_once_looks_thinks_and_touches_nothing(tmp_path):
+    config = tmp_path / "organism.yaml"
+    (tmp_path / "r.yaml").write_text(
+        "version: 1\nrules: [{id: gone, target: 'file:x', mode: auto, when: 'file.exists{target} == 0', for: 1h, "
+        "then: [{notify: {}}]}]\n"
+    )
+    config.write_text(
+        "version: 1\nrules: {files: [r.yaml]}\n"
+        f"targets: [{{kind: file, name: x, path: {tmp_path / 'none'}, organ: stomach}}]\n"
+    )
+    argv = [
+        sys.executable,
+        "-m",
+        "healer",
+        "--state-dir",
+        str(tmp_path / "s"),
+        "run",
+        "--config",
+        str(config),
+        "--once",
+    ]
+    said = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0, said.stderr
+    assert "harmony" in said.stdout
+    assert "gone" in said.stdout.splitlines()[-1]
+    assert "notify" in said.stdout.splitlines()[-1]
+    found = json.loads(subprocess.run([*argv, "--json"], check=True, capture_output=True, text=True, timeout=60).stdout)
+    assert [one["action"] for one in found["would"]] == ["notify"]
+    assert not (tmp_path / "s").exists()
