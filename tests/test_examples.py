@@ -1,0 +1,31 @@
+"""The examples in docs/examples do what they say, as somebody who copies them would run them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "docs" / "examples"
+SAYS = {
+    "watch_a_program.py": ("worker:   running healthy", "killed, and healed: verified", "another incarnation: True"),
+    "own_events.py": ("heard user.login", "[redacted]", "verified: True"),
+    "reflect_and_rebalance.py": ("harmony ", "nervous ", "reflection: score ", "rebalanced: balancing rules evaluated"),
+}
+
+
+def test_every_example_is_run_here():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == SAYS.keys()
+
+
+@pytest.mark.parametrize("name", SAYS)
+def test_the_example_does_what_it_says(name, tmp_path):
+    environ = {word: value for word, value in os.environ.items() if not word.startswith("HEALER_")}
+    environ["TMPDIR"] = str(tmp_path)
+    command = [sys.executable, str(EXAMPLES / name)]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [said for said in SAYS[name] if said not in done.stdout] == []
+    assert "never written down" not in done.stdout
+    assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
