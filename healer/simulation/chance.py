@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from healer.simulation.loop import Crash
@@ -55,15 +55,16 @@ ENABLED = 0.45
 
 
 class Chance:
-    """The one source of chance of a seed, and the record of what it led to."""
+    """The one source of chance of a seed, and the record of what it led to; ``insist`` names faults it must have."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, insist: Collection[str] = ()) -> None:
         self.seed = seed
         self.random = random.Random(f"healer-{seed}")  # noqa: S311 - repeatable by design
         self.interleaving = random.Random(f"steps-{seed}")  # noqa: S311
         self.rates = {
             fault: most * self.random.random() for fault, most in FAULTS.items() if self.random.random() < ENABLED
         }
+        self.rates |= {fault: FAULTS[fault] for fault in insist}
         self.calm = False
         """No fault happens any more: the time in which the agent has to show that it heals."""
         self.reached: Counter[str] = Counter()

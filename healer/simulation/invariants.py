@@ -372,13 +372,40 @@ def every_intent_ends_once(evidence: Evidence) -> None:
 
 @law
 def success_is_seen(evidence: Evidence) -> None:
-    """S30: a cure is called verified only if the target was seen well after the effect had ended."""
+    """S30: a cure is called verified only if what it had to bring about was seen after the effect had ended."""
+    history = evidence.house.tap.history
     for deed in evidence.deeds.values():
         for verdict in deed.verdicts:
             if verdict["result"] != "verified" or deed.quiet:
                 continue
-            if not deed.effects:
-                evidence.blame("honest verdict", f"{deed.intent['id']} was verified without an effect")
+            name = deed.intent["id"]
+            if not deed.effects or deed.ended is None:
+                evidence.blame("honest verdict", f"{name} was verified without an effect")
+                continue
+            key, good = _cure(deed)
+            seen = [value for at, value in history.get(key, ()) if deed.ended - SLACK <= at <= verdict.at + SLACK]
+            if not any(isinstance(value, float) and good(value) for value in seen):
+                evidence.blame("honest verdict", f"{name} was verified, but of {key} only {seen} was seen since")
+
+
+def _cure(deed: Deed) -> tuple[tuple[str, str], Callable[[float], bool]]:
+    """What must be seen: the target and metric, and of which values."""
+    intent = deed.intent
+    if intent["rule"]:
+        metric, good = FACTS[intent["rule"]].cured
+        return (str(intent["corr"]).partition("@")[2], metric), good
+    metric = f"{intent['target'].partition(':')[0]}.up"
+    return (intent["target"], metric), lambda value: value == (0 if intent["action"] == "stop" else 1)
+
+
+@law
+def parents_first(evidence: Evidence) -> None:
+    """What requires something that is bad or unknown is left alone."""
+    for deed, effect in evidence.acts():
+        for parent, sample in effect.parents.items():
+            told_now = sample is not None and sample.told >= effect.began
+            if not told_now and (sample is None or sample.value != 1):
+                evidence.blame("dependency", f"{deed.intent['id']} on {effect.target}, but {parent} is not healthy")
 
 
 @law

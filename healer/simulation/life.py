@@ -121,7 +121,7 @@ class Life:
             self.running = False
             house.world.dead = True
             house.lost += self.writer.lost
-            house.steps += self.asyncio.steps
+            house.steps += self.asyncio.lived
             if not self.writer.dead:
                 self.writer.abandon()
         return ""

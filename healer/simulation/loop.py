@@ -81,6 +81,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._pick = chance
         self._limit = limit
         self.steps = 0
+        self.lived = 0
+        """Steps taken before `finish`, whose own order nobody promises."""
         self.crash_at: int | None = None
         """The step before which the process dies; None: not by this."""
         self.orderly = False
@@ -153,7 +155,7 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def finish(self) -> None:
         """End what a crash left lying about, so that nothing of it is destroyed while pending; then close."""
-        self.crash_at, self.orderly = None, True
+        self.crash_at, self.orderly, self.lived = None, True, self.steps
         self.set_exception_handler(lambda *_: None)
         for _ in range(100):
             tasks = asyncio.all_tasks(self)

@@ -142,6 +142,8 @@ class Fact:
     """(most, seconds, scope)"""
     backoff: tuple[float, float, float]
     """(initial, factor, longest) in seconds."""
+    cured: tuple[str, Bad]
+    """The metric, and what must be seen of it, for its cure to be called verified."""
     acts: bool = True
 
 
@@ -149,11 +151,28 @@ def _is_down(value: float) -> bool:
     return value == 0
 
 
+def _is_up(value: float) -> bool:
+    return value == 1
+
+
 def _at_all(value: float) -> bool:
     return value >= 0
 
 
+def _never(value: float) -> bool:
+    return value < 0
+
+
 _EACH = "action+target"
+_IDLE = Fact(
+    metric="program.up",
+    bad=_is_down,
+    cooldown=0,
+    limits=(),
+    backoff=(0, 1, 0),
+    cured=("program.up", _is_up),
+    acts=False,
+)
 FACTS: Mapping[str, Fact] = {
     "down": Fact(
         metric="program.up",
@@ -161,29 +180,58 @@ FACTS: Mapping[str, Fact] = {
         cooldown=8,
         limits=((3, 60, _EACH), (6, 240, _EACH)),
         backoff=(2, 2, 16),
+        cured=("program.up", _is_up),
     ),
     "box-down": Fact(
-        metric="container.up", bad=_is_down, cooldown=5, limits=((4, 120, "target"),), backoff=(3, 2, 20)
+        metric="container.up",
+        bad=_is_down,
+        cooldown=5,
+        limits=((4, 120, "target"),),
+        backoff=(3, 2, 20),
+        cured=("container.up", _is_up),
     ),
-    "front-silent": Fact(metric="http.ok", bad=_is_down, cooldown=20, limits=((2, 120, "rule"),), backoff=(3, 2, 20)),
+    "front-silent": Fact(
+        metric="http.ok",
+        bad=_is_down,
+        cooldown=20,
+        limits=((2, 120, "rule"),),
+        backoff=(3, 2, 20),
+        cured=("http.ok", _is_up),
+    ),
     "fat": Fact(
         metric="program.memory",
         bad=lambda value: value > 500 * 2**20,
         cooldown=10,
         limits=((2, 60, _EACH),),
         backoff=(2, 2, 20),
+        cured=("program.memory", lambda value: value < 400 * 2**20),
     ),
-    "only-watching": Fact(metric="program.up", bad=_is_down, cooldown=0, limits=(), backoff=(0, 1, 0), acts=False),
-    "nobody": Fact(metric="program.up", bad=_is_down, cooldown=0, limits=(), backoff=(0, 1, 0), acts=False),
-    "always": Fact(metric="container.cpu", bad=_at_all, cooldown=4, limits=((3, 60, _EACH),), backoff=(2, 2, 10)),
+    "only-watching": _IDLE,
+    "nobody": _IDLE,
+    "always": Fact(
+        metric="container.cpu",
+        bad=_at_all,
+        cooldown=4,
+        limits=((3, 60, _EACH),),
+        backoff=(2, 2, 10),
+        cured=("container.cpu", _never),
+    ),
     "stopper": Fact(
         metric="program.cpu",
         bad=lambda value: value > 0.8,
         cooldown=5,
         limits=((3, 60, _EACH),),
         backoff=(1, 2, 10),
+        cured=("program.up", _is_down),
     ),
-    "starter": Fact(metric="program.up", bad=_is_down, cooldown=5, limits=((4, 60, _EACH),), backoff=(1, 2, 10)),
+    "starter": Fact(
+        metric="program.up",
+        bad=_is_down,
+        cooldown=5,
+        limits=((4, 60, _EACH),),
+        backoff=(1, 2, 10),
+        cured=("program.up", _is_up),
+    ),
 }
 """By rule id."""
 JITTER = 0.2

@@ -16,6 +16,10 @@ from healer.simulation.world import Sample, Thing, World
 
 GARBAGE: tuple[object, ...] = (float("nan"), float("inf"), float("-inf"), -1, 1e308, "", "up", None, True, 10**400, [])
 """What no sensor should ever say."""
+ROUNDING = 1e-6
+"""Seconds by which two ways to compute one moment may differ."""
+LONGEST_FOR = 4.0
+"""Seconds: the longest ``for`` of any rule in the books."""
 
 
 class ToySensor(Sensor):
@@ -109,12 +113,15 @@ class Tap:
         self._clock, self._chance = clock, chance
         self.last: dict[tuple[str, str], Sample] = {}
         """The last sample by target and metric."""
+        self.history: dict[tuple[str, str], list[tuple[float, float | str | None]]] = {}
+        """Everything delivered, by target and metric: (second at which it was true, value)."""
         self.onset: dict[str, float] = {}
         """Simulation second since which a target has been seen bad without a break (unknown is no break)."""
         self.alarms: list[tuple[int, float, str]] = []
         """(life, second, group) at which so many were seen bad that nobody may act any more."""
         self._life = 0
         self._was_up: set[str] = set()
+        self._blind_since: dict[str, float] = {}
         self.groups: dict[str, tuple[str, ...]] = {}
         self.primary: dict[str, str] = {}
 
@@ -127,7 +134,7 @@ class Tap:
 
     def begin(self) -> None:
         """A new agent: it has seen nothing yet."""
-        self.last, self.onset, self._was_up = {}, {}, set()
+        self.last, self.onset, self._was_up, self._blind_since = {}, {}, set(), {}
         self._life += 1
 
     def take(self, looked: Looked) -> None:
@@ -145,9 +152,11 @@ class Tap:
 
     def _note(self, target: str, metric: str, value: float | str | None, at: float, *, conclusive: bool) -> None:
         old = self.last.get((target, metric))
-        if old is not None and at < old.at:
+        if old is not None and at < old.at - ROUNDING:
             return  # a late answer about an earlier moment says nothing about now
-        seen = (old.seen if old else 0) + (value is not None and (old is None or at > old.at or conclusive))
+        self.history.setdefault((target, metric), []).append((at, value))
+        newer = old is None or at > old.at + ROUNDING or conclusive
+        seen = (old.seen if old else 0) + (value is not None and newer)
         if old is not None and old.told < self._clock.at:
             old = replace(old, before=None)  # nobody asks what was before that
         self.last[target, metric] = Sample(
@@ -155,6 +164,7 @@ class Tap:
         )
         if metric == self.primary.get(target):
             self._sign(target, value, at)
+            self._watch_the_blind(target, value, at)
 
     def _sign(self, target: str, value: float | str | None, at: float) -> None:
         if value == 0 and target not in self.onset:
@@ -164,6 +174,13 @@ class Tap:
         elif value == 1:
             self.onset.pop(target, None)
             self._was_up.add(target)
+
+    def _watch_the_blind(self, target: str, value: float | str | None, at: float) -> None:
+        """Unknown for longer than any rule waits: had unknown been bad, a rule would have acted."""
+        if value is not None:
+            self._blind_since.pop(target, None)
+        elif at - self._blind_since.setdefault(target, at) > LONGEST_FOR:
+            self._chance.reach("unknown withheld")
 
     def _count(self, at: float) -> None:
         for group, members in self.groups.items():

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,22 +54,22 @@ class Result:
         return not self.violations
 
 
-def run_seed(seed: int, folder: Path | None = None) -> Result:
-    """Tell the story of a seed; ``folder`` keeps its log, else it is thrown away."""
+def run_seed(seed: int, folder: Path | None = None, *, insist: Collection[str] = ()) -> Result:
+    """Tell the story of a seed; ``folder`` keeps its log, else it is thrown away; ``insist`` names faults it has."""
     with contextlib.ExitStack() as stack:
         if folder is None:
             shared = Path("/dev/shm")  # noqa: S108 - memory, where there is: a temporary folder below it, closed to others
             base = shared if shared.is_dir() else None
             folder = Path(tempfile.mkdtemp(prefix="healer-sim-", dir=base))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        return Story(seed, folder).tell()
+        return Story(seed, folder, insist).tell()
 
 
 class Story:
     """The plot of one seed."""
 
-    def __init__(self, seed: int, folder: Path) -> None:
-        self.chance = Chance(seed)
+    def __init__(self, seed: int, folder: Path, insist: Collection[str] = ()) -> None:
+        self.chance = Chance(seed, insist)
         self.clock = SimClock(self.chance.random)
         self.house = self._build(seed, folder)
         self.result = Result(seed=seed)

@@ -67,6 +67,8 @@ class Effect:
     """The kill switch file stood when it began."""
     samples: dict[str, "Sample"] = field(default_factory=dict)
     """What the senses had delivered about it when it began, by metric."""
+    parents: dict[str, "Sample | None"] = field(default_factory=dict)
+    """The same of what it requires: the primary sign of each, None where it was never seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
