@@ -1,33 +1,32 @@
-"""kill -9 of a supervised program until its replacement runs: ours with a sealed intent in between, floors and peers.
+"""kill -9 of a supervised program until its replacement's first instruction: ours, sealed in between; floors; peers.
 
-The victim is a shell that writes its pid into a FIFO as its first act; the clock runs from the kill to that line.
-Prints one JSON object; milliseconds. `python bench/restart.py [KILLS]`; runit and supervisord are measured where they
-are installed (as root, `--install` asks apt for them).
+Everybody runs the same victim, is killed at the same pace, and shares one pid 1. Afterwards our log is verified, and
+asked for the intent that each replacement says it was started by.
 """
 
-import asyncio
-import contextlib
 import json
 import os
 import select
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from audit.keys import SealingKey
-from healer.clock import SystemClock
-from healer.drivers.programs import Programs
-from healer.model.target import Target
+from audit.reader import Log
+from audit.verifier import Ask, verify
+from bench.agent import ENVIRONMENT, healer, running, said
+from bench.figures import at_most, quick, spread, told
+from bench.victim import Victim
 
-PAUSE = 1.3
+PAUSE = 1.1
 """Seconds between kills: runit waits a second before it restarts what lived for less than one."""
+TARGET_P50, TARGET_P99 = 3.0, 10.0
 RULES = """
 version: 1
 rules:
@@ -50,193 +49,139 @@ mode: auto
 rules: {files: [rules.yaml], default_mode: auto}
 limits: {actions_per_hour: 10000}
 programs:
-  - {name: victim, organ: heart, command: [/bin/sh, SCRIPT], startup_grace: 0s, every: 1s}
+  - {name: victim, organ: heart, command: [PROGRAM], startup_grace: 0s, every: 1s}
 """
 
 
-class Victim:
-    """What is killed, and the FIFO on which each incarnation announces itself."""
-
-    def __init__(self, folder: Path) -> None:
-        self.fifo = folder / "born"
-        os.mkfifo(self.fifo)
-        self._fd = os.open(self.fifo, os.O_RDWR | os.O_NONBLOCK)
-        self.script = folder / "victim.sh"
-        self.script.write_text(f"#!/bin/sh\necho $$ > {self.fifo}\nexec sleep 100000\n")
-        self.script.chmod(0o755)
-
-    def born(self, within: float = 15.0) -> int:
-        """The pid of the next incarnation."""
-        if not select.select([self._fd], [], [], within)[0]:
-            raise TimeoutError("no replacement came")
-        return int(os.read(self._fd, 64).split()[0])
-
-    def rounds(self, kills: int, pause: float = PAUSE) -> list[float]:
-        """Kill it again and again; milliseconds from each kill to the replacement."""
-        pid, took = self.born(), []
-        for _ in range(kills):
-            time.sleep(pause)
-            started = time.perf_counter()
-            os.kill(pid, signal.SIGKILL)
-            pid = self.born()
-            took.append((time.perf_counter() - started) * 1e3)
-        return took
+def rounds(victim: Victim, kills: int, pause: float = PAUSE) -> list[float]:
+    """Kill it again and again; milliseconds from each kill to the replacement's first instruction."""
+    born, took = victim.born(), []
+    for _ in range(kills):
+        time.sleep(pause)
+        killed = time.monotonic_ns()
+        os.kill(born.pid, signal.SIGKILL)
+        born = victim.born()
+        took.append((born.at - killed) / 1e6)
+    return took
 
 
-def figures(took: list[float]) -> dict[str, float]:
-    took = sorted(took)
-    return {
-        "p50": round(took[len(took) // 2], 3),
-        "p99": round(took[min(len(took) - 1, int(len(took) * 0.99))], 3),
-        "kills": len(took),
-    }
-
-
-# ------------------------------------------------------------------------------------------------ floors
-
-
-def bare(folder: Path, kills: int, *, sealed: bool) -> list[float]:
-    """A loop that only waits, (signs and commits,) and spawns: nothing can be faster."""
-    victim = Victim(folder)
+def bare(folder: Path, kills: int, *, sealed: bool, shell: bool = False) -> dict[str, object]:
+    """The floor: a loop that only waits for the pidfd, (signs and commits,) and spawns. Nothing can be faster."""
+    victim = Victim(folder, shell=shell)
     key = SealingKey.generate()
     database = sqlite3.connect(folder / "floor.db", isolation_level=None)
     database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t(x BLOB)")
-    argv = ["/bin/sh", str(victim.script)]
-    pid = os.posix_spawn(argv[0], argv, os.environ, setsid=True)
+    argv = [str(victim.program)]
+    pid = os.posix_spawn(argv[0], argv, ENVIRONMENT, setsid=True)
     victim.born()
     took = []
     for _ in range(kills):
-        time.sleep(0.02)
+        time.sleep(0.05)
         fd = os.pidfd_open(pid)
-        started = time.perf_counter()
+        killed = time.monotonic_ns()
         os.kill(pid, signal.SIGKILL)
         select.select([fd], [], [])
         os.waitpid(pid, 0)
         if sealed:
             database.execute("INSERT INTO t VALUES (?)", (key.sign(b"x" * 300),))
-        pid = os.posix_spawn(argv[0], argv, os.environ, setsid=True)
-        victim.born()
-        took.append((time.perf_counter() - started) * 1e3)
+        pid = os.posix_spawn(argv[0], argv, ENVIRONMENT, setsid=True)
+        took.append((victim.born().at - killed) / 1e6)
         os.close(fd)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     database.close()
-    return took
+    return dict(spread(took))
 
 
-def driver(folder: Path, kills: int) -> list[float]:
-    """Our driver alone: exit seen, pushed, restarted; nothing judged and nothing sealed."""
-    victim = Victim(folder)
-
-    async def main() -> list[float]:
-        loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as tasks:
-            programs = Programs(SystemClock(), folder / "state")
-            dead = asyncio.Event()
-            programs.push = lambda readings: dead.set() if readings[0].value == 0 else None
-            spec = {"command": ["/bin/sh", str(victim.script)]}
-            programs.declare([Target(kind="program", name="victim", organ="heart", spec=spec)])
-            await programs.open(tasks)
-            await programs.start("victim")
-            await loop.run_in_executor(None, victim.born)
-            took = []
-            for _ in range(kills):
-                await asyncio.sleep(0.05)
-                dead.clear()
-                started = time.perf_counter()
-                os.kill(programs.snapshot("victim").pid or 0, signal.SIGKILL)
-                await dead.wait()
-                await programs.restart("victim", "f" * 64, generation="")
-                victim.born()
-                took.append((time.perf_counter() - started) * 1e3)
-            await programs.close("stop", force=True)
-            return await _leave(took)
-
-    return asyncio.run(main())
-
-
-async def _leave(took: list[float]) -> list[float]:
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
-    return took
-
-
-# --------------------------------------------------------------------------------------- ours and peers
-
-
-@contextlib.contextmanager
-def running(argv: list[str], folder: Path, env: dict[str, str] | None = None) -> Iterator[None]:
-    with (folder / "out").open("wb") as out:
-        process = subprocess.Popen(argv, stdout=out, stderr=out, cwd=folder, env=env, start_new_session=True)
-    try:
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def healer(folder: Path, kills: int) -> list[float]:
-    victim = Victim(folder)
+def ours(folder: Path, kills: int, *, shell: bool = False) -> dict[str, object]:
+    victim = Victim(folder, shell=shell)
     (folder / "rules.yaml").write_text(RULES)
-    config = folder / "organism.yaml"
-    config.write_text(CONFIG.replace("SCRIPT", str(victim.script)))
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    argv = [sys.executable, "-m", "healer", "run", "--config", str(config), "--state-dir", str(folder / "state")]
-    with running(argv, folder, env):
-        return victim.rounds(kills)
+    with healer(folder, CONFIG.replace("PROGRAM", str(victim.program))):
+        took = rounds(victim, kills)
+        time.sleep(0.5)  # the last verdict
+    return {**spread(took), "victim": victim.kind, "audit": audited(folder / "state", victim)}
 
 
-def runit(folder: Path, kills: int) -> list[float]:
+def audited(state: Path, victim: Victim) -> dict[str, object]:
+    """Whether the log verifies, and holds an intent of its own for each incarnation, by the leaf hash it was given."""
+    report = verify(Ask(log=state, key=state / "keys" / "seal.pub", deep=True))
+    intents: set[str] = set()
+    blocks: set[int] = set()
+    with Log.open(state) as log:
+        for entry in log.entries():
+            said = json.loads(entry.octets)
+            if said["kind"] == "intent" and said["target"] == "program:victim":
+                intents.add(entry.leaf)
+                blocks.add(entry.height)
+    asked = [born.intent for born in victim.births]
+    return {
+        "verified": report.exit_code == 0,
+        "replacements": len(asked),
+        "sealed_intents": len(intents),
+        "in_blocks_of_their_own": len(blocks),
+        "each_had_its_own_sealed_intent": len(set(asked)) == len(asked) and set(asked) <= intents,
+    }
+
+
+def runit(folder: Path, kills: int) -> dict[str, object]:
     victim = Victim(folder)
     service = folder / "service"
     service.mkdir()
-    shutil.copy(victim.script, service / "run")
+    (service / "run").symlink_to(victim.program)
     with running(["runsv", str(service)], folder):
-        return victim.rounds(kills)
+        return dict(spread(rounds(victim, kills)))
 
 
-def supervisord(folder: Path, kills: int) -> list[float]:
+def supervisord(folder: Path, kills: int) -> dict[str, object]:
     victim = Victim(folder)
     (folder / "s.conf").write_text(
         f"[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile={folder}/pid\n"
-        f"[program:victim]\ncommand=/bin/sh {victim.script}\nautorestart=true\nstartsecs=0\n"
+        f"[program:victim]\ncommand={victim.program}\nautorestart=true\nstartsecs=0\n"
     )
     with running(["supervisord", "-c", str(folder / "s.conf")], folder):
-        return victim.rounds(kills)
+        return dict(spread(rounds(victim, kills)))
 
 
-def measured(name: str, work: Callable[[Path], list[float]]) -> dict[str, object]:
-    with tempfile.TemporaryDirectory(prefix="healer-bench-") as folder:
+def measured(work: Callable[[Path], dict[str, object]]) -> dict[str, object]:
+    with tempfile.TemporaryDirectory(prefix="healer-bench-") as name:
+        folder = Path(name)
         try:
-            return figures(work(Path(folder)))
+            return work(folder)
         except Exception as exc:  # noqa: BLE001 - a peer that fails is a line of the report, not its end
-            out = Path(folder) / "out"
-            said = out.read_text(errors="replace")[-600:] if out.exists() else ""
-            return {"failed": f"{type(exc).__name__}: {exc}", "said": said, "who": name}
+            return {"failed": f"{type(exc).__name__}: {exc}", "said": said(folder)}
 
 
-def main() -> None:
-    kills = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 30)
-    if "--install" in sys.argv:
-        missing = [p for p, binary in (("runit", "runsv"), ("supervisor", "supervisord")) if not shutil.which(binary)]
-        if missing:
-            subprocess.run(["apt-get", "install", "-y", "-q", *missing], check=False, stdout=sys.stderr)
-    report: dict[str, object] = {
-        "what": "kill -9 -> replacement running, milliseconds",
-        "target": {"p50": 3.0, "p99": 10.0},
-        "floor_spawn": measured("floor", lambda folder: bare(folder, 200, sealed=False)),
-        "floor_sealed": measured("floor", lambda folder: bare(folder, 200, sealed=True)),
-        "driver": measured("driver", lambda folder: driver(folder, 200)),
-        "healer_sealed": measured("healer", lambda folder: healer(folder, kills)),
+def judged(found: dict[str, object], floor: dict[str, object]) -> dict[str, object]:
+    """The figures of a run beside the floor of the same victim."""
+    if "failed" in found or "failed" in floor:
+        return {"reached": False, **found}
+    return {
+        "p50": at_most(found["p50_ms"], TARGET_P50, floor["p50_ms"]),
+        "p99": at_most(found["p99_ms"], TARGET_P99, floor["p99_ms"]),
+        **{name: value for name, value in found.items() if not name.endswith("_ms")},
     }
-    for name, work, binary in (("runit", runit, "runsv"), ("supervisord", supervisord, "supervisord")):
-        report[name] = measured(name, partial(work, kills=kills)) if shutil.which(binary) else "not installed"
-    print(json.dumps(report, indent=2))
+
+
+def measure() -> dict[str, object]:
+    kills = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 30 if quick() else 200)
+    floors = {
+        "spawn": measured(partial(bare, kills=200, sealed=False)),
+        "sealed": measured(partial(bare, kills=200, sealed=True)),
+        "sealed_shell": measured(partial(bare, kills=200, sealed=True, shell=True)),
+    }
+    report: dict[str, object] = {
+        "what": "kill -9 -> first instruction of the replacement, ms; ours with a signed durable intent in between",
+        "floors": floors,
+        "healer": judged(measured(partial(ours, kills=kills)), floors["sealed"]),
+        "healer_shell_victim": judged(
+            measured(partial(ours, kills=min(kills, 60), shell=True)), floors["sealed_shell"]
+        ),
+    }
+    peers = (("runit", runit, "runsv", kills), ("supervisord", supervisord, "supervisord", min(kills, 60)))
+    for name, work, binary, times in peers:
+        report[name] = measured(partial(work, kills=times)) if shutil.which(binary) else "not installed"
+    return report
 
 
 if __name__ == "__main__":
-    main()
+    told(measure)
