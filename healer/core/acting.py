@@ -280,8 +280,8 @@ class Acting:
         desk = self.desk
         intent = desk.memory.intents.get(outcome.id)
         self.decisions.pop(outcome.id, None)
-        if intent is None:
-            return None
+        if intent is None or intent.ended is not None:
+            return None  # nobody knows it, or its end is told already
         fields: dict[str, object] = {
             "of": intent.leaf,
             "id": outcome.id,

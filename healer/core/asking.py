@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from healer.core.hearing import check_data, check_topic
+from healer.core.params import checked
 from healer.core.world import HOST
 from healer.errors import RefusedError
-from healer.model.event import Happened
-from healer.model.mode import Mode, Profile
+from healer.model.mode import Mode
 from healer.model.request import Request
 from healer.model.target import State, Target, check_move
 from healer.model.verbs import VERBS
@@ -57,15 +58,21 @@ class Asking:
         desk = self._core.desk
         try:
             answer, because = "accepted", self._answer(request)
+            args = check_data(request.args)
         except RefusedError as refused:
             answer, because = "refused", str(refused)
+            args = _readable(request.args)
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as exc:
+            # Arguments come from outside in any form; what cannot be understood is refused, and ends nothing.
+            answer, because = "refused", f"its arguments cannot be understood: {str(exc)[:200]}"
+            args = _readable(request.args)
         desk.note(
             "request",
             "request.answered",
-            id=request.id,
-            verb=request.verb,
-            who=request.who,
-            args={"subject": request.subject, **_plain(request.args)},
+            id=str(request.id),
+            verb=str(request.verb),
+            who=str(request.who),
+            args={"subject": str(request.subject), **args},
             answer=answer,
             because=because,
         )
@@ -95,7 +102,7 @@ class Asking:
             raise RefusedError(
                 f"{action} does not apply to a {target.kind}", hint=f"it does to: {', '.join(verb.kinds)}"
             )
-        return self._obey(request, action, target, dict(request.args.get("params") or {}))
+        return self._obey(request, action, target, checked(action, request.args.get("params")))
 
     def _obey(self, request: Request, action: str, target: Target, params: dict[str, object]) -> str:
         refused = self._core.acting.obey(request, action, target, params)
@@ -118,11 +125,12 @@ class Asking:
         if not found:
             raise RefusedError(f"no rule {request.subject!r} with a target", hint="healer rules list")
         wanted = request.args.get("target")
-        chosen = [one for one in found if wanted in {None, one.target.id}]
+        chosen = [one for one in found if wanted is None or wanted == one.target.id]
         opened = [one for one in chosen if self._core.incidents.trigger(one)]
         if not opened:
             raise RefusedError(
-                f"rule {request.subject} was not triggered: its condition is not true, or its incident is open already"
+                f"rule {request.subject} was not triggered",
+                hint="it is switched off, its condition is not true, or its incident is open already",
             )
         return f"triggered for {', '.join(one.target.id for one in opened)}"
 
@@ -221,7 +229,7 @@ class Asking:
             "maintenance.started",
             id=key,
             op="add",
-            selector=_plain(selector),
+            selector=selector,
             owner=str(request.args.get("owner") or request.who),
             reason=str(request.args.get("reason") or "no reason given"),
             until_us=desk.wall_us + round(seconds * 1e6),
@@ -266,57 +274,27 @@ class Asking:
         return f"{request.subject} is {new}"
 
     def _event(self, request: Request) -> str:
-        topic = str(request.args.get("topic", ""))
-        self._core.desk.publish(topic, **_plain(request.args.get("data") or {}))
-        return f"published {topic}"
+        topic, data = check_topic(request.args.get("topic")), check_data(request.args.get("data"))
+        return f"published {topic}{_opened(self._core.hearing.say(topic, data, own=False))}"
 
     def _log_event(self, request: Request) -> str:
-        self.seal_event(str(request.args.get("type", "")), _plain(request.args.get("data") or {}), request.who)
-        return "sealed"
-
-    def seal_event(self, kind: str, data: dict[str, Any], who: str) -> None:
-        """Seal an event of the operator's own."""
-        if not kind or not all(part.isidentifier() for part in kind.replace("-", "_").split(".")):
-            raise RefusedError(f"{kind!r} is no event type", hint="dotted words, such as user.login")
-        self._core.desk.note("event", kind, type=kind, data=data, who=who)
+        kind, data = check_topic(request.args.get("type")), check_data(request.args.get("data"))
+        self._core.desk.note("event", kind, type=kind, data=data, who=request.who)
+        return f"sealed{_opened(self._core.hearing.wake(kind, data))}"
 
     def _rebalance(self, request: Request) -> str:
         del request
         opened = self._core.balance()
         return f"balancing rules evaluated, {opened} incidents opened"
 
-    def heard(self, event: Happened) -> None:
-        """Take a fact about the agent itself."""
-        if event.topic == "kill-switch":
-            self._core.kill_switch(on=bool(event.data.get("on")), because=str(event.data.get("because", "the file")))
-        elif event.topic == "safe-mode" and not self._core.desk.memory.safe_mode:
-            self._core.safe_mode(str(event.data.get("because", "")))
-        elif event.topic == "profile":
-            self._profile(str(event.data["profile"]), str(event.data["because"]))
-        elif event.topic == "lifecycle":
-            self._core.desk.note("lifecycle", "agent.lifecycle", **event.data)
-        elif event.topic == "rules":
-            self._core.desk.note("rules", "rules.loaded", **event.data)
-        elif event.topic == "heartbeat":
-            self._core.desk.note("heartbeat", "", **event.data)
-        elif event.topic == "alert":
-            self._core.acting.tell(str(event.data["message"]), channel="", incident="agent")
-        elif event.topic == "event":
-            self._core.desk.publish(str(event.data["topic"]))
-        elif event.topic == "seal":
-            self.seal_event(str(event.data["type"]), dict(event.data["data"]), str(event.data["who"]))
 
-    def _profile(self, word: str, because: str) -> None:
-        """Enter a profile by ourselves, or return to the configured one (an empty word). Maintenance is not left so."""
-        desk, configured = self._core.desk, self._core.setup.profile
-        profile = Profile(word) if word and configured is not Profile.MAINTENANCE else configured
-        if profile is not desk.profile:
-            desk.profile = profile
-            desk.note("mode", "profile.changed", scope="profile", mode=profile.value, who="agent", because=because)
+def _opened(incidents: int) -> str:
+    return f", {incidents} incidents opened" if incidents else ""
 
 
-def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
-    from healer.core.acting import sealable
-
-    made = sealable(dict(value))
-    return made if isinstance(made, dict) else {}
+def _readable(args: object) -> dict[str, Any]:
+    """What can be kept of arguments that were refused."""
+    try:
+        return check_data(args)
+    except (RefusedError, RecursionError, TypeError, ValueError):
+        return {"unreadable": type(args).__name__}

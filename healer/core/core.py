@@ -13,6 +13,7 @@ from healer.core.acting import RETRY, Acting
 from healer.core.asking import Asking
 from healer.core.body import Body
 from healer.core.desk import Desk
+from healer.core.hearing import Hearing
 from healer.core.incidents import Incidents
 from healer.core.instance import Instance
 from healer.core.organism import Organs
@@ -88,7 +89,7 @@ class Core:
         self.acting = Acting(self.desk, self.evaluator, rules_hash=setup.rules.hash)
         self.proving = Proving(self.desk)
         self.incidents = Incidents(self.desk, self.evaluator, self.acting, self.proving, self.states)
-        self.asking = Asking(self)
+        self.asking, self.hearing = Asking(self), Hearing(self)
         self.organs = Organs(Body(setup.vitals, setup.organ_weights), self.evaluator, self.world)
         self._next_beat = now
         self._bind_all(setup.rules.rules)
@@ -98,7 +99,7 @@ class Core:
     def _bind_all(self, rules: Iterable[Rule]) -> None:
         for rule in rules:
             for target in self._targets_of(rule):
-                self.incidents.bind(rule, target)
+                self.hearing.listen(self.incidents.bind(rule, target))
 
     def _targets_of(self, rule: Rule) -> list[Target]:
         if rule.each is not None:
@@ -157,12 +158,13 @@ class Core:
                 self._tick(event)
             case Happened():
                 self._at(event.at)
-                self.asking.heard(event)
+                self.hearing.heard(event)
         return self._flush()
 
     def _flush(self) -> list[Effect]:
         self.incidents.settle()
         self.incidents.wake_due()
+        self.hearing.echo()
         out, self.desk.out = self.desk.out, []
         return out
 
@@ -183,7 +185,7 @@ class Core:
             for series in known:
                 self._lost(series, event)
             self.evaluator.lost(known, event.because, event.at)
-            self._too_many(self.world.blind(self.desk.now))
+            self.too_many(self.world.blind(self.desk.now))
             return
         for reading in event.readings:
             if reading.series not in known:
@@ -193,7 +195,7 @@ class Core:
             self._observe(reading)
 
     def _age(self, sensor: str, series: Series) -> None:
-        """A sensor that looks seldom keeps its values longer than their metric says; a probe, exactly as long as it says.
+        """A sensor that looks seldom keeps its values longer than their metric says; a probe, just as long as it says.
 
         What a probe tells, it tells at every look: older than its own bound, it is not evidence any more.
         """
@@ -215,7 +217,7 @@ class Core:
             self.states.follow(self.world.targets[target], reading.at)
         if changed:
             if self.world.health(changed) is Health.FAILED:
-                self._too_many(self.world.mass_failure(self.desk.now))
+                self.too_many(self.world.mass_failure(self.desk.now))
             elif self.world.health(changed) is Health.HEALTHY:
                 self._parent_recovered(changed)
 
@@ -225,12 +227,10 @@ class Core:
             if parent in target.requires and not first_unmet(target, self.world):
                 self.incidents.rearm(target.id, self.desk.now)
 
-    def _too_many(self, because: str) -> None:
-        if because and not self.desk.memory.safe_mode:
-            self.safe_mode(because)
-
-    def safe_mode(self, because: str) -> None:
-        """Look, seal, tell; no actions until somebody says otherwise."""
+    def too_many(self, because: str) -> None:
+        """Enter safe mode, where there is a reason: look, seal, tell; do nothing until somebody says so."""
+        if not because or self.desk.memory.safe_mode:
+            return
         self.desk.move("safe_mode", "off", "on", because, topic="agent.safe-mode")
         self.acting.tell(f"safe mode: {because}", channel="", incident="safe_mode")
 

@@ -33,7 +33,7 @@ class Incidents:
         self._of_target: dict[str, list[Instance]] = {}
         self._wakes: list[tuple[float, str]] = []
 
-    def bind(self, rule: Rule, target: Target) -> None:
+    def bind(self, rule: Rule, target: Target) -> Instance:
         """Watch a rule's conditions on a target."""
         instance = Instance(rule=rule, target=target)
         self.instances[instance.key] = instance
@@ -45,6 +45,7 @@ class Incidents:
         for number, step in enumerate(rule.then):
             if step.verify is not None:
                 add(f"{instance.key}|{number}", expression.bind(step.verify.when, target.id))
+        return instance
 
     # Truth ----------------------------------------------------------------------------------------------------
 
@@ -134,8 +135,9 @@ class Incidents:
         return rule.enabled if disabled is None else not disabled
 
     def trigger(self, instance: Instance) -> bool:
-        """Open an incident by hand, where the condition holds and none is open; says whether it did."""
-        if instance.key in self.desk.memory.incidents or instance.truth is not Truth.TRUE:
+        """Open an incident at once, where the condition holds and none is open; says whether it did."""
+        open_already = instance.key in self.desk.memory.incidents
+        if open_already or instance.truth is not Truth.TRUE or not self.enabled(instance.rule):
             return False
         self.open(instance)
         return True
@@ -167,7 +169,12 @@ class Incidents:
             self.move(instance.key, incident, "clearing", "the condition is gone")
             self._clearing(instance, incident)
             return
-        if instance.truth is not Truth.TRUE or incident.step >= len(instance.rule.then):
+        done = incident.step >= len(instance.rule.then)
+        if done and instance.rule.trigger.kind != "auto":
+            # What started it is over: nobody waits for a condition to end that did not begin it.
+            self.move(instance.key, incident, "inactive", "its ladder is done", topic="incident.cleared")
+            return
+        if instance.truth is not Truth.TRUE or done:
             self._tell_unknown(instance)
             return
         if self.desk.now < instance.retry_at:

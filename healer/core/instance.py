@@ -1,5 +1,6 @@
 """One rule bound to one target, and what has been confirmed of its condition so far."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -34,6 +35,8 @@ class Instance:
     """What the gates said the last time they were asked."""
     asked_at: float | None = None
     told_unknown: bool = False
+    woken: float = -math.inf
+    """When an event last started it."""
 
     def __post_init__(self) -> None:
         if self.rule.samples:

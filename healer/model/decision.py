@@ -8,7 +8,6 @@ from typing import Any
 from healer.errors import HealerError
 from healer.model.mode import Mode
 
-
 QUIET_VERBS = frozenset({"notify", "capture", "wait", "publish", "set_mode"})
 """Verbs that change no target: they cure nothing, so nothing has to be verified, and they consume no limit."""
 

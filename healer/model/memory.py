@@ -7,6 +7,7 @@ Times inside are seconds on the boot clock of ``frame``. A fold that crosses a b
 time across boots is the wall difference, never negative, and none at all where a clock jump was sealed.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -33,6 +34,12 @@ class Frame:
     boot: str = ""
     mono_us: int = 0
     wall_us: int = 0
+    jumped: bool = False
+    """A clock jump is sealed in this boot: its wall clock cannot say how long the way to the next one takes."""
+    began: float = 0.0
+    """Boot-clock second at which the fold entered this boot."""
+    granted: float = 0.0
+    """Seconds that were taken to have passed on the way into this boot."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,29 +165,34 @@ class Memory:
     def rebase(self, *, boot: str, mono_us: int, wall_us: int) -> None:
         """Move all times into the frame of another boot: elapsed is the wall difference, never negative.
 
-        Within one boot nothing moves: the boot clock went on, whatever somebody did to the wall clock meanwhile.
+        Where the boot that ended has a clock jump sealed, none at all. Within one boot nothing moves: the boot clock
+        went on, whatever somebody did to the wall clock meanwhile.
         """
-        if boot == self.frame.boot:
+        old = self.frame
+        if boot == old.boot:
             return
-        elapsed_us = max(0, wall_us - self.frame.wall_us) if self.frame.boot else 0
-        shift = (mono_us - elapsed_us - self.frame.mono_us) / 1e6
-        if self.frame.boot:
-            self._shift(shift)
-        self.frame = Frame(boot=boot, mono_us=mono_us, wall_us=wall_us)
+        elapsed_us = max(0, wall_us - old.wall_us) if old.boot and not old.jumped else 0
+        if old.boot:
+            self._shift((mono_us - elapsed_us - old.mono_us) / 1e6)
+        self.frame = Frame(boot=boot, mono_us=mono_us, wall_us=wall_us, began=mono_us / 1e6, granted=elapsed_us / 1e6)
 
-    def _shift(self, by: float) -> None:
+    def _shift(self, by: float, before: float = math.inf) -> None:
+        """Move all times up to ``before`` by so many seconds."""
+
+        def moved(at: float) -> float:
+            return at + by if at <= before else at
+
         for intent in self.intents.values():
-            intent.at += by
-            intent.ended = None if intent.ended is None else intent.ended + by
+            intent.at = moved(intent.at)
+            intent.ended = None if intent.ended is None else moved(intent.ended)
         for acted in self.acted:
-            acted.at += by
+            acted.at = moved(acted.at)
         for streak in self.streaks.values():
-            streak.last_end = None if streak.last_end is None else streak.last_end + by
+            streak.last_end = None if streak.last_end is None else moved(streak.last_end)
         for breaker in self.breakers.values():
-            breaker.changed += by
+            breaker.changed = moved(breaker.changed)
         for incident in self.incidents.values():
-            incident.opened += by
-            incident.since += by
+            incident.opened, incident.since = moved(incident.opened), moved(incident.since)
 
     def taken(self, *, since: float, scope: str, rule: str, target: str, action: str) -> int:
         """Count actions taken at or after ``since`` within the scope of a limit."""
@@ -261,10 +273,9 @@ class Memory:
             return
         intent.ended = at
         intent.generation_after = entry.get("generation", "")
-        if intent.action not in QUIET_VERBS:
-            streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
-            streak.actions += 1
-            streak.last_end = at
+        streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
+        streak.actions += intent.action not in QUIET_VERBS
+        streak.last_end = at  # a cooldown is for people's ears as well
         if entry["result"] == Result.DONE.value and (incident := self.incidents.get(intent.incident)):
             incident.phase, incident.since = "verifying", at
         # Anything but done gets its verdict in the same breath (the core emits it), so that the log says so.
@@ -366,8 +377,13 @@ class Memory:
             self.clean_stop = True
 
     def _gap(self, entry: Mapping[str, Any], at: float) -> None:
-        """A sealed clock jump: elapsed time across it is void, so the wall frame starts again from here."""
+        """A sealed clock jump: what the wall clock said of the time between boots is void, before it and after it.
+
+        Nothing is forgiven by a clock that was wrong: a cooldown then lasts too long rather than too short.
+        """
         del entry, at
+        self._shift(self.frame.granted, before=self.frame.began - self.frame.granted + 1e-6)
+        self.frame.granted, self.frame.jumped = 0.0, True
 
 
 _FOLDS = {

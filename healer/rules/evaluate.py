@@ -85,6 +85,8 @@ class Evaluator(Book):
         self._fresh: dict[Entry, None] = {}
         """Wired, and never computed since."""
         self._untold: list[Change] = []
+        self._again: set[int] = set()
+        """Re-armed: told even where it is what it was (a constant is), since whoever re-armed it has forgotten it."""
 
     # ---------------------------------------------------------------------------------- what is asked for
 
@@ -106,6 +108,7 @@ class Evaluator(Book):
         self._fresh.pop(entry, None)
         self._untold = [change for change in self._untold if change.key != key]
         self._orders.append(entry.order)
+        self._again.discard(entry.order)
         self._groups = None
 
     def rearm(self, key: str, at: float) -> None:
@@ -115,6 +118,7 @@ class Evaluator(Book):
             return
         self._unlink(entry)
         entry.since = at
+        self._again.add(entry.order)
         self._unlinked[entry] = None
         self._unwired = True
         self._groups = None
@@ -159,6 +163,8 @@ class Evaluator(Book):
         changed, self._changed = self._changed, set()
         self._sampled, self._loud = set(), set()
         found = self._decide(fresh, changed)
+        told |= {order for order in self._again if self._truths[order] != UNKNOWN}
+        self._again = set()
         self._untold += self._changes(found, told, loud)
 
     def _decide(self, fresh: Collection[Entry], changed: set[Slot]) -> dict[int, int]:

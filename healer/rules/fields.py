@@ -74,6 +74,7 @@ class _Trigger(Shape):
         ),
         Field(name="event", shape=GLOB, default="", doc="topic on the bus; * and ? match"),
         Field(name="filter", shape=MapOf(Anything()), doc="fields the event must carry, with these values"),
+        Field(name="own", shape=Flag(), default=False, shown="false", doc="hear also what the agent itself says"),
     )
 
     def read(self, node: Node, problems: Problems) -> Trigger:
@@ -88,7 +89,7 @@ class _Trigger(Shape):
             raise Bad
         if values["schedule"]:
             return Trigger(kind="schedule", cron=values["schedule"], tz=values["tz"])
-        return Trigger(kind="event", topic=values["event"], filter=values["filter"] or {})
+        return Trigger(kind="event", topic=values["event"], filter=values["filter"] or {}, own=values["own"])
 
     def schema(self) -> Schema:
         """A word or an object."""

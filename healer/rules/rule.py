@@ -112,6 +112,8 @@ class Trigger:
     tz: str = ""
     topic: str = ""
     filter: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    own: bool = False
+    """Hear also what the agent itself says: the rule's author answers for the loops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ def parsed(text):
     return expression.parse(text, vocabulary=METRICS)
 
 
-def rule(when="program.up{target} == 0", *, id="r", target="program:api", then=None, **more):
+def rule(when="program.up{target} == 0", *, id="r", target="program:api", then=None, **more):  # noqa: A002 - the word of the field
     steps = (Step(action="restart"),) if then is None else then
     return Rule(
         id=id,

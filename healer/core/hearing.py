@@ -1,0 +1,136 @@
+"""What the core hears: facts about the agent itself, and words on the bus that rules wait for."""
+
+import re
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from healer.core.acting import sealable
+from healer.core.instance import Instance
+from healer.errors import RefusedError
+from healer.model.effect import Note, Publish
+from healer.model.event import Happened
+from healer.model.mode import Profile
+
+if TYPE_CHECKING:
+    from healer.core.core import Core
+
+OURS = frozenset(
+    {
+        "action", "agent", "approval", "audit", "breaker", "clock", "harmony", "incident", "maintenance", "mode",
+        "profile", "request", "rule", "rules", "state", "target",
+    }
+)  # fmt: skip
+"""First words of the topics that only the agent itself publishes: whoever listens to them believes them."""
+_TOPIC = re.compile(r"[a-z_][a-z0-9_-]*(\.[a-z_][a-z0-9_-]*)*", re.IGNORECASE | re.ASCII)
+LONGEST = 200
+PAUSE = 1.0
+"""Seconds between two starts of a rule by what the agent says itself: rules that wake each other must not spin."""
+
+
+def check_topic(topic: object) -> str:
+    """A topic as others may use it; raises RefusedError."""
+    if not isinstance(topic, str) or len(topic) > LONGEST or not _TOPIC.fullmatch(topic):
+        raise RefusedError(f"{str(topic)[:60]!r} is no topic", hint="dotted words, such as user.login")
+    if topic.partition(".")[0].lower() in OURS:
+        raise RefusedError(f"only the agent itself says {topic!r}", hint=f"not: {', '.join(sorted(OURS))}")
+    return topic
+
+
+def check_data(data: object) -> dict[str, Any]:
+    """What goes with a topic, fit for the log; raises RefusedError where it is no object."""
+    if data is None:
+        return {}
+    made = sealable(data) if isinstance(data, Mapping) else None
+    if not isinstance(made, dict):
+        raise RefusedError("the data of an event are no object", hint='{"name": "value"}')
+    return made
+
+
+class Hearing:
+    """The part of the core that listens."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+        self._waiting: list[Instance] = []
+        """Instances of rules that an event starts."""
+        self._facts: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            "kill-switch": lambda data: core.kill_switch(
+                on=bool(data.get("on")), because=str(data.get("because", "the file"))
+            ),
+            "safe-mode": lambda data: core.too_many(str(data.get("because") or "somebody asked for it")),
+            "profile": lambda data: self._profile(str(data["profile"]), str(data["because"])),
+            "lifecycle": lambda data: core.desk.note("lifecycle", "agent.lifecycle", **data),
+            "rules": lambda data: core.desk.note("rules", "rules.loaded", **data),
+            "heartbeat": lambda data: core.desk.note("heartbeat", "", **data),
+            "alert": lambda data: core.acting.tell(str(data["message"]), channel="", incident="agent"),
+            # The bus has carried it already: it becomes an entry, and is not told twice.
+            "seal": lambda data: core.desk.note(
+                "event", "", type=str(data["type"]), data=check_data(data["data"]), who=str(data["who"])
+            ),
+        }
+
+    def listen(self, instance: Instance) -> None:
+        """Remember a rule that an event starts."""
+        if instance.rule.trigger.kind == "event":
+            self._waiting.append(instance)
+
+    def heard(self, event: Happened) -> None:
+        """Take a fact about the agent itself, or (topic ``event``) a word that goes on the bus."""
+        if event.topic == "event":
+            self.say(str(event.data["topic"]), check_data(event.data.get("data")), own=event.own)
+        elif fact := self._facts.get(event.topic):
+            fact(event.data)
+
+    def say(self, topic: str, data: Mapping[str, Any], *, own: bool) -> int:
+        """Put a word on the bus; returns how many incidents it opened. What is our own is heard by `echo`."""
+        self._core.desk.publish(topic, **data)
+        return 0 if own else self.wake(topic, data)
+
+    def wake(self, topic: str, data: Mapping[str, Any], *, own: bool = False) -> int:
+        """Open the incidents of rules that wait for such an event, where their condition holds; returns how many."""
+        heard = [one for one in self._waiting if (one.rule.trigger.own or not own) and _meant(one, topic, data)]
+        return sum(self._start(one, own=own) for one in heard)
+
+    def _start(self, instance: Instance, *, own: bool) -> bool:
+        now = self._core.desk.now
+        if own and now - instance.woken < PAUSE:
+            return False
+        if opened := self._core.incidents.trigger(instance):
+            instance.woken = now
+        return opened
+
+    def echo(self) -> None:
+        """Let the rules that ask for it hear what the agent itself says in the event in hand."""
+        if not any(one.rule.trigger.own for one in self._waiting):
+            return
+        for effect in self._core.desk.out:  # it grows meanwhile, by what the incidents that open have to say
+            if isinstance(effect, Publish):
+                self.wake(effect.topic, effect.data, own=True)
+            elif isinstance(effect, Note) and effect.topic:
+                self.wake(effect.topic, effect.fields, own=True)
+
+    def _profile(self, word: str, because: str) -> None:
+        """Enter a profile by ourselves, or return to the configured one (an empty word). Maintenance is not left so."""
+        desk, configured = self._core.desk, self._core.setup.profile
+        profile = Profile(word) if word and configured is not Profile.MAINTENANCE else configured
+        if profile is not desk.profile:
+            desk.profile = profile
+            desk.note("mode", "profile.changed", scope="profile", mode=profile.value, who="agent", because=because)
+
+
+def _meant(instance: Instance, topic: str, data: Mapping[str, Any]) -> bool:
+    """Whether an event starts a rule on this target: of many targets, one that it names is the only one meant."""
+    trigger = instance.rule.trigger
+    if not fnmatchcase(topic, trigger.topic):
+        return False
+    if instance.rule.each is not None and data.get("target", instance.target.id) != instance.target.id:
+        return False
+    return all(name in data and _same(data[name], wanted) for name, wanted in trigger.filter.items())
+
+
+def _same(found: object, wanted: object) -> bool:
+    """Equal, and of one kind: 1 is not true, and what the log spells as text (0.5) is still that number."""
+    if isinstance(wanted, float) and isinstance(found, str):
+        return found == repr(wanted)
+    return isinstance(found, bool) == isinstance(wanted, bool) and found == wanted
