@@ -23,6 +23,7 @@ from healer.app.renewal import Renewal
 from healer.clock import Clock, SystemClock
 from healer.config import Config
 from healer.core.core import Core
+from healer.core.hearing import check_topic
 from healer.errors import HealerError
 from healer.history import History
 from healer.model.event import Happened, Looked
@@ -342,7 +343,7 @@ class Agent(Faces, Renewal, Embedded):
         self.ask("set-mode", subject, {"mode": mode, "because": because}, who="rule")
 
     def _publish(self, topic: str, data: Mapping[str, Any]) -> None:
-        self.loop.tell(topic, data)
+        self.loop.tell(check_topic(topic), data)
 
     def _start_calendar(self, stack: AsyncExitStack) -> None:
         watch = chores.watch_of(self.config)

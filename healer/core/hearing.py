@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from healer.core.acting import sealable
 from healer.core.instance import Instance
 from healer.errors import RefusedError
-from healer.model.effect import Note, Publish
+from healer.model.effect import Act, Note, Publish
 from healer.model.event import Happened
 from healer.model.mode import Profile
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 OURS = frozenset(
     {
-        "action", "agent", "approval", "audit", "breaker", "clock", "harmony", "incident", "maintenance", "mode",
-        "profile", "request", "rule", "rules", "state", "target",
+        "action", "agent", "alert", "approval", "audit", "breaker", "clock", "harmony", "incident", "maintenance",
+        "mode", "profile", "request", "rule", "rules", "state", "target",
     }
 )  # fmt: skip
 """First words of the topics that only the agent itself publishes: whoever listens to them believes them."""
@@ -105,10 +105,15 @@ class Hearing:
         if not any(one.rule.trigger.own for one in self._waiting):
             return
         for effect in self._core.desk.out:  # it grows meanwhile, by what the incidents that open have to say
-            if isinstance(effect, Publish):
-                self.wake(effect.topic, effect.data, own=True)
-            elif isinstance(effect, Note) and effect.topic:
-                self.wake(effect.topic, effect.fields, own=True)
+            match effect:
+                case Publish():
+                    self.wake(effect.topic, effect.data, own=True)
+                case Note() if effect.topic:
+                    self.wake(effect.topic, effect.fields, own=True)
+                case Act():
+                    self.wake("action.intended", effect.entry, own=True)
+                case _:
+                    pass
 
     def _profile(self, word: str, because: str) -> None:
         """Enter a profile by ourselves, or return to the configured one (an empty word). Maintenance is not left so."""

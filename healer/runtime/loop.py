@@ -160,14 +160,19 @@ class Loop:
         now = self._clock.now()
         for effect in effects:
             if isinstance(effect, Publish):
-                self.tell(effect.topic, effect.data)
+                self._publish(effect.topic, effect.data)
             elif isinstance(effect, Note) and effect.topic:
                 self._bus.publish(effect.topic, self.record.redacted(effect.fields), now)
             elif isinstance(effect, Act):
                 self._bus.publish("action.intended", self.record.redacted(effect.entry), now)
 
     def tell(self, topic: str, data: Mapping[str, Any]) -> None:
-        """Say a word on the bus; topics that the configuration wants sealed become entries as well."""
+        """Say a word of the agent's own on the bus; it goes through the core, where rules may wait for it."""
+        told = {"topic": topic, "data": data}
+        self.put(Happened(topic="event", data=told, at=self._clock.now(), own=True))
+
+    def _publish(self, topic: str, data: Mapping[str, Any]) -> None:
+        """Topics that the configuration wants sealed become entries as well."""
         now = self._clock.now()
         self._bus.publish(topic, self.record.redacted(dict(data)), now)
         if _TYPE.fullmatch(topic) and any(fnmatchcase(topic, glob) for glob in self.sealed_topics):
