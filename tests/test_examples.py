@@ -9,7 +9,7 @@ import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "docs" / "examples"
 SAYS = {
-    "watch_a_program.py": ("worker:   running healthy", "killed, and healed: verified", "another incarnation: True"),
+    "watch_a_program.py": ("worker:   running healthy", "killed:   the cure was verified", "another incarnation: True"),
     "own_events.py": ("heard user.login", "[redacted]", "verified: True"),
     "reflect_and_rebalance.py": ("harmony ", "nervous ", "reflection: score ", "rebalanced: balancing rules evaluated"),
 }

@@ -7,9 +7,12 @@ import os
 import queue
 import signal
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 from healer.app import Agent
+from healer.app.embedded import Running
 
 RULES = """
 version: 1
@@ -25,28 +28,36 @@ rules:
 """
 
 
+def running(agent: Running) -> dict[str, Any]:
+    """What the agent sees of the worker, once it is up; the agent starts it by itself."""
+    while True:
+        worker: dict[str, Any] = agent.status()["targets"][0]
+        if worker["health"] == "healthy":
+            return worker
+        time.sleep(0.05)
+
+
 def main() -> None:
     """Run a worker under an agent, kill it, and wait until its replacement was proved."""
     with tempfile.TemporaryDirectory() as folder:
         rules = Path(folder) / "rules.yaml"
         rules.write_text(RULES)
         config = {
-            "programs": [{"name": "worker", "command": ["sleep", "3600"], "on_stop": "stop"}],
+            # startup_grace: what is seen that soon after a start does not count; this one needs no time to warm up.
+            "programs": [{"name": "worker", "command": ["sleep", "3600"], "on_stop": "stop", "startup_grace": "0s"}],
             "rules": {"files": [str(rules)]},
         }
-        verdicts: queue.SimpleQueue[str] = queue.SimpleQueue()
+        cured: queue.SimpleQueue[str] = queue.SimpleQueue()
         with Agent(config, state_dir=Path(folder) / "state") as agent:
             # Callbacks run on the agent's thread: hand over what they heard, and return.
-            agent.on("action.verdict", lambda _, entry: verdicts.put(entry["result"]))
-            print("started: ", verdicts.get(timeout=20))  # the agent starts the program itself, and looks at it
+            agent.on("incident.cured", lambda _, entry: cured.put(entry["because"]))
 
-            worker = agent.status()["targets"][0]
+            worker = running(agent)
             print("worker:  ", worker["state"], worker["health"])
             os.kill(int(worker["generation"].partition(".")[0]), signal.SIGKILL)
-            print("killed, and healed:", verdicts.get(timeout=20))
+            print("killed:  ", cured.get(timeout=20))
 
-            replaced = agent.status()["targets"][0]
-            print("another incarnation:", replaced["generation"] != worker["generation"])
+            print("another incarnation:", running(agent)["generation"] != worker["generation"])
 
 
 if __name__ == "__main__":
