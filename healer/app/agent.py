@@ -281,8 +281,7 @@ class Agent(Faces, Renewal, Embedded):
         self._step("stop senses")
         self._tasks[1].cancel()
         self._step("stop programs")
-        # A service that restarts must not take down what it looks after; Ctrl-C in a terminal means all of it.
-        await self.programs.close("keep" if self.systemd.there else "stop")
+        await self._end_programs()
         self._step("last block")
         self._happened("lifecycle", phase="stop", because="asked to stop")
         await self.record.flush()
@@ -290,6 +289,14 @@ class Agent(Faces, Renewal, Embedded):
         self._step("stop loop")
         self._tasks[0].cancel()
         await self.parts.close()
+
+    async def _end_programs(self) -> None:
+        """A service that restarts must not take down what it looks after; Ctrl-C in a terminal means all of it."""
+        otherwise, programs = "keep" if self.systemd.there else "stop", self.programs
+        ending = [f"program:{name}" for name in programs.names() if (programs.spec(name).on_stop or otherwise) == "stop"]
+        # Nobody will see whether what was done to them worked, and the next run must not wait for it.
+        self._happened("let-go", targets=ending, because="the agent stopped, and its programs with it")
+        await programs.close(otherwise)
 
     def _listen_to_signals(self, stack: AsyncExitStack) -> None:
         loop = asyncio.get_running_loop()

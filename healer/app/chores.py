@@ -7,10 +7,12 @@ from typing import Any
 from healer.clock import Clock
 from healer.config import Config
 from healer.core.watch import HarmonyWatch
+from healer.core.world import World
 from healer.drivers.programs import Programs
 from healer.gates.dependency import first_unmet
 from healer.history import History
 from healer.model.mode import Profile
+from healer.model.target import State, Target
 from healer.rules.rule import RuleSet
 from healer.runtime.bus import Bus
 from healer.runtime.calendar import Calendar
@@ -89,7 +91,13 @@ class Chores:
         world = self._loop.core.world
         for name in self._programs.waiting():
             target = world.targets.get(f"program:{name}")
-            if target is None or target.id in self._asked or first_unmet(target, world):
+            if target is None or target.id in self._asked or first_unmet(target, world) or _comes_up(target, world):
                 continue
             self._asked.add(target.id)
             self._ask("act", target.id, {"action": "start"}, "agent")
+
+
+def _comes_up(target: Target, world: World) -> bool:
+    """Whether something it requires runs, but is not ready yet."""
+    required = (world.targets[name] for name in target.requires if name in world.targets)
+    return any(world.live_state(one) is State.STARTING for one in required)

@@ -63,6 +63,7 @@ class Hearing:
             "lifecycle": lambda data: core.desk.note("lifecycle", "agent.lifecycle", **data),
             "rules": lambda data: core.desk.note("rules", "rules.loaded", **data),
             "heartbeat": lambda data: core.desk.note("heartbeat", "", **data),
+            "let-go": lambda data: core.proving.let_go(data["targets"], str(data["because"])),
             "alert": lambda data: core.acting.tell(str(data["message"]), channel="", incident="agent"),
             # The bus has carried it already: it becomes an entry, and is not told twice.
             "seal": lambda data: core.desk.note(

@@ -1,6 +1,6 @@
 """From an effect that ended to its verdict: success is what was observed afterwards, and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from healer.core.desk import Desk
@@ -104,6 +104,11 @@ class Proving:
             fields["harmony_after"] = round(desk.harmony * 100)
         desk.note("verdict", "action.verdict", **fields)
         return intent, result
+
+    def let_go(self, targets: Iterable[str], because: str) -> None:
+        """Wait no longer for the proofs of actions on these targets: whoever ended them did so on purpose."""
+        for intent_id in [key for target in targets for key in self.of_target(target)]:
+            self.verdict(self.proofs[intent_id].intent, Result.CANCELLED, because)
 
     def breaker_tripped(self, intent: OpenIntent) -> bool:
         """Open the breaker of this action and target when its failures have reached the threshold."""

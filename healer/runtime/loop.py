@@ -180,7 +180,8 @@ class Loop:
             self.put(Happened(topic="seal", data=what, at=now, own=True))
 
     def succeed(self, core: Core) -> None:
-        """Go on with the core of a new configuration."""
+        """Go on with the core of a new configuration; the old one is brought to the present first."""
+        self.put(Tick(at=self._clock.now(), wall=self._clock.wall()))
         old, self.core = self.core, core
         self._carry_out(core.succeed(old))
         self._pump()
