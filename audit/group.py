@@ -104,7 +104,8 @@ def prepare(jobs: list[Job], end: End) -> tuple[Group, list[Job]]:
     group = Group([], [], [], end.ledger.copy(), set())
     size = 0
     for index, job in enumerate(jobs):
-        if size > GROUP_OCTETS:
+        # What a failed commit gave back comes together with what queued since: that may be more than a block holds.
+        if size > GROUP_OCTETS or len(group.octets) + len(job.entries) > block.MAX_ENTRIES:
             return group, jobs[index:]
         ledger = group.ledger.copy()
         try:

@@ -46,3 +46,12 @@ def test_a_full_group_leaves_the_rest(event, monkeypatch):
     jobs = [job(event()), job(event())]
     chosen, rest = group.prepare(jobs, EMPTY)
     assert (chosen.members(), rest) == (jobs[:1], jobs[1:])
+
+
+def test_no_group_holds_more_entries_than_a_block_may(event):
+    """After a commit that failed more may be waiting than one block holds."""
+    jobs = [job(*[event()] * 3000) for _ in range(3)]
+    chosen, rest = group.prepare(jobs, EMPTY)
+    assert (chosen.members(), rest) == (jobs[:1], jobs[1:])
+    exact = [job(*[event()] * (block.MAX_ENTRIES - 1)), job(event())]
+    assert group.prepare(exact, EMPTY)[1] == []
