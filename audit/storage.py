@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from audit import schema
 from audit.block import APPLICATION_ID
-from audit.errors import Busy, Damaged, DiskFull, Poisoned
+from audit.errors import Busy, Damaged, DiskFull, Poisoned, Unreadable
 from audit.files import sync_folder
 
 _FULL: Final = 2
@@ -123,9 +123,16 @@ def _damage(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, DBAPIError) as exc:
-        raise Damaged(
-            f"{path} cannot be opened as a log: {exc}", hint="restore it from a backup; it is never recreated"
-        ) from exc
+        # Extended codes carry the plain one in their low byte.
+        code = getattr(getattr(exc, "orig", exc), "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise DiskFull("no space is left for the log", hint=f"free space on the file system of {path}") from exc
+        if code == sqlite3.SQLITE_READONLY:
+            raise Unreadable(f"{path} cannot be written", hint="is its file system read-only?") from exc
+        # SQLite calls it an I/O error, too, when there is no room for its shared memory.
+        trouble = code == sqlite3.SQLITE_IOERR
+        way_out = "is the disk full, or failing?" if trouble else "restore it from a backup"
+        raise Damaged(f"{path} cannot be opened as a log: {exc}", hint=f"{way_out}; it is never recreated") from exc
 
 
 class Lock:
@@ -140,8 +147,9 @@ class Lock:
             holder = os.read(self._fd, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(self._fd)
             raise Busy(f"another writer (process {holder}) owns {path.parent}", hint="stop it first") from exc
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, f"{os.getpid()}\n".encode())
+        with contextlib.suppress(OSError):  # whose it is is said for people: on a full disk the lock holds all the same
+            os.ftruncate(self._fd, 0)
+            os.write(self._fd, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let another writer in."""

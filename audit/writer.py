@@ -1,8 +1,9 @@
 """Sealing: what is submitted becomes one signed, durable block, or the caller is told that it did not."""
 
 import contextlib
+import errno
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -11,7 +12,7 @@ from typing import Final, NamedTuple, Self
 from audit import block, checkpoint, entry, group, recovery
 from audit.checkpoint import Anchor, Keeper
 from audit.clock import Clock, SystemClock
-from audit.errors import Damaged, DiskFull, Malformed, Poisoned, RolledBack
+from audit.errors import Damaged, DiskFull, Malformed, Poisoned, RolledBack, Unreadable
 from audit.group import End, Job, Made, Receipt
 from audit.intents import Ledger
 from audit.keys import Signer
@@ -101,10 +102,11 @@ class Writer:
         ``folder/keys``. With ``inline`` everything happens in the calling thread, for simulations.
 
         Raises ``Busy`` for a second writer, ``KeyRefused`` for a key that is missing or unfit, ``Damaged`` for a log
-        that is missing, emptied, foreign or does not verify. A log older than its anchors opens with ``rollback``.
+        that is missing, emptied, foreign or does not verify, ``Unreadable`` where the folder cannot be used. A log
+        older than its anchors opens with ``rollback``.
         """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.ExitStack() as stack:
+        with _usable(folder), contextlib.ExitStack() as stack:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = Lock(folder / "audit.lock")
             stack.callback(lock.release)
             paths = (folder / ANCHOR_NAME, *anchors)
@@ -389,3 +391,15 @@ class Writer:
     def _conflict(self, because: str) -> None:
         """Stop: two writers with one anchor means that one of them is a copy."""
         self._poison = Poisoned(because, hint="is this a copy of the state folder, running twice?")
+
+
+@contextlib.contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Say in words what the system says of a folder that is full, read-only, not ours or not there."""
+    try:
+        yield
+    except OSError as exc:
+        about = exc.filename or folder
+        if exc.errno == errno.ENOSPC:
+            raise DiskFull("no space is left for the log", hint=f"free space on the file system of {folder}") from exc
+        raise Unreadable(f"the log in {folder} cannot be opened: {about}: {exc.strerror}") from exc

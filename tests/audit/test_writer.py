@@ -14,7 +14,7 @@ import pytest
 
 from audit import checkpoint, keys
 from audit import writer as writer_module
-from audit.errors import AuditError, Busy, Damaged, DiskFull, KeyRefused, Malformed, Poisoned, RolledBack
+from audit.errors import AuditError, Busy, Damaged, DiskFull, KeyRefused, Malformed, Poisoned, RolledBack, Unreadable
 from audit.reader import Log
 from audit.verifier import Ask, verify
 from audit.writer import Writer
@@ -480,6 +480,47 @@ def test_a_commit_that_fails_under_way_takes_its_followers_with_it(opened, tmp_p
     assert seqs == list(range(1, len(seqs) + 1))
     writer.close()
     assert proven(tmp_path / "s", key, tmp_path)
+
+
+@contextlib.contextmanager
+def small_disk(place, size):
+    """A tmpfs of its own, or a skip with a sentence."""
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        because = f"cannot mount a small file system: {mounted.stderr.strip()}"
+        if os.environ.get("HEALER_REQUIRE_REAL") == "1":
+            pytest.fail(because)
+        pytest.skip(because)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("left", [0, 4096, 12288])
+def test_a_log_cannot_begin_on_a_full_disk_and_says_so(tmp_path, key, left):
+    with small_disk(tmp_path / "small", "1m") as place:
+        (place / "filler").write_bytes(bytes((1 << 20) - left))
+        with pytest.raises(AuditError, match=r"no space is left|disk I/O error") as told:
+            Writer.open(place, node="n", signer=key)
+        assert "backup" not in told.value.hint
+        (place / "filler").unlink()
+        Writer.open(place, node="n", signer=key).close()  # nothing was spoilt, and no lock stayed behind
+
+
+@pytest.mark.real
+def test_a_folder_that_cannot_be_written_is_told_in_words(tmp_path, key):
+    with small_disk(tmp_path / "small", "1m") as place:
+        subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
+        with pytest.raises(Unreadable, match="Read-only file system"):
+            Writer.open(place, node="n", signer=key)
+    (tmp_path / "file").touch()
+    with pytest.raises(Unreadable, match="Not a directory"):
+        Writer.open(tmp_path / "file" / "state", node="n", signer=key)
 
 
 @pytest.mark.real
