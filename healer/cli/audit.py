@@ -26,6 +26,7 @@ def audit(ctx: click.Context, args: tuple[str, ...]) -> int:
     Without LOG, the commands take this agent's own state folder. Exit 0 proven, 1 tampered, 2 not proven.
     """
     given = settings()
+    args = _common(given, args)
     if not args or args[0] in {"-h", "--help"}:
         click.echo(ctx.get_help())
         return _auditor(["--help"])
@@ -37,6 +38,21 @@ def audit(ctx: click.Context, args: tuple[str, ...]) -> int:
     if given.json and rest[0] in _SPEAK_JSON and "--json" not in rest:
         rest.append("--json")
     return _auditor(rest)
+
+
+def _common(given: Settings, args: tuple[str, ...]) -> tuple[str, ...]:
+    """Take out the options that every command of ours takes after its name, too, and the auditor's do not."""
+    rest = iter(args)
+    others: list[str] = []
+    for arg in rest:
+        name, _, value = arg.partition("=")
+        if name in {"--state-dir", "--config"}:
+            setattr(given, name.strip("-").replace("-", "_"), value or next(rest, None))
+        elif name == "--output":
+            given.output = value or next(rest, "")
+        elif arg != "--no-color":
+            others.append(arg)
+    return tuple(others)
 
 
 def _auditor(argv: list[str]) -> int:

@@ -35,7 +35,7 @@ def _switch(*, on: bool) -> int:
     from healer.runtime.dispatch import KillSwitch
 
     given = settings()
-    folders = dict.fromkeys(_folders(given))
+    folders = dict.fromkeys(folder.resolve() for folder in _folders(given))
     if (told := _running(given)) is not None:
         folders[told] = None
     if not folders:
@@ -55,7 +55,7 @@ def _switch(*, on: bool) -> int:
         show.line(f"{'made' if on else 'removed'} {folder / KILL_SWITCH}")
     show.line("nothing is done any more until resume-healing" if on else "healing goes on")
     if told is None:
-        show.note("no agent answers; one that starts will see it")
+        show.note("no agent answers; one that starts, or comes round, will see it")
     return 0
 
 
@@ -70,7 +70,7 @@ def _folders(given: Settings) -> Iterator[Path]:
 def _running(given: Settings) -> Path | None:
     """The state folder of the agent that answers; None where none does in time."""
     try:
-        return Path(str(Client(given, timeout=_ASKING).get("/status")["state_dir"]))
+        return Path(str(Client(given, timeout=_ASKING).get("/status")["state_dir"])).resolve()
     except (HealerError, KeyError):
         return None
 

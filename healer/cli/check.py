@@ -73,7 +73,7 @@ def _invalid(given: Settings, problems: Sequence[str]) -> int:
     else:
         for problem in problems:
             show.line(problem)
-        show.note(f"{len(problems)} mistakes")
+        show.note("1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes")
     return 2
 
 

@@ -85,11 +85,13 @@ class Client:
         try:
             status, octets = asyncio.run(ask())
         except HttpError as exc:
-            raise NotReachableError(f"the agent at {self.path} does not answer: {exc.message}", hint=_START) from exc
+            hint = _HANGS if exc.kind == "timeout" else _START
+            raise NotReachableError(f"the agent at {self.path} does not answer: {exc.message}", hint=hint) from exc
         return _read(status, octets, self.path)
 
 
 _START = "start it with `healer run`, or `systemctl start healer`"
+_HANGS = "it is busy or hangs (`journalctl -u healer`); `healer stop-healing` and `healer audit verify` work without it"
 
 
 def find(settings: Settings) -> Path:

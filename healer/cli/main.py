@@ -123,7 +123,8 @@ def tell(exc: HealerError) -> int:
     if isinstance(exc, ConfigError) and exc.problems:
         for problem in exc.problems:
             click.echo(problem, err=True)
-        click.echo(f"healer: {len(exc.problems)} mistakes; nothing was loaded", err=True)
+        count = "1 mistake" if len(exc.problems) == 1 else f"{len(exc.problems)} mistakes"
+        click.echo(f"healer: {count}; nothing was loaded", err=True)
         return USAGE
     click.echo(f"healer: {exc.message}", err=True)
     if exc.hint:

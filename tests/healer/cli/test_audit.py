@@ -27,6 +27,20 @@ def test_without_a_log_named_it_is_this_agents_own(log, healer, tmp_path):
     assert len(healer("audit", "keys").out.split()[0]) == 64
 
 
+@pytest.mark.parametrize("where", ["before", "after", "equals", "last"])
+def test_the_state_folder_may_be_named_anywhere(log, healer, tmp_path, where):
+    log.flush_anchors()
+    folder, verify = ["--state-dir", str(tmp_path)], ["audit", "verify", "--no-memory"]
+    said = {
+        "before": [*folder, *verify],
+        "after": ["audit", *folder, "verify", "--no-memory"],
+        "equals": ["audit", "verify", f"--state-dir={tmp_path}", "--no-memory"],
+        "last": [*verify, "--no-color", *folder],
+    }[where]
+    assert healer(*said, state=False).code == 0
+    assert json.loads(healer(*said, "--output", "json", state=False).out)["verdict"] == "proven"
+
+
 def test_a_log_that_does_not_prove_itself_is_2_and_a_tampered_one_is_1(log, healer, tmp_path):
     assert healer("audit", "verify", str(tmp_path / "none")).code == 2
     log.flush_anchors()

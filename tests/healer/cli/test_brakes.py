@@ -23,6 +23,12 @@ def test_a_running_agent_is_told_and_seals_it(agent, healer, tmp_path):
     assert not agent.core.desk.memory.safe_mode
 
 
+def test_one_switch_is_told_once_however_its_folder_is_written(agent, healer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
+    found = json.loads(healer("--state-dir", tmp_path.name, "stop-healing", "--json", state=False).out)
+    assert found["files"] == [str(tmp_path / "stop-healing")]
+
+
 def test_an_agent_that_does_not_answer_does_not_hold_the_switch_up(agent, healer, tmp_path):
     agent.silent = True
     said = healer("stop-healing")

@@ -88,6 +88,16 @@ def test_a_socket_that_nobody_serves_is_told_with_its_path(tmp_path):
         Client(Settings(state_dir=str(tmp_path))).get("/status")
 
 
+def test_an_agent_that_hangs_is_not_one_to_be_started(tmp_path):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "healer.sock"))
+        sock.listen()
+        with pytest.raises(NotReachableError) as found:
+            Client(Settings(state_dir=str(tmp_path)), timeout=0.2).get("/status")
+    assert "hangs" in found.value.hint
+    assert "start it" not in found.value.hint
+
+
 def test_a_file_in_the_sockets_place_is_no_socket(tmp_path):
     (tmp_path / "healer.sock").touch()
     with pytest.raises(NotReachableError, match="no socket at"):
