@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import socket
 import stat
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ async def serving(port: Port, path: Path, tcp: str = "") -> AsyncIterator[tuple[
     config.load()
     state = ServerState()
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_no_news_of_stopping())
         stack.push_async_callback(_let_end, state)
         where = [str(await _listen_unix(path, config, state, stack))]
         if tcp:
@@ -177,6 +179,21 @@ def _remove(path: Path, inode: int) -> None:
             path.unlink()
 
 
+@contextlib.contextmanager
+def _no_news_of_stopping() -> Iterator[None]:
+    """A request that is cut off by the end of the agent is no error of the application, as uvicorn would call it."""
+
+    def worth_telling(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+    logger = logging.getLogger("uvicorn.error")
+    logger.addFilter(worth_telling)
+    try:
+        yield
+    finally:
+        logger.removeFilter(worth_telling)
+
+
 async def _let_end(state: Any) -> None:  # noqa: ANN401 - uvicorn's own
     """Close idle connections at once, let requests under way end for a moment, then cut them off."""
     for connection in list(state.connections):
@@ -187,4 +204,5 @@ async def _let_end(state: Any) -> None:  # noqa: ANN401 - uvicorn's own
         task.cancel()
     for connection in list(state.connections):
         connection.transport.abort()
-    await asyncio.sleep(0)
+    if state.tasks:
+        await asyncio.wait(list(state.tasks), timeout=_PATIENCE)

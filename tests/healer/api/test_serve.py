@@ -68,7 +68,8 @@ def test_where_the_kernel_says_nothing_it_is_just_a_socket():
     assert peer(left) == ("socket", 0)
 
 
-async def test_it_stops_at_once_with_an_idle_and_a_busy_connection(fake, tmp_path):
+async def test_it_stops_at_once_with_an_idle_and_a_busy_connection(fake, tmp_path, caplog):
+    before = asyncio.all_tasks()
     path = tmp_path / "healer.sock"
     fake.silent = True
     async with contextlib.AsyncExitStack() as stack:
@@ -84,7 +85,9 @@ async def test_it_stops_at_once_with_an_idle_and_a_busy_connection(fake, tmp_pat
         took = time.monotonic() - started
         with pytest.raises(httpx.HTTPError):
             await busy
+        assert asyncio.all_tasks() == before  # nothing of it goes on unseen
     assert took < 0.5
+    assert not caplog.records  # to stop is no error
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:8080", "192.0.2.1:80", "localhost:80", "127.0.0.1:x", "8080", "[::]:80"])
