@@ -130,8 +130,7 @@ class Core:
         outcome = Outcome(
             id=intent.id, result=Result.INTERRUPTED, because=because, at=self.desk.now, took=self.desk.now - intent.at
         )
-        self.acting.ended(outcome)
-        self.proving.verdict(intent, Result.INTERRUPTED, because)
+        self.incidents.finished(outcome)  # as any other end: it may be the failure that opens a breaker
 
     # Events ---------------------------------------------------------------------------------------------------
 

@@ -482,3 +482,13 @@ def test_a_probe_is_evidence_for_as_long_as_it_says_and_no_longer():
     scenario.wait(20)
     assert actions(scenario) == []
     assert scenario.core.instances["r@http:web"].truth.value == "unknown"
+
+
+def test_a_crash_may_be_the_failure_that_opens_the_breaker():
+    quick = {"cooldown": 0.0, "backoff": Backoff(initial=0.0), "limits": (Limit(max=99, per=60),)}
+    made = setup(rule(**quick), brakes=Brakes(breaker_opens_after=1))
+    scenario = Scenario(made, world=lambda _: None)
+    down_twice(scenario)
+    again = Scenario(made, memory=scenario.folded(), at=scenario.now + 1)
+    assert again.core.desk.memory.breakers["restart@program:api"].open
+    assert [one["subject"] for one in again.log.of("state") if one["to"] == "open"] == ["breaker:restart@program:api"]
