@@ -25,7 +25,7 @@ FAULTS: Mapping[str, float] = MappingProxyType(
         "sensor.error": 0.06,
         "sensor.garbage": 0.05,
         "sensor.crash": 0.01,
-        "sensor.lie": 0.03,
+        "sensor.lie": 0.06,
         "sensor.stale": 0.04,
         "sensor.empty": 0.04,
         "sensor.blind-together": 0.5,

@@ -9,7 +9,6 @@ from healer.simulation.world import Effect, Sample
 
 SLACK = 0.002
 """Seconds: the log has microseconds, and a sum of floats is not the float of a sum."""
-BREAKER = 5
 WITHIN = 160.0
 """Seconds of calm after which everything healable must be healthy."""
 QUIET = 50.0
@@ -312,7 +311,8 @@ def _keeps_its_distance(  # noqa: PLR0913 - all that the two brakes look at
 
 @law
 def breakers_hold(evidence: Evidence) -> None:
-    """S11: five failures in a row, and the same is not tried again until somebody, or time, says so."""
+    """S11: so many failures in a row, and the same is not tried again until somebody, or time, says so."""
+    most = evidence.house.brakes.breaker_opens_after
     failures: dict[str, int] = defaultdict(int)
     is_open: dict[str, bool] = defaultdict(bool)
     for entry in evidence.entries:
@@ -331,7 +331,7 @@ def breakers_hold(evidence: Evidence) -> None:
                 failures[key] += 1
         elif entry.kind == "intent" and entry["action"] != "notify" and evidence.deeds[entry.leaf].effects:
             key = f"{entry['action']}@{entry['target']}"
-            if is_open[key] or failures[key] >= BREAKER:
+            if is_open[key] or failures[key] >= most:
                 evidence.blame("breaker", f"{entry['id']} of {key} after {failures[key]} failures in a row")
 
 

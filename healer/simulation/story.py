@@ -95,7 +95,12 @@ class Story:
             tap=tap,
             signer=signer,
             targets=targets,
-            brakes=Brakes(concurrent=chance.random.randint(1, 3), actions_per_hour=chance.random.choice((60, 60, 12))),
+            brakes=Brakes(
+                concurrent=chance.random.randint(1, 3),
+                actions_per_hour=chance.random.choice((60, 60, 12)),
+                breaker_backoff_after=2,
+                breaker_opens_after=chance.random.choice((2, 3, 5)),
+            ),
             book=chance.random.choice(("steady", "steady", "steady-slow", "fight")),
             every=chance.random.choice((1.0, 2.0, 3.0)),
         )
