@@ -94,7 +94,7 @@ def run(numbers: Sequence[int], *, state_dir: Path | None = None, workers: int |
     report = Report(seeds=len(numbers))
     reached: Counter[str] = Counter()
     for result in results(numbers, state_dir=state_dir, workers=workers):
-        reached.update({name: 1 for name in result.reached})
+        reached.update(dict.fromkeys(result.reached, 1))
         report.effects += result.effects
         report.entries += result.entries
         report.lives += result.lives
@@ -163,7 +163,9 @@ def lines(report: Report) -> Iterator[str]:
     for one in report.failed:
         yield f"seed {one['seed']} broke {len(one['violations'])} laws; repeat: {one['repeat']}"
         yield from (f"  {violation}" for violation in one["violations"][:5])
-    yield from (f"seed {seed} was another story the second time; repeat: {repeat_command(seed)}" for seed in report.diverged)
+    yield from (
+        f"seed {seed} was another story the second time; repeat: {repeat_command(seed)}" for seed in report.diverged
+    )
     yield from (f"never reached: {name}" for name in report.missing)
     yield (
         f"{report.seeds} seeds, {report.hours:g} simulated hours, {report.lives} lives, {report.effects} effects, "

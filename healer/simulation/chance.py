@@ -59,8 +59,8 @@ class Chance:
 
     def __init__(self, seed: int, insist: Collection[str] = ()) -> None:
         self.seed = seed
-        self.random = random.Random(f"healer-{seed}")  # noqa: S311 - repeatable by design
-        self.interleaving = random.Random(f"steps-{seed}")  # noqa: S311
+        self.random = random.Random(f"healer-{seed}")
+        self.interleaving = random.Random(f"steps-{seed}")
         self.rates = {
             fault: most * self.random.random() for fault, most in FAULTS.items() if self.random.random() < ENABLED
         }

@@ -73,7 +73,9 @@ class ToyHand(Action):
             judged=order.generation,
             met=thing.generation if thing else "",
             forbidden=self._forbidden(),
-            samples={metric: sample for (target, metric), sample in self._tap.last.items() if target == order.target.id},
+            samples={
+                metric: sample for (target, metric), sample in self._tap.last.items() if target == order.target.id
+            },
             parents={name: self._tap.last.get((name, self._tap.primary[name])) for name in order.target.requires},
         )
         world.ledger.append(effect)

@@ -78,9 +78,7 @@ def on_fresh_evidence(evidence: Evidence) -> None:
             last_end[effect.target] = deed.ended
 
 
-def _unfit(
-    effect: Effect, metric: str, bad: Callable[[float], bool], after: float | None, evidence: Evidence
-) -> str:
+def _unfit(effect: Effect, metric: str, bad: Callable[[float], bool], after: float | None, evidence: Evidence) -> str:
     sample = effect.samples.get(metric)
     if sample is None:
         return "it was never seen"
@@ -294,7 +292,7 @@ def cooldowns_and_backoffs_hold(evidence: Evidence) -> None:
                 end[key] = deed.ended
 
 
-def _keeps_its_distance(  # noqa: PLR0913 - all that the two brakes look at
+def _keeps_its_distance(
     evidence: Evidence, entry: Entry, key: str, opened: float, actions: int, end: float | None
 ) -> None:
     fact = FACTS[entry["rule"]]

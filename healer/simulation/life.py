@@ -81,9 +81,7 @@ class Life:
         self.asyncio.set_exception_handler(self._uncaught)
         self.writer.attach(self.asyncio)
         self.book = house.book
-        self.sensors = [
-            ToySensor(thing, house.world, every=house.every) for thing in house.world.things.values()
-        ]
+        self.sensors = [ToySensor(thing, house.world, every=house.every) for thing in house.world.things.values()]
         house.world.heard = self._heard
         self.witness: Witness
         self.loop: Loop
@@ -161,7 +159,7 @@ class Life:
         )
         self.dispatch = Dispatch(
             actions={verb: self._hand(verb) for verb in VERBS},
-            targets=lambda name: self.loop.core.world.targets.get(name),
+            targets=self._target,
             generation=self._generation,
             kill_switch=house.kill_switch,
             clock=clock,
@@ -229,6 +227,9 @@ class Life:
             forbidden=(house.folder / KILL_SWITCH).exists,
         )
 
+    def _target(self, name: str) -> Target | None:
+        return self.loop.core.world.targets.get(name)  # of the core of now: a reload replaces it
+
     def _generation(self, target: Target) -> str | None:
         thing = self.house.world.things.get(target.id)
         return thing.generation if thing is not None and target.kind != "http" else None
@@ -258,9 +259,7 @@ class Life:
         """Make a request."""
         self._requests += 1
         name = f"r{self.house.runs}-{self._requests}"
-        request = Request(
-            id=name, verb=verb, subject=subject, who="uid:0", args=args, at=self.house.clock.now()
-        )
+        request = Request(id=name, verb=verb, subject=subject, who="uid:0", args=args, at=self.house.clock.now())
         self.loop.put(Asked(request=request))
 
     def reload(self) -> None:
@@ -331,5 +330,7 @@ def _differing(one: Any, other: Any) -> str:  # noqa: ANN401 - JSON of any shape
         names = [name for name in {**one, **other} if one.get(name) != other.get(name)]
         return str({name: (one.get(name), other.get(name)) for name in names})
     if isinstance(one, list) and isinstance(other, list):
-        return f"only here {[item for item in one if item not in other]}, only there {[i for i in other if i not in one]}"
+        return (
+            f"only here {[item for item in one if item not in other]}, only there {[i for i in other if i not in one]}"
+        )
     return f"{one!r} and {other!r}"

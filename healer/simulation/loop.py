@@ -10,11 +10,12 @@ import random
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 from healer.errors import HealerError
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 STEPS = 400_000
 """Steps after which a run is taken for a livelock."""
@@ -25,7 +26,7 @@ WALL = 1_790_000_000.0
 FIRST_CLEANUP = 20_000
 
 
-class Crash(SystemExit):  # noqa: N818 - it is a death, not an error; asyncio lets only this kind through every task
+class Crash(SystemExit):
     """The process dies here."""
 
 
@@ -93,12 +94,12 @@ class SimLoop(asyncio.BaseEventLoop):
         return self._sim.at
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """As `call_soon`: here is only one thread."""
         return self.call_soon(callback, *args, context=context)
 
-    def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> "asyncio.Future[T]":
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> "asyncio.Future[T]":
         """Refuse: a thread would run in real time."""
         raise StuckError(f"{func!r} wants a thread ({executor!r}, {args!r}): the simulation has none")
 
@@ -128,12 +129,12 @@ class SimLoop(asyncio.BaseEventLoop):
             timer = heapq.heappop(scheduled)
             timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001 - private: see self_test
             if timer._cancelled:  # noqa: SLF001
-                self._timer_cancelled_count -= 1
+                self._timer_cancelled_count -= 1  # type: ignore[attr-defined]  # private: see self_test
             self._ready.append(timer)  # type: ignore[attr-defined]  # private: see self_test
 
     def _drop(self, timer: asyncio.TimerHandle) -> None:
         timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001 - private: see self_test
-        self._timer_cancelled_count -= 1
+        self._timer_cancelled_count -= 1  # type: ignore[attr-defined]  # private: see self_test
 
     def _choose(self) -> asyncio.Handle:
         """Any ready callback; but of those with one and the same callback, the one that was asked for first."""

@@ -90,7 +90,7 @@ def _act_then_seal(stack: ExitStack) -> None:
     def hasty(self: Record, batch: Collection[Note | Act]) -> None:
         for effect in batch:
             if isinstance(effect, Act):
-                self._sealed(SealedIntent(decision=effect.decision, leaf="0" * 64, seq=0, sealed_at=0.0))  # noqa: SLF001
+                self._sealed(SealedIntent(decision=effect.decision, leaf="0" * 64, seq=0, sealed_at=0.0))
         submit(self, [effect for effect in batch if isinstance(effect, Note)])
 
     stack.enter_context(_swapped(Record, "submit", hasty))
@@ -105,13 +105,13 @@ def _effect_while_sealing(stack: ExitStack) -> None:
         for effect in batch:
             if isinstance(effect, Act):
                 early = SealedIntent(decision=effect.decision, leaf="", seq=0, sealed_at=0.0)
-                self._sealed(early)  # noqa: SLF001
+                self._sealed(early)
 
     stack.enter_context(_swapped(Record, "submit", eager))
 
 
 def _empty_is_all(stack: ExitStack) -> None:
-    matches = cores.matches
+    matches: Callable[[Selector, Target], bool] = cores.__dict__["matches"]
 
     def generous(selector: Selector, target: Target) -> bool:
         return matches(selector, target) or bool(selector.group)
@@ -197,7 +197,7 @@ def _first_sample(stack: ExitStack) -> None:
 
 def _forgetful(forget: Callable[[Memory], None]) -> Apply:
     def apply(stack: ExitStack) -> None:
-        recall = life.recall
+        recall: Callable[..., tuple[Memory, int]] = life.__dict__["recall"]
 
         def partial(*args: Any) -> tuple[Memory, int]:  # noqa: ANN401 - as recall's own
             memory, folded = recall(*args)
@@ -232,9 +232,7 @@ def _twice(stack: ExitStack) -> None:
     carry_out = Dispatch.carry_out
 
     def again(self: Dispatch, intent: SealedIntent, group: Any) -> None:  # noqa: ANN401 - a TaskGroup
-        copy = SealedIntent(
-            decision=intent.decision, leaf=intent.leaf, seq=intent.seq, sealed_at=intent.sealed_at
-        )
+        copy = SealedIntent(decision=intent.decision, leaf=intent.leaf, seq=intent.seq, sealed_at=intent.sealed_at)
         carry_out(self, intent, group)
         carry_out(self, copy, group)
 
@@ -248,7 +246,7 @@ def _after_cancel(stack: ExitStack) -> None:
     sealed = Loop.sealed
 
     def ignoring(self: Loop, intent: SealedIntent) -> None:
-        self._cancelled = _Nothing()  # noqa: SLF001
+        self._cancelled = _Nothing()
         deaf(self, intent)
 
     stack.enter_context(_swapped(Loop, "sealed", ignoring))
@@ -267,7 +265,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(name="empty-is-all", what="a group without members means every target", apply=_empty_is_all),
     Mutant(name="unknown-is-bad", what="what cannot be seen counts as down", apply=_unknown_is_bad),
     Mutant(
-        name="no-fence", what="another incarnation is treated all the same", apply=_no_fence, insist=("world.churn", "seal.slow")
+        name="no-fence",
+        what="another incarnation is treated all the same",
+        apply=_no_fence,
+        insist=("world.churn", "seal.slow"),
     ),
     Mutant(
         name="cooldown-from-start",
@@ -289,7 +290,10 @@ MUTANTS: tuple[Mutant, ...] = (
         insist=("seal.slow", "world.churn", "sensor.lie"),
     ),
     Mutant(
-        name="no-maintenance", what="maintenance is not asked", apply=_without("maintenance"), insist=("people.maintenance",)
+        name="no-maintenance",
+        what="maintenance is not asked",
+        apply=_without("maintenance"),
+        insist=("people.maintenance",),
     ),
     Mutant(
         name="dangling-forgotten",
@@ -315,7 +319,9 @@ MUTANTS: tuple[Mutant, ...] = (
         apply=swap(World, "mass_failure", lambda *_: ""),
         insist=("world.mass-failure",),
     ),
-    Mutant(name="first-sample", what="the first sample after a start fires", apply=_first_sample, insist=("crash.step",)),
+    Mutant(
+        name="first-sample", what="the first sample after a start fires", apply=_first_sample, insist=("crash.step",)
+    ),
     Mutant(
         name="counters-lost",
         what="limits, streaks and breakers begin again at each start",
@@ -340,7 +346,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(name="no-backoff", what="no backoff", apply=_without("backoff"), insist=("world.crash-loop",)),
     Mutant(name="no-limit", what="no limits at all", apply=_without("limit"), insist=("world.crash-loop",)),
     Mutant(
-        name="no-safe-mode", what="safe mode is not asked", apply=_without("mass_failure"), insist=("world.mass-failure",)
+        name="no-safe-mode",
+        what="safe mode is not asked",
+        apply=_without("mass_failure"),
+        insist=("world.mass-failure",),
     ),
     Mutant(
         name="no-dependency",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from audit.reader import Log, Sealed
+from audit.reader import Sealed
 from audit.verifier import Ask, verify
 from healer.simulation.life import House
 from healer.simulation.world import Effect

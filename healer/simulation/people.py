@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from healer.simulation.chance import Chance
 from healer.simulation.life import House, Life
@@ -154,7 +155,8 @@ class _Planner:
 
     def _maintenance(self, life: Life) -> None:
         selectors: tuple[dict[str, object], ...] = ({"all": True}, {"kind": "program"}, {"target": self._name()})
-        life.ask("maintenance-add", selector=self._chance.random.choice(selectors), **{"for": WINDOW})
+        args: dict[str, Any] = {"selector": self._chance.random.choice(selectors), "for": WINDOW}
+        life.ask("maintenance-add", **args)
 
     def _kill_switch(self) -> None:
         house = self._house
@@ -168,5 +170,4 @@ class _Planner:
         if life is None:
             return
         life.writer.full = True
-        until = self._house.clock.at + self._chance.between(3.0, 30.0)
-        self._house.world.plan(until, partial(setattr, life.writer, "full", False))
+        self._house.world.plan(self._house.clock.at + self._chance.between(3.0, 30.0), life.writer.make_room)

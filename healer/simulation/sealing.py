@@ -1,4 +1,4 @@
-"""The real writer behind a slow, sometimes full, sometimes failing disk; dying before and after each block is sealed."""
+"""The real writer behind a slow, sometimes full, sometimes failing disk; it dies before and after a block is sealed."""
 
 import functools
 import hashlib
@@ -130,6 +130,10 @@ class SlowWriter:
         self.lost += 1
         self._chance.reach("seal refused")
         future.set_exception(because)
+
+    def make_room(self) -> None:
+        """Somebody freed space."""
+        self.full = False
 
     def abandon(self) -> None:
         """Let go as a death does: what is queued is lost."""

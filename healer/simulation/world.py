@@ -4,6 +4,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from healer.model.target import Target
 from healer.simulation.chance import Chance
@@ -197,6 +198,6 @@ class World:
             thing.memory, thing.cpu, thing.startup = 100e6, 0.1, 0.3
             if thing.starting:
                 started = thing.started
-                self.plan(self.clock.at + 0.3, lambda thing=thing, started=started: self._come_up(thing, started))
+                self.plan(self.clock.at + 0.3, partial(self._come_up, thing, started))
             elif not thing.up:
                 self.heard(name)
