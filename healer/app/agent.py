@@ -293,7 +293,8 @@ class Agent(Faces, Renewal, Embedded):
     async def _end_programs(self) -> None:
         """A service that restarts must not take down what it looks after; Ctrl-C in a terminal means all of it."""
         otherwise, programs = "keep" if self.systemd.there else "stop", self.programs
-        ending = [f"program:{name}" for name in programs.names() if (programs.spec(name).on_stop or otherwise) == "stop"]
+        policies = {name: programs.spec(name).on_stop or otherwise for name in programs.names()}
+        ending = [f"program:{name}" for name, policy in policies.items() if policy == "stop"]
         # Nobody will see whether what was done to them worked, and the next run must not wait for it.
         self._happened("let-go", targets=ending, because="the agent stopped, and its programs with it")
         await programs.close(otherwise)

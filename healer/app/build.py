@@ -21,6 +21,7 @@ from healer.yamldoc.secret import Secret
 
 _log = logging.getLogger("healer.app")
 
+_MOST_TOLD = 8
 Source = Config | Path | Mapping[str, Any] | None
 
 
@@ -59,9 +60,15 @@ def first_rules(config: Config, state_dir: Path) -> Loaded:
         kept = _kept(state_dir)
         if kept is None:
             raise
-        because = f"the rules do not load, the last accepted set ({kept.hash[:12]}) is used: {exc}"
+        because = f"the rules do not load, the last accepted set ({kept.hash[:12]}) is used: {told(exc)}"
         _log.error("rules.fallback", extra={"because": because, "problems": exc.problems})
         return Loaded(rules=kept, because=because)
+
+
+def told(exc: HealerError) -> str:
+    """What went wrong, with its first mistakes where there are several."""
+    problems = exc.problems if isinstance(exc, ConfigError) else ()
+    return "; ".join(problems[:_MOST_TOLD]) or str(exc)
 
 
 def _kept(state_dir: Path) -> RuleSet | None:

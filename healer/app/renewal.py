@@ -84,7 +84,9 @@ class Renewal:
             try:
                 return await self._swap()
             except HealerError as exc:
-                self._tell_rules(self._loaded, accepted=False, because=f"reload refused, the old set stays: {exc}")
+                self._tell_rules(
+                    self._loaded, accepted=False, because=f"reload refused, the old set stays: {build.told(exc)}"
+                )
                 raise
             finally:
                 self.systemd.say("READY=1", f"STATUS={self._sentence()}")
