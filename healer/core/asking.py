@@ -7,7 +7,9 @@ from healer.core.hearing import check_data, check_topic
 from healer.core.params import checked
 from healer.core.world import HOST
 from healer.errors import RefusedError
+from healer.gates.maintenance import CRITERIA, selects
 from healer.model.mode import Mode
+from healer.model.organism import ORGANS
 from healer.model.request import Request
 from healer.model.target import State, Target, check_move
 from healer.model.verbs import VERBS
@@ -150,13 +152,23 @@ class Asking:
         given_up = [key for key in keys if memory.incidents[key].phase == "given-up"]
         for key in breakers:
             core.desk.move(f"breaker:{key}", "open", "closed", because, topic="state.changed")
+        closed = [memory.incidents[key] for key in given_up]
         for key in given_up:
             core.incidents.close(key, because)
-        if target := core.world.targets.get(subject):
-            core.states.leave_fault(target, because)
+        for target in {one.target for one in closed} | {subject}:
+            self._leave_fault(target, because)
         if not given_up and not breakers:
             return f"{subject} had nothing to acknowledge"
         return f"{len(given_up)} incidents and {len(breakers)} breakers re-armed"
+
+    def _leave_fault(self, name: str, because: str) -> None:
+        """A target leaves fault when nothing that was given up on it, and no open breaker, is left."""
+        core, memory = self._core, self._core.desk.memory
+        target = core.world.targets.get(name)
+        stuck = any(one.target == name and one.phase == "given-up" for one in memory.incidents.values())
+        blown = any(one.open and key.partition("@")[2] == name for key, one in memory.breakers.items())
+        if target is not None and not stuck and not blown:
+            core.states.leave_fault(target, because)
 
     def _pause(self, request: Request) -> str:
         scope = self._scope(request.subject)
@@ -166,7 +178,7 @@ class Asking:
             self._core.desk.move(
                 f"target:{scope}", state.value, State.PAUSED.value, f"paused by {request.who}", topic="state.changed"
             )
-        return self._lower(scope, Mode.OBSERVE, request.who, "paused")
+        return self._lower(scope, min(Mode.OBSERVE, self._mode(scope)), request.who, "paused")
 
     def _resume(self, request: Request) -> str:
         scope = self._scope(request.subject)
@@ -179,10 +191,26 @@ class Asking:
         return f"{scope} is back to its configured mode"
 
     def _scope(self, subject: str) -> str:
-        known = subject == "agent" or subject in self._core.world.targets or subject.startswith(("organ:", "rule:"))
-        if not known:
-            raise RefusedError(f"no target {subject!r}")
+        kind, _, name = subject.partition(":")
+        rules = {rule.id for rule in self._core.setup.rules.rules}
+        organ, rule = kind == "organ" and name in ORGANS, kind == "rule" and name in rules
+        if not (subject == "agent" or subject in self._core.world.targets or organ or rule):
+            raise RefusedError(f"nothing called {subject!r}", hint="agent, organ:NAME, rule:ID or a target")
         return subject
+
+    def _mode(self, scope: str) -> Mode:
+        """The mode of a scope by itself: what a command lowered it to, else what is configured."""
+        core, (kind, _, name) = self._core, scope.partition(":")
+        if scope in core.desk.memory.modes:
+            return Mode.parse(core.desk.memory.modes[scope])
+        if scope == "agent":
+            return core.desk.mode
+        if kind == "organ":
+            return core.desk.organ_modes.get(name, Mode.AUTO)
+        if kind == "rule":
+            rule = next(rule for rule in core.setup.rules.rules if rule.id == name)
+            return core.desk.default_mode if rule.mode is None else rule.mode
+        return core.world.targets[scope].mode
 
     def _set_mode(self, request: Request) -> str:
         try:
@@ -191,10 +219,10 @@ class Asking:
             words = ", ".join(mode.word for mode in Mode)
             raise RefusedError(f"no mode {request.args.get('mode')!r}", hint=f"one of: {words}") from None
         scope = self._scope(request.subject)
-        if scope == "agent" and mode > self._core.desk.mode:
+        if mode > (now := self._mode(scope)):
             raise RefusedError(
-                f"mode {mode.word} is above the configured {self._core.desk.mode.word}",
-                hint="commands may only lower it; raising is a change of configuration",
+                f"mode {mode.word} is above {now.word}, which {scope} has",
+                hint="commands may only lower it; resume takes a command back, raising is a change of configuration",
             )
         return self._lower(scope, mode, request.who, "set")
 
@@ -217,11 +245,9 @@ class Asking:
 
     def _maintenance_add(self, request: Request) -> str:
         seconds = request.args.get("for")
-        if not isinstance(seconds, int | float) or not 0 < seconds <= FOREVER:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= FOREVER:
             raise RefusedError("a maintenance window must expire", hint=f"for: between 0 and {FOREVER:g} seconds")
-        selector = request.args.get("selector") or ({"target": request.subject} if request.subject != "agent" else {})
-        if not selector:
-            raise RefusedError("a maintenance window over nothing", hint="a target, a selector, or all: true")
+        selector = self._selector(request)
         key = f"m-{request.id}"
         desk = self._core.desk
         desk.note(
@@ -235,6 +261,16 @@ class Asking:
             until_us=desk.wall_us + round(seconds * 1e6),
         )
         return key
+
+    def _selector(self, request: Request) -> dict[str, Any]:
+        """What a window covers; raises RefusedError where that is nothing, or cannot be known."""
+        given = request.args.get("selector") or ({"target": request.subject} if request.subject != "agent" else {})
+        selector = check_data(given)
+        if unknown := sorted(set(selector) - set(CRITERIA)):
+            raise RefusedError(f"a selector has no {', '.join(unknown)[:200]}", hint=f"one of: {', '.join(CRITERIA)}")
+        if not any(selects(selector, target) for target in self._core.world.targets.values()):
+            raise RefusedError("a maintenance window over nothing", hint="a target, a selector, or all: true")
+        return selector
 
     def _maintenance_end(self, request: Request) -> str:
         key = str(request.args.get("id", ""))

@@ -58,5 +58,7 @@ class States:
     def resume_target(self, target: Target, because: str) -> None:
         """Let a paused target be looked after again."""
         self.desk.move(f"target:{target.id}", "paused", "resuming", because, target=target.id)
-        new = self.desk.world.live_state(target)
+        seen = self.desk.world.live_state(target)
+        new = seen if self._legal(target.id, State.RESUMING, seen) else State.UNKNOWN
         self.desk.move(f"target:{target.id}", "resuming", new.value, because, target=target.id)
+        self.follow(target, self.desk.now)

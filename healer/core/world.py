@@ -23,6 +23,7 @@ PRIMARY: Mapping[str, str] = {
 
 _KIND_OF = {metric: kind for kind, metric in PRIMARY.items()}
 _PRESSURES = {"cpu.psi.some10": "cpu", "memory.psi.some10": "memory", "io.psi.some10": "io"}
+_STATES = frozenset(state.value for state in State)
 _FRESH = 60.0
 """Seconds after which a pressure nobody has read again is not held against anybody."""
 
@@ -108,7 +109,7 @@ class World:
         """The state that the last looks show."""
         word = self.words.get(Series(f"{target.kind}.state", (("target", target.id),)), "")
         if target.kind == "program" and word and self.health(target.id) is not Health.UNKNOWN:
-            return State(word)
+            return State(word) if word in _STATES else State.UNKNOWN
         health = self.health(target.id)
         return {Health.HEALTHY: State.RUNNING, Health.FAILED: State.STOPPED}.get(health, State.UNKNOWN)
 

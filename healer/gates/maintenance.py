@@ -7,6 +7,9 @@ from typing import Any
 from healer.gates.interface import Question, Refusal
 from healer.model.target import Target
 
+CRITERIA = ("all", "target", "kind", "organ", "group")
+"""What a selector may ask for."""
+
 
 def ask(question: Question) -> Refusal | None:
     """Refuse inside any window that selects the target."""
