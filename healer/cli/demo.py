@@ -96,12 +96,14 @@ def _stage(stop: Stop, state: Path) -> Iterator["Stage"]:
     from healer.demo.stage import Stage
 
     port = victims.settle(state)
-    agent = Agent(victims.organism(port), state_dir=state, environ=victims.environment(os.environ))
-    # Programs outlive an agent that is torn away while it starts or stops.
-    with stop.hold(on=True), agent as running, stop.hold(on=False):
-        stage = Stage(running, state)
-        stage.ready()
-        yield stage
+    with victims.listening(state) as socket_path:
+        organism = victims.organism(port, socket_path)
+        agent = Agent(organism, state_dir=state, environ=victims.environment(os.environ))
+        # Programs outlive an agent that is torn away while it starts or stops.
+        with stop.hold(on=True), agent as running, stop.hold(on=False):
+            stage = Stage(running, state)
+            stage.ready()
+            yield stage
 
 
 def _play(given: Settings, stop: Stop, state: Path, folder: Path) -> int:
@@ -178,11 +180,14 @@ class Teller:
     def _mark(self, text: str, color: str = "", *, bold: bool = False) -> str:
         return click.style(text, fg=color or None, bold=bold) if self._color else text
 
+    def _say(self, text: str) -> None:
+        click.echo(text, color=self._color)
+
     def _title(self, text: str) -> None:
-        click.echo("\n" + self._mark(text, bold=True))
+        self._say("\n" + self._mark(text, bold=True))
 
     def _broken(self, victim: "Victim") -> None:
-        click.echo(f"\n  {self._mark(victim.fault, 'red')}: {victim.words} ({victim.target})")
+        self._say(f"\n  {self._mark(victim.fault, 'red')}: {victim.words} ({victim.target})")
 
     def _healed(self, one: "Healing") -> None:
         steps = (
@@ -194,12 +199,12 @@ class Teller:
         )
         for name, at, words in steps:
             marked = self._mark(f"{name:<9}", "green" if name == "verified" else "")
-            click.echo(f"    {marked}{at:9.1f} ms  {show.clean(words)}")
+            self._say(f"    {marked}{at:9.1f} ms  {show.clean(words)}")
 
     def _withheld(self, one: dict[str, str]) -> None:
         who = self._mark("withheld", "yellow")
-        click.echo(f"    {who}  {one['action']} of {one['target']}, wanted by the rule {one['rule']}")
-        click.echo(f"              because {show.clean(one['because'])}")
+        self._say(f"    {who}  {one['action']} of {one['target']}, wanted by the rule {one['rule']}")
+        self._say(f"              because {show.clean(one['because'])}")
 
     def _audited(self, proof: "Audited") -> None:
         rows = (
@@ -208,6 +213,6 @@ class Teller:
             ("a copy without its last blocks", proof.cut, proof.cut_copy_detected),
         )
         for name, summary, good in rows:
-            told = self._mark("as it must" if good else "NOT AS TOLD", "green" if good else "red")
-            click.echo(f"    {told:<11}  {name}")
-            click.echo(f"                 {show.clean(summary)}")
+            told = self._mark(f"{'as it must' if good else 'NOT AS TOLD':<11}", "green" if good else "red")
+            self._say(f"    {told}  {name}")
+            self._say(f"                 {show.clean(summary)}")

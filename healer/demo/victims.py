@@ -6,17 +6,19 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from healer.api import where
 from healer.errors import HealerError
 
 RULES = Path(__file__).with_name("rules.yaml")
 MARK = "demo.json"
 """In the state folder of a demonstration, and of nothing else: a real agent's log is no toy."""
 
+_LONGEST_FOLDER = 80
 _HANGS = """
 import socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -93,8 +95,8 @@ VICTIMS = (
 ON_TRIAL = "demo-on-trial"
 
 
-def organism(port: int) -> dict[str, Any]:
-    """The configuration of the agent that looks after them."""
+def organism(port: int, socket_path: str = "") -> dict[str, Any]:
+    """The configuration of the agent that looks after them; it listens where it would anyway, unless told."""
     python = [sys.executable, "-I", "-S", "-c"]
     common = {"organ": "heart", "startup_grace": "0s", "on_stop": "stop", "stop": {"signal": "TERM", "grace": "1s"}}
     server = {"url": f"http://127.0.0.1:{port}/", "requires": ["program:hangs"], "organ": "lungs"}
@@ -113,6 +115,7 @@ def organism(port: int) -> dict[str, Any]:
         ],
         "limits": {"saturation_psi": "100%", "actions_per_hour": 100_000},
         "sensors": {"self": {"every": "1s"}},
+        "api": {"socket": socket_path} if socket_path else {},
     }
 
 
@@ -142,6 +145,19 @@ def settle(folder: Path) -> int:
     except OSError as exc:
         raise HealerError(f"cannot use {folder}: {exc.strerror}") from exc
     return port
+
+
+@contextlib.contextmanager
+def listening(folder: Path) -> Iterator[str]:
+    """A path for the agent's socket in a folder too deep for the kernel (108 bytes); empty where none is needed."""
+    if len(os.fsencode(folder)) < _LONGEST_FOLDER:
+        yield ""
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{fd}/{where.NAME}"
+    finally:
+        os.close(fd)
 
 
 def _free_port() -> int:

@@ -45,6 +45,7 @@ class Campaign:
         self.anchors: list[Path] = []
         self.dangling = 0
         self.adopted = 0
+        self.stillbirths = 0
 
     # One life ---------------------------------------------------------------------------------------------------
 
@@ -82,6 +83,16 @@ class Campaign:
         assert self.agent.poll() is None, f"the agent ended by itself: {self.words()}"
         self.agent.kill()
         self.agent.wait()
+
+    def stillborn(self) -> None:
+        """Now and then one that is killed while it takes up what the last one left, perhaps more than once."""
+        while self.chance.random() < 0.3:
+            self.start()
+            time.sleep(self.chance.uniform(0.2, 1.2))
+            assert self.agent.poll() is None, f"the agent ended by itself: {self.words()}"
+            self.agent.kill()
+            self.agent.wait()
+            self.stillbirths += 1
 
     def end(self) -> None:
         """Nothing of ours is left, whatever became of the test."""
@@ -228,6 +239,7 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(campaign):
     campaign.wait(lambda: campaign.healings() >= 1, "nothing was healed")
     for _ in range(CRASHES):
         campaign.crash()
+        campaign.stillborn()
         survivors, known = campaign.check_dead()
         campaign.start()
         campaign.check_taken_up(survivors, known)
@@ -240,5 +252,6 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(campaign):
     campaign.check_whole()
     assert campaign.adopted, "no program was ever taken over"
     print(
-        f"{campaign.healings()} healings, {campaign.adopted} programs taken over, {campaign.dangling} intents dangling"
+        f"{campaign.healings()} healings; {campaign.stillbirths} more killed while they started; "
+        f"{campaign.adopted} programs taken over; {campaign.dangling} intents found dangling"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from healer.api.serve import bind
 from healer.config import load_config
 from healer.config.files import rule_files
 from healer.demo import victims
@@ -78,6 +79,17 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(HealerError, match="cannot use"):
         victims.settle(tmp_path / "file" / "state")
+
+
+def test_a_folder_too_deep_for_a_socket_is_listened_in_all_the_same(tmp_path):
+    with victims.listening(Path("/short")) as path:
+        assert path == ""
+    deep = tmp_path.joinpath(*["d" * 60] * 3)
+    deep.mkdir(parents=True)
+    with victims.listening(deep) as path:
+        assert load_config(victims.organism(8088, path), environ={}).api.socket == path
+        bind(Path(path)).close()
+        assert (deep / "healer.sock").is_socket()
 
 
 def test_a_signal_is_sent_only_once_it_is_heard(child):
