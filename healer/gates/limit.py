@@ -25,17 +25,10 @@ def _exceeded(question: Question, limit: Limit) -> Refusal | None:
         target=question.target.id,
         action=question.action,
     )
-    if taken < limit.max:
+    if len(taken) < limit.max:
         return None
     return Refusal(
-        because=f"{taken} of at most {limit.max} actions per {limit.per:g} s taken ({limit.scope})",
-        until=_room(question, limit),
+        because=f"{len(taken)} of at most {limit.max} actions per {limit.per:g} s taken ({limit.scope})",
+        # There is room when as many have left the window as are too many; never where the limit is zero.
+        until=taken[-limit.max] + limit.per if limit.max else None,
     )
-
-
-def _room(question: Question, limit: Limit) -> float | None:
-    """When the oldest action of a full window leaves it; None where the limit is zero."""
-    if limit.max == 0:
-        return None
-    inside = [acted.at for acted in question.memory.acted if acted.at >= question.now - limit.per]
-    return min(inside, default=question.now) + limit.per

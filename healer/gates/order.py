@@ -60,6 +60,6 @@ def first_refusal(answers: tuple[Answer, ...]) -> tuple[str, Refusal] | None:
 def _ask(gate: Gate, question: Question) -> Refusal | None:
     try:
         return gate(question)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as exc:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
         # Unreadable state fails closed: a gate that cannot answer says no.
         return Refusal(because=f"the gate could not answer: {exc!r}")

@@ -194,12 +194,12 @@ class Memory:
         for incident in self.incidents.values():
             incident.opened, incident.since = moved(incident.opened), moved(incident.since)
 
-    def taken(self, *, since: float, scope: str, rule: str, target: str, action: str) -> int:
-        """Count actions taken at or after ``since`` within the scope of a limit."""
-        return sum(
-            1
+    def taken(self, *, since: float, scope: str, rule: str, target: str, action: str) -> list[float]:
+        """When actions were taken after ``since`` within the scope of a limit, the oldest first."""
+        return sorted(
+            acted.at
             for acted in self.acted
-            if acted.at >= since
+            if acted.at > since
             and {
                 "action+target": acted.action == action and acted.target == target,
                 "target": acted.target == target,
