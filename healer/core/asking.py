@@ -172,7 +172,7 @@ class Asking:
 
     def _pause(self, request: Request) -> str:
         scope = self._scope(request.subject)
-        if scope != "agent":
+        if scope in self._core.world.targets:  # an organ or a rule has a mode, but no state to move from
             state = self._core.state(scope)
             check_move(scope, state, State.PAUSING)
             self._core.desk.move(

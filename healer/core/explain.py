@@ -85,8 +85,8 @@ def _missing(core: Core, instance: Instance, answers: tuple[Answer, ...], now: f
     if phase == "firing":
         return f"withheld by {blocked}" if blocked else "nothing: it acts now"
     if instance.truth is Truth.FALSE:
-        return "its condition is false" + (f"; were it true, {blocked} would withhold it" if blocked else "")
-    return _unconfirmed(instance, now) + (f"; then {blocked} would withhold it" if blocked else "")
+        return "its condition is false" + (f"; were it true, it would be withheld by {blocked}" if blocked else "")
+    return _unconfirmed(instance, now) + (f"; then it would be withheld by {blocked}" if blocked else "")
 
 
 def _unconfirmed(instance: Instance, now: float) -> str:

@@ -492,3 +492,16 @@ def test_a_crash_may_be_the_failure_that_opens_the_breaker():
     again = Scenario(made, memory=scenario.folded(), at=scenario.now + 1)
     assert again.core.desk.memory.breakers["restart@program:api"].open
     assert [one["subject"] for one in again.log.of("state") if one["to"] == "open"] == ["breaker:restart@program:api"]
+
+
+@pytest.mark.parametrize("scope", ["rule:r", "organ:heart", "program:api", "agent"])
+def test_whatever_has_a_mode_can_be_paused_and_resumed(scope):
+    scenario = Scenario(setup(rule()))
+    up(scenario, 1)
+    assert scenario.ask("pause", scope)["answer"] == "accepted"
+    scenario.wait(1)
+    up(scenario, 0)
+    assert actions(scenario) == []
+    assert scenario.ask("resume", scope)["answer"] == "accepted"
+    scenario.wait(2)
+    assert actions(scenario) == [("restart", "program:api")]

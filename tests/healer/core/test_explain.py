@@ -26,7 +26,7 @@ def test_a_rule_without_that_target_has_no_explanation(fake):
 def test_a_condition_that_is_false_is_what_is_missing_and_the_gate_behind_it_is_told(fake):
     found = of(fake)
     assert (found["truth"], found["phase"]) == ("false", "inactive")
-    assert found["missing"].startswith("its condition is false; were it true, mode: ")
+    assert found["missing"].startswith("its condition is false; were it true, it would be withheld by mode: ")
     assert found["tree"]["source"] == 'program.up{target="program:api"} == 0'
     assert found["tree"]["children"][0]["value"] == "1"
 
@@ -76,7 +76,7 @@ def test_a_condition_that_has_not_held_long_enough_says_how_long_is_missing(tmp_
     port.see("program.up", 0, "program:api")
     found = of(port, "slow")
     assert found["phase"] == "pending"
-    assert "has to hold for 30.0 s more; then mode" in found["missing"]
+    assert "has to hold for 30.0 s more; then it would be withheld by mode" in found["missing"]
 
 
 def test_samples_and_triggers_are_waited_for(make_rule, make_port):
