@@ -61,12 +61,10 @@ def test_the_watchdog_is_fed_by_progress_twice_as_often_as_it_wants(manager):
     assert systemd.watchdog == 4.0
     for second in range(9):
         systemd.progressed(100.0 + second)
+    assert [heard(manager) for _ in range(5)] == [["WATCHDOG=1"]] * 5
     manager.settimeout(0.05)
-    fed = []
     with pytest.raises(TimeoutError):
-        while True:
-            fed.append(heard(manager))
-    assert fed == [["WATCHDOG=1"]] * 5
+        heard(manager)
 
 
 @pytest.mark.parametrize(
