@@ -100,13 +100,12 @@ class Asking:
         if verb is None:
             raise RefusedError(f"no action {action!r}", hint=f"one of: {', '.join(sorted(VERBS))}")
         target = HOST if request.subject in {"", "agent", HOST.id} and not verb.needs_target else self._target(request)
-        if "*" not in verb.kinds and target.kind not in verb.kinds:
-            raise RefusedError(
-                f"{action} does not apply to a {target.kind}", hint=f"it does to: {', '.join(verb.kinds)}"
-            )
         return self._obey(request, action, target, checked(action, request.args.get("params")))
 
     def _obey(self, request: Request, action: str, target: Target, params: dict[str, object]) -> str:
+        kinds = VERBS[action].kinds
+        if "*" not in kinds and target.kind not in kinds:
+            raise RefusedError(f"{action} does not apply to a {target.kind}", hint=f"it does to: {', '.join(kinds)}")
         refused = self._core.acting.obey(request, action, target, params)
         if refused:
             raise RefusedError(f"withheld by {refused}")

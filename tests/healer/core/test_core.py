@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from healer.core.core import Setup
+from healer.core.core import Core, Setup
 from healer.model.decision import Outcome, Result
 from healer.model.limit import Backoff, Brakes, Limit
 from healer.model.mode import Mode
@@ -505,3 +505,24 @@ def test_whatever_has_a_mode_can_be_paused_and_resumed(scope):
     assert scenario.ask("resume", scope)["answer"] == "accepted"
     scenario.wait(2)
     assert actions(scenario) == [("restart", "program:api")]
+
+
+@pytest.mark.parametrize("verb", ["restart", "run", "soft-stop", "hard-stop", "initialize"])
+def test_a_command_that_no_action_can_follow_is_refused(verb):
+    """A probe, or a systemd unit today, can be looked after, but neither started nor stopped."""
+    scenario = Scenario(setup())
+    answer = scenario.ask(verb, "http:web")
+    assert answer["answer"] == "refused"
+    assert actions(scenario) == []
+    if verb not in {"soft-stop", "hard-stop"}:
+        assert "does not apply to a http" in answer["because"]
+
+
+def test_a_reload_does_not_forget_what_was_seen():
+    old = Scenario(setup(rule()))
+    old.see("memory.available", 0.5)
+    up(old, 1)
+    new = Core(setup(rule(id="other")), old.core.desk.memory, now=old.now, wall=old.now)
+    new.succeed(old.core)
+    assert new.known("memory.available") == 0.5
+    assert new.world.health("program:api") is old.core.world.health("program:api")
