@@ -187,7 +187,7 @@ class Core:
             self.too_many(self.world.blind(self.desk.now))
             return
         for reading in event.readings:
-            if reading.series not in known:
+            if (reading.metric, reading.labels) not in known:  # equal to its Series, which would have to be made
                 known.add(reading.series)
                 self._age(event.sensor, reading.series)
             self.evaluator.observe(reading)
@@ -209,6 +209,8 @@ class Core:
 
     def _observe(self, reading: Reading) -> None:
         changed = self.world.observe(reading)
+        if not (changed or self.proving.proofs or reading.metric.endswith(".state")):
+            return  # most of what is seen is what was seen before
         target = changed or dict(reading.labels).get("target", "")
         if target and self.proving.proofs:
             self.incidents.prove_again(target)
@@ -309,6 +311,8 @@ class Core:
         self.acting.decisions.update(old.acting.decisions)
         self.world.signs.update({key: sign for key, sign in old.world.signs.items() if key in self.world.targets})
         self.world.words.update(old.world.words)
+        for reading in old.evaluator.known():
+            self.evaluator.observe(reading)  # one sample each: enough for organs, and conditions wait for the next
         for key, instance in self.instances.items():
             before = old.instances.get(key)
             if before is not None and before.rule.when_source == instance.rule.when_source:

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterable
 
 from healer.core.body import Body, readings
-from healer.core.sums import Restarts, target_sums
+from healer.core.sums import RESTARTED, Restarts, target_sums
 from healer.core.world import HOST, World
 from healer.model.anatomy import ENERGY
-from healer.model.observation import Reading, Series
+from healer.model.observation import Reading
 from healer.model.organism import HarmonyView
 from healer.model.target import State, Target
 from healer.model.vocabulary import METRICS
@@ -24,8 +24,9 @@ class Organs:
         self._cores = os.cpu_count() or 1
         self.view: HarmonyView = body.view(0.0)
         units = {name: metric.unit for name, metric in METRICS.items()}
+        self._vitals = {vital.id: f"vital:{vital.id}" for vital in body.vitals}
         for vital in body.vitals:
-            evaluator.add_value(f"vital:{vital.id}", expression.parse(vital.value, vocabulary=units))
+            evaluator.add_value(self._vitals[vital.id], expression.parse(vital.value, vocabulary=units))
 
     @property
     def harmony(self) -> float | None:
@@ -38,29 +39,29 @@ class Organs:
         for reading in sums:
             self._evaluator.observe(reading)
         self._evaluator.refresh(now)  # changes of truth are for the core to hear
-        values = {vital.id: self._evaluator.value(f"vital:{vital.id}") for vital in self._body.vitals}
+        values = {vital: self._evaluator.value(key) for vital, key in self._vitals.items()}
         pressures = {name: self._known(name, "") for names in ENERGY.values() for name in names}
         self._body.update(values, now, pressures=pressures)
         self.view = self._body.view(now)
         return (*sums, *readings(self.view, now))
 
     def _sums(self, now: float, held: dict[str, str]) -> tuple[Reading, ...]:
-        wanted = [target for target in self._world.targets.values() if self._wanted(target, held)]
-        for target in wanted:
-            if target.kind in {"program", "container"}:
-                self._restarts.feel(target.id, self._known(f"{target.kind}.restarts", target.id), now)
+        wanted = []
+        for name, target in self._world.targets.items():
+            if self._wanted(name, target, held):
+                wanted.append(target)
+                if target.kind in RESTARTED:
+                    self._restarts.feel(name, self._known(RESTARTED[target.kind], name), now)
         total = self._known("memory.total", "")
         return target_sums(wanted, self._known, cores=self._cores, memory_total=total, at=now, restarts=self._restarts)
 
-    def _wanted(self, target: Target, held: dict[str, str]) -> bool:
+    def _wanted(self, name: str, target: Target, held: dict[str, str]) -> bool:
         """Whether it is meant to be up: what somebody stopped or paused on purpose is not ill."""
-        stopped = target.kind == "program" and self._known("program.wanted", target.id) == 0
-        return target is not HOST and not stopped and held.get(target.id) != State.PAUSED.value
+        stopped = target.kind == "program" and self._known("program.wanted", name) == 0
+        return target is not HOST and not stopped and held.get(name) != State.PAUSED.value
 
     def _known(self, metric: str, target: str) -> float | None:
-        series = Series(metric, (("target", target),) if target else ())
-        latest = self._evaluator.latest(series)
-        return latest[0] if latest and isinstance(latest[0], int | float) else None
+        return self._evaluator.number(metric, (("target", target),) if target else ())
 
 
 def words(view: HarmonyView) -> Iterable[str]:

@@ -25,7 +25,8 @@ UP: Mapping[str, str] = MappingProxyType(
 """By kind, the flag that says a target does what it is there for. A file has none: many are good for being absent."""
 USERS = ("program", "process", "container")
 """Kinds that use CPU and memory of this host; a probe's target may be anywhere."""
-RESTARTED = ("program", "container")
+RESTARTED: Mapping[str, str] = MappingProxyType({kind: f"{kind}.restarts" for kind in ("program", "container")})
+"""By kind, the counter of its starts after the first."""
 WINDOW_SECONDS = 600.0
 _REMEMBERED = 256
 
@@ -80,11 +81,14 @@ def target_sums(
         members[target.organ].append(target)
     for organ, own in members.items():
         mark = labels(organ=organ)
-        flags = [flag for one in own if one.kind in UP and (flag := known(UP[one.kind], one.id)) is not None]
-        if any(one.kind in UP for one in own):
+        named = [(one.kind, one.id) for one in own]
+        up = {name: known(UP[kind], name) for kind, name in named if kind in UP}
+        if up:
+            flags = [flag for flag in up.values() if flag is not None]
             share = sum(flags) / len(flags) if flags else None
             said.append(_reading("organ.up", mark, share, Unit.RATIO, at, "none of its targets is known"))
-        users = [(one.kind, one.id) for one in own if one.kind in USERS]
+        # Something that is down uses nothing.
+        users = [(kind, name) for kind, name in named if kind in USERS and up.get(name) != 0]
         if organ == "brain":
             users.append(("self", ""))  # what decides here is the agent itself
         if users:
@@ -92,7 +96,7 @@ def target_sums(
                 total, because = _total(users, part, known)
                 ratio = total / whole if total is not None and whole else None
                 said.append(_reading(metric, mark, ratio, Unit.RATIO, at, because))
-        counted = [restarts.recent(one.id, at) for one in own if restarts and one.kind in RESTARTED]
+        counted = [restarts.recent(name, at) for kind, name in named if restarts and kind in RESTARTED]
         if counted:
             times = [count for count in counted if count is not None]
             recent = sum(times) if times else None
@@ -102,10 +106,9 @@ def target_sums(
 
 def _total(users: list[tuple[str, str]], part: str, known: Known) -> tuple[float | None, str]:
     total = 0.0
+    metrics = {kind: f"{kind}.{part}" for kind in (*USERS, "self")}
     for kind, name in users:
-        if kind in UP and known(UP[kind], name) == 0:
-            continue
-        used = known(f"{kind}.{part}", name)
+        used = known(metrics[kind], name)
         if used is None:
             return None, f"{part} of {name or 'the agent'} is unknown"
         total += used
