@@ -14,6 +14,7 @@ from healer.errors import ConfigError
 
 if TYPE_CHECKING:
     from healer.config import Config
+    from healer.rules.findings import Finding
     from healer.rules.rule import RuleSet
 
 
@@ -40,7 +41,7 @@ def check(*, files: tuple[Path, ...], quiet: bool) -> int:
         return _invalid(given, found.problems)
     from healer.rules import bounds
 
-    findings = bounds.findings(found.rules, found.config)
+    findings = _unseen(found.config) + bounds.findings(found.rules, found.config)
     rates = bounds.worst_case(found.rules, found.config)
     if given.json:
         show.as_json(
@@ -65,6 +66,24 @@ def check(*, files: tuple[Path, ...], quiet: bool) -> int:
     if not quiet:
         _rates(given, rates)
     return 1 if findings else 0
+
+
+def _unseen(config: "Config") -> "list[Finding]":
+    """Targets that load and that nothing looks at: a person would wait for them in vain."""
+    from healer.rules.findings import Finding
+    from healer.rules.rule import Position
+    from healer.sensors.catalog import KINDS
+
+    return [
+        Finding(
+            position=Position(file=config.source or "configuration", line=1, column=1),
+            rule=target.id,
+            what=f"nothing looks at targets of kind {target.kind} yet, and no action applies to them",
+            hint="it stays unknown, and holds back what requires it",
+        )
+        for target in config.targets
+        if target.kind not in {"program", *KINDS}  # one sensor looks at all programs
+    ]
 
 
 def _invalid(given: Settings, problems: Sequence[str]) -> int:

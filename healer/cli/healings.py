@@ -1,5 +1,8 @@
 """``healer healings``: what was done, told from the sealed log."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from healer.cli import show
@@ -32,13 +35,20 @@ def healings(*, last: int, rule: str, target: str, quiet: bool) -> int:
             one["verdict"] or one["outcome"] or "open",
             "-" if one["healed_ms"] is None else f"{one['healed_ms']:.0f} ms",
             "-" if one["impact"] is None else f"{one['impact']:+.1f}",
-            one["because"],
+            _because(one),
         )
         for one in found
     ]
     columns = ("WHEN", "ACTION", "TARGET", "BY", "VERDICT", "AFTER", "HARMONY", "BECAUSE")
     show.table(given, columns, rows, empty="nothing was done")
     return 0
+
+
+def _because(one: Mapping[str, Any]) -> str:
+    """Why it was done; where it did not help, why not: that is what somebody who looks wants to know then."""
+    if (one["verdict"] or one["outcome"]) in {None, "", "done", "verified"}:
+        return str(one["because"])
+    return str(one["verdict_because"] or one["outcome_because"] or one["because"])
 
 
 def _offline(

@@ -95,3 +95,13 @@ def test_what_looks_like_a_configuration_is_one(folder, tmp_path):
 def test_two_configurations_are_one_too_many(folder, healer):
     path = str(folder / "organism.yaml")
     assert healer("check", path, path).code == 2 or healer("check", path, path).code == 0
+
+
+def test_a_target_that_nothing_looks_at_is_a_finding(tmp_path, healer):
+    path = tmp_path / "organism.yaml"
+    path.write_text("version: 1\nrules: {files: []}\ntargets:\n  - {kind: unit, name: nginx.service}\n")
+    said = healer("check", str(path))
+    assert said.code == 1
+    assert "unit:nginx.service: nothing looks at targets of kind unit" in said.out
+    path.write_text("version: 1\nrules: {files: []}\nprograms:\n  - {name: a, command: [sleep, '1']}\n")
+    assert healer("check", str(path)).code == 0

@@ -43,6 +43,13 @@ def test_what_was_done_is_read_from_the_log_also_when_no_agent_runs(healer, tmp_
     assert "nothing was done" in healer("healings", "--target", "http:*").err
 
 
+def test_what_did_not_help_says_why_not(healer, tmp_path):
+    leaf = seal(tmp_path, intent(1))[0].leaf
+    common = {"v": 1, "mono": 2, "boot": "b", "node": "here", "ts": 2, "of": leaf, "id": "i-1", "took_us": 1500}
+    seal(tmp_path, {**common, "kind": "outcome", "result": "stale", "because": "the world moved", "generation": ""})
+    assert healer("healings").out.splitlines()[1].endswith("the world moved")
+
+
 def test_with_an_agent_it_is_asked(agent, healer, tmp_path):
     seal(tmp_path, intent(1), intent(2, action="notify"))
     said = healer("healings")
