@@ -98,6 +98,12 @@ def targets(core: Core, now: float | None = None) -> list[Json]:
     return [_target(core, one, now) for one in core.world.targets.values() if one is not HOST]
 
 
+def _blind(core: Core, target: Target) -> str:
+    """Why its own sensor cannot look, where that is why nobody knows how it is."""
+    sense = core.world.senses.get(target.id)
+    return sense.because if sense and core.world.signs[target.id].health is Health.UNKNOWN else ""
+
+
 def _target(core: Core, target: Target, now: float) -> Json:
     sign = core.world.signs[target.id]
     health = sign.health
@@ -110,7 +116,7 @@ def _target(core: Core, target: Target, now: float) -> Json:
         "health": health.value,
         "age": round(max(0.0, now - sign.at), 3) if sign.at else None,
         "since": _rounded(None if sign.onset is None else max(0.0, now - sign.onset), 3),
-        "because": sign.because,
+        "because": _blind(core, target) or sign.because,
         "unresponsive": health is Health.UNKNOWN and sign.ever,
         "generation": core.world.generation(target),
         "mode": target.mode.word,

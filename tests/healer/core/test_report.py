@@ -41,6 +41,13 @@ def test_a_target_nobody_can_see_is_unknown_and_says_why(fake):
     assert (target["health"], target["because"], target["unresponsive"]) == ("unknown", "timed out", True)
 
 
+def test_a_sensor_that_cannot_look_says_why_in_the_row_of_its_target(fake):
+    fake.clock.at += 1
+    fake.handle(Looked(sensor="http:front", at=fake.clock.now(), because="no way to the host"))
+    target = by_id(report.targets(fake.core))["http:front"]
+    assert (target["health"], target["because"]) == ("unknown", "no way to the host")
+
+
 def test_what_was_never_seen_is_unknown_with_no_age():
     from healer.core.core import Core, Setup
     from healer.model.memory import Memory
