@@ -1,4 +1,4 @@
-from collections import namedtuple
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,7 +66,7 @@ def verifier(monkeypatch):
         return Checked(at=now, **answer)
 
     monkeypatch.setattr(selfcheck, "check", check)
-    return namedtuple("Verifier", "asked answer")(asked, answer)
+    return SimpleNamespace(asked=asked, answer=answer)
 
 
 def test_a_heartbeat_tells_harmony_where_it_is_known(kit):

@@ -183,11 +183,15 @@ async def test_what_comes_before_the_loop_runs_waits_for_it():
 
 async def test_a_bug_in_the_core_ends_the_loop_with_that_bug():
     kit = Kit(ZeroDivisionError("a bug"), [])
-    with pytest.raises(ExceptionGroup) as died:
+
+    async def live():
         async with kit.live():
             kit.loop.put(EVENT)
             kit.loop.put(EVENT)
             await asyncio.sleep(1)
+
+    with pytest.raises(ExceptionGroup) as died:
+        await live()
     assert died.group_contains(ZeroDivisionError, match="a bug")
 
 
