@@ -8,7 +8,7 @@ time across boots is the wall difference, never negative, and none at all where 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -225,14 +225,18 @@ class Memory:
     def from_json(cls, raw: Mapping[str, Any]) -> "Memory":
         """Read back `to_json`; raises KeyError, TypeError or ValueError on anything else."""
         plain = dict(raw)
+
+        def read(part: str, noun: Callable[..., Any]) -> dict[str, Any]:
+            return {key: noun(**value) for key, value in dict(plain.pop(part)).items()}
+
         return cls(
             frame=Frame(**plain.pop("frame")),
-            intents={key: OpenIntent(**value) for key, value in plain.pop("intents").items()},
             acted=[Acted(**value) for value in plain.pop("acted")],
-            streaks={key: Streak(**value) for key, value in plain.pop("streaks").items()},
-            breakers={key: Breaker(**value) for key, value in plain.pop("breakers").items()},
-            incidents={key: Incident(**value) for key, value in plain.pop("incidents").items()},
-            maintenance={key: Maintenance(**value) for key, value in plain.pop("maintenance").items()},
+            intents=read("intents", OpenIntent),
+            streaks=read("streaks", Streak),
+            breakers=read("breakers", Breaker),
+            incidents=read("incidents", Incident),
+            maintenance=read("maintenance", Maintenance),
             **plain,
         )
 
@@ -253,7 +257,8 @@ class Memory:
             request=entry.get("request", ""),
             generation=entry["generation"],
         )
-        self.acted = [old for old in self.acted if at - old.at <= KEPT_SECONDS]
+        # What the wall clock said of the way into this boot may still turn out void: it forgets nothing by itself.
+        self.acted = [old for old in self.acted if at - old.at - self.frame.granted <= KEPT_SECONDS]
         if entry["action"] not in QUIET_VERBS and entry.get("actor") != "agent":
             self.acted.append(
                 Acted(id=entry["id"], at=at, rule=entry["rule"], target=entry["target"], action=entry["action"])
