@@ -71,6 +71,9 @@ class Body:
             if vital.id in self._pulses:
                 raise HealerError(f"vital {vital.id} is declared twice")
             self._pulses[vital.id] = _Pulse(vital)
+        self._organs = {
+            name: [pulse for pulse in self._pulses.values() if pulse.vital.organ == name] for name in ORGANS
+        }
         self._weights = dict.fromkeys(ORGANS, 1.0)
         for organ, weight in (organ_weights or {}).items():
             _check_organ(organ)
@@ -114,7 +117,7 @@ class Body:
         )
 
     def _organ(self, name: str, now: float) -> OrganView:
-        vitals = tuple(_see(pulse, now) for pulse in self._pulses.values() if pulse.vital.organ == name)
+        vitals = tuple([_see(pulse, now) for pulse in self._organs[name]])
         points = weighted((vital.weight, vital.score) for vital in vitals if vital.score is not None)
         known = any(vital.health is not Health.UNKNOWN for vital in vitals)
         if points is None or not known:

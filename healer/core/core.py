@@ -37,6 +37,8 @@ from healer.rules.select import matches
 
 BEAT = 1.0
 """Seconds between looks at the clocks: organs, expiries, refusals without an end."""
+ORGANS_EVERY = 2.0
+"""Seconds between looks at the organs while nobody's health changes; when somebody's does, the next beat looks."""
 BALANCING = "balancing"
 """Tag of the rules that are judged when harmony falls."""
 PROBES = ("http.", "tcp.", "command.", "file.")
@@ -91,7 +93,7 @@ class Core:
         self.incidents = Incidents(self.desk, self.evaluator, self.acting, self.proving, self.states)
         self.asking, self.hearing = Asking(self), Hearing(self)
         self.organs = Organs(Body(setup.vitals, setup.organ_weights), self.evaluator, self.world)
-        self._next_beat = now
+        self._next_beat = self._next_organs = now
         self._bind_all(setup.rules.rules)
 
     # Binding rules to targets ---------------------------------------------------------------------------------
@@ -217,6 +219,7 @@ class Core:
         if target in self.world.targets and (changed or reading.metric.endswith(".state")):
             self.states.follow(self.world.targets[target], reading.at)
         if changed:
+            self._next_organs = reading.at
             if self.world.health(changed) is Health.FAILED:
                 self.too_many(self.world.mass_failure(self.desk.now))
             elif self.world.health(changed) is Health.HEALTHY:
@@ -251,10 +254,15 @@ class Core:
             self._beat()
 
     def _beat(self) -> None:
+        if self.desk.now >= self._next_organs:
+            self._next_organs = self.desk.now + ORGANS_EVERY - BEAT / 2  # a beat is never early, and often a bit late
+            self._look_at_organs()
+        self.asking.expire()
+
+    def _look_at_organs(self) -> None:
         for reading in self.organs.beat(self.desk.now, self.desk.memory.states):
             self.evaluator.observe(reading)
         self.desk.harmony = self.organs.harmony
-        self.asking.expire()
 
     # What requests ask for ------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ PRIMARY: Mapping[str, str] = {
 
 _KIND_OF = {metric: kind for kind, metric in PRIMARY.items()}
 _PRESSURES = {"cpu.psi.some10": "cpu", "memory.psi.some10": "memory", "io.psi.some10": "io"}
+_PRESSING = frozenset({*_PRESSURES, "disk.used"})
 _STATES = frozenset(state.value for state in State)
 _FRESH = 60.0
 """Seconds after which a pressure nobody has read again is not held against anybody."""
@@ -120,13 +121,12 @@ class World:
         self._now = max(self._now, reading.at)
         if reading.metric in _KIND_OF:
             return self._sign(reading)
-        if isinstance(reading, Observation):
-            if isinstance(reading.value, str):
-                self.words[reading.series] = reading.value
-            else:
-                self._press(reading.metric, reading.labels, reading.value, reading.at)
-        else:
+        if not isinstance(reading, Observation):
             self.words.pop(reading.series, None)
+        elif isinstance(reading.value, str):
+            self.words[reading.series] = reading.value
+        elif reading.metric in _PRESSING:
+            self._press(reading.metric, reading.labels, reading.value, reading.at)
         return ""
 
     def _sign(self, reading: Reading) -> str:

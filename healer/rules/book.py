@@ -57,7 +57,7 @@ class Book:
 
     # ------------------------------------------------------------------------------------ what was seen
 
-    def observe(self, reading: Reading) -> None:
+    def observe(self, reading: Reading) -> None:  # noqa: C901 - it runs for every reading, and each call would cost
         """Take one reading. Garbage, and what a sensor could not read, makes the series unknown."""
         if self._unwired:
             self._wire()
@@ -68,7 +68,7 @@ class Book:
         if not line.clock <= at < NEVER:
             self.late += 1
             return
-        if at > self._newest:  # noqa: PLR1730 - max() costs a third of the rest: this runs for every reading
+        if at > self._newest:  # noqa: PLR1730 - as above, of max()
             self._newest = at
         if not isinstance(reading, Observation):
             self._blind(line, reading.because, at)

@@ -54,6 +54,9 @@ class ProgramView(Protocol):
     def names(self) -> Sequence[str]:
         """All declared programs."""
 
+    def generation(self, name: str) -> str:
+        """Its incarnation as it is now, as in the snapshot, and cheaper."""
+
     def snapshot(self, name: str) -> ProgramSnapshot:
         """One program as it is now."""
 
@@ -70,15 +73,12 @@ class _Watched:
         self.cpu: tuple[float, float] | None = None
         """(seconds of CPU time, when)."""
 
-    def follow(self, snapshot: ProgramSnapshot) -> bool:
-        """Turn to the incarnation of the snapshot; True when it is another one than before."""
-        if snapshot.generation == self.generation:
-            return False
+    def follow(self, snapshot: ProgramSnapshot) -> None:
+        """Turn to the incarnation of the snapshot, which is another one than before."""
         self.release()
         self.generation = snapshot.generation
         if snapshot.pid is not None:
             self.file = KeptFile(f"/proc/{snapshot.pid}/stat", 512)
-        return True
 
     def release(self) -> None:
         """Forget the incarnation."""
@@ -121,8 +121,10 @@ class ProgramSensor(QuickSensor):
         watched = self._watched.get(name)
         if watched is None:
             watched = self._watched[name] = _Watched(name)
-        snapshot = self._view.snapshot(name)
-        slow = watched.follow(snapshot) or slow
+        another = watched.generation is None or self._view.generation(name) != watched.generation
+        snapshot = self._view.snapshot(name) if slow or another else None
+        if snapshot is not None and another:
+            watched.follow(snapshot)
         try:
             usage = _usage(watched)
         except (OSError, ValueError) as exc:
@@ -131,36 +133,40 @@ class ProgramSensor(QuickSensor):
             return
         sieve.number("program.up", usage is not None, watched.marks)
         if usage is not None:
-            self._tell_usage(sieve, watched, snapshot, usage, slow=slow)
-        elif slow:
-            for metric in _RUNNING + _RUNNING_SLOW:
-                sieve.unknown(metric, "it does not run", watched.marks)
-        if slow:
-            _tell_slow(sieve, watched.marks, snapshot)
+            self._tell_usage(sieve, watched, usage)
+        if snapshot is not None:
+            self._tell_slow(sieve, watched.marks, snapshot, usage)
 
     @staticmethod
     def _blind(sieve: Sieve, marks: Labels, because: str) -> None:
         for metric in ("program.up", *_RUNNING):
             sieve.unknown(metric, because, marks)
 
-    def _tell_usage(
-        self, sieve: Sieve, watched: _Watched, snapshot: ProgramSnapshot, usage: Usage, *, slow: bool
-    ) -> None:
+    @staticmethod
+    def _tell_usage(sieve: Sieve, watched: _Watched, usage: Usage) -> None:
         last, watched.cpu = watched.cpu, (usage.cpu, sieve.at)
         if last is None or sieve.at <= last[1]:
             sieve.unknown("program.cpu", FIRST, watched.marks)
         else:
             sieve.number("program.cpu", (usage.cpu - last[0]) / (sieve.at - last[1]), watched.marks)
         sieve.number("program.memory", usage.rss, watched.marks)
-        if not slow:
-            return
-        sieve.number("program.threads", usage.threads, watched.marks)
+
+    def _tell_slow(self, sieve: Sieve, marks: Labels, snapshot: ProgramSnapshot, usage: Usage | None) -> None:
+        if usage is None:
+            for metric in _RUNNING + _RUNNING_SLOW:
+                sieve.unknown(metric, "it does not run", marks)
+        else:
+            self._tell_running(sieve, marks, snapshot, usage)
+        _tell_remembered(sieve, marks, snapshot)
+
+    def _tell_running(self, sieve: Sieve, marks: Labels, snapshot: ProgramSnapshot, usage: Usage) -> None:
+        sieve.number("program.threads", usage.threads, marks)
         started = snapshot.started_at
-        sieve.number("program.uptime", None if started is None else max(0.0, sieve.at - started), watched.marks)
+        sieve.number("program.uptime", None if started is None else max(0.0, sieve.at - started), marks)
         try:
-            sieve.number("program.fds", self._fds(snapshot.pid or 0), watched.marks)
+            sieve.number("program.fds", self._fds(snapshot.pid or 0), marks)
         except OSError as exc:
-            sieve.unknown("program.fds", f"cannot list its descriptors: {exc.strerror}", watched.marks)
+            sieve.unknown("program.fds", f"cannot list its descriptors: {exc.strerror}", marks)
 
     async def close(self) -> None:
         """Close the kept files."""
@@ -183,7 +189,7 @@ def _usage(watched: _Watched) -> Usage | None:
     return None if usage.state in _DEAD else usage
 
 
-def _tell_slow(sieve: Sieve, marks: Labels, snapshot: ProgramSnapshot) -> None:
+def _tell_remembered(sieve: Sieve, marks: Labels, snapshot: ProgramSnapshot) -> None:
     sieve.number("program.wanted", snapshot.wanted, marks)
     sieve.word("program.state", snapshot.state, marks)
     sieve.word("program.generation", snapshot.generation, marks)

@@ -30,6 +30,9 @@ class View:
     def names(self):
         return tuple(self.programs)
 
+    def generation(self, name):
+        return self.programs[name].generation
+
     def snapshot(self, name):
         return self.programs[name]
 
