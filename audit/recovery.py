@@ -114,7 +114,7 @@ def compare(log: Log, end: Tail | None, paths: Sequence[Path], origin: str) -> S
             )
         rollback.extend(_older(log, end, path, anchor))
     own = known.get(paths[0])
-    if own is None and end is not None and end.header.height > 0:
+    if own is None and end is not None and end.header.height > 0 and not paths[0].exists():
         notes.append(f"the anchor {paths[0]} is missing; it will be written again")
     caught_up = end is not None and (own is None or own.height < end.header.height)
     return Standing(rollback="; ".join(rollback), caught_up=caught_up, notes=tuple(notes), known=known)

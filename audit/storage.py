@@ -124,7 +124,8 @@ def _damage(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, DBAPIError) as exc:
         # Extended codes carry the plain one in their low byte.
-        code = getattr(getattr(exc, "orig", exc), "sqlite_errorcode", 0) & 0xFF
+        plain = getattr(exc, "orig", exc)
+        code = getattr(plain, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             raise DiskFull("no space is left for the log", hint=f"free space on the file system of {path}") from exc
         if code == sqlite3.SQLITE_READONLY:
@@ -132,7 +133,7 @@ def _damage(path: Path) -> Iterator[None]:
         # SQLite calls it an I/O error, too, when there is no room for its shared memory.
         trouble = code == sqlite3.SQLITE_IOERR
         way_out = "is the disk full, or failing?" if trouble else "restore it from a backup"
-        raise Damaged(f"{path} cannot be opened as a log: {exc}", hint=f"{way_out}; it is never recreated") from exc
+        raise Damaged(f"{path} cannot be opened as a log: {plain}", hint=f"{way_out}; it is never recreated") from exc
 
 
 class Lock:

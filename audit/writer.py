@@ -169,7 +169,7 @@ class Writer:
         ``Poisoned``, or ``Malformed`` (an outcome without an open intent; more than 4 MiB).
         """
         if self.rollback:
-            raise RolledBack(self.rollback, hint="find out who restored an old copy; then accept it by name")
+            raise RolledBack(self.rollback, hint="find out who restored an old copy; healer resume-healing accepts it")
         return self._submit(entries, reserve=reserve)
 
     def append(self, fields: Mapping[str, object], *, reserve: bool = False) -> Receipt:

@@ -601,5 +601,17 @@ def test_kill_9_loses_nothing_acknowledged(tmp_path):
     assert acknowledged.items() <= kept.items()
 
 
+def test_a_damaged_anchor_is_called_damaged_and_not_missing(tmp_path, key, event):
+    for _ in range(2):
+        with Writer.open(tmp_path / "s", node="n", signer=key) as writer:
+            writer.append(event())
+    (tmp_path / "s" / "anchor").write_text("junk\n")
+    with Writer.open(tmp_path / "s", node="n", signer=key) as writer:
+        assert "damaged" in writer.rollback
+        assert not [note for note in writer.notes if "missing" in note]
+        with pytest.raises(RolledBack, match="resume-healing"):
+            writer.append(event())
+
+
 def test_every_refusal_has_one_root():
     assert issubclass(RolledBack, AuditError)
