@@ -65,8 +65,13 @@ def python(_: Settings) -> Iterator[Found]:
 def state(given: Settings) -> Iterator[Found]:
     """The folder nothing may be lost from."""
     folder = given.log
-    if not folder.exists():
-        yield Found(what="state", how="ok", says=f"{folder} will be made at the first start")
+    if not os.path.exists(folder):  # noqa: PTH110 - a folder we may not look into is none to us, and no traceback
+        there = next(above for above in folder.absolute().parents if os.path.exists(above))  # noqa: PTH110 - as above
+        if os.access(there, os.W_OK | os.X_OK):
+            yield Found(what="state", how="ok", says=f"{folder} will be made at the first start")
+        else:
+            fix = "name another: --state-dir or $HEALER_STATE_DIR"
+            yield Found(what="state", how="fail", says=f"{folder} cannot be made: we may not write to {there}", fix=fix)
         return
     yield from _folder("state", folder)
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):

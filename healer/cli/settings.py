@@ -75,7 +75,7 @@ def _set(ctx: click.Context, param: click.Parameter, value: object) -> None:
 
 def _options() -> list[click.Parameter]:
     common: dict[str, Any] = {"expose_value": False, "callback": _set, "default": None}
-    path = click.Path(path_type=str)
+    path = click.Path(path_type=str, readable=False)  # whoever uses it says better what is wrong with it
     return [
         click.Option(["--output"], type=click.Choice(["table", "json"]), help="How data are printed.", **common),
         click.Option(["--json", "output"], flag_value="json", help="Short for --output json.", **common),

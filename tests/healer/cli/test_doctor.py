@@ -68,6 +68,14 @@ def test_a_folder_open_to_others_and_the_kill_switch_are_told(tmp_path):
     assert "chmod 700" in said["state"].fix
 
 
+def test_a_state_folder_that_can_be_made_and_one_that_cannot(tmp_path):
+    assert found(doctor.state, tmp_path / "a" / "b")["state"].how == "ok"
+    (tmp_path / "file").touch()
+    told = found(doctor.state, tmp_path / "file" / "state")["state"]
+    assert told.how == "fail"
+    assert "--state-dir" in told.fix
+
+
 def test_little_room_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     assert found(doctor.state, tmp_path)["disk"].how == "warn"
