@@ -44,6 +44,15 @@ def test_but_not_while_another_is_being_treated(web, view, memory, intent):
     assert blast_radius.ask(web()) is not None
 
 
+def test_a_larger_budget_lets_as_many_go_as_it_says(web, view, memory, intent):
+    view.groups = {"web": WEB[:4]}
+    generous = Brakes(group_unavailable=9, group_unavailable_percent=0.5)
+    memory.intents["i-1"] = intent(WEB[1])
+    assert blast_radius.ask(web(brakes=generous)) is None
+    memory.intents["i-2"] = intent(WEB[2], id="i-2")
+    assert "at most 2" in blast_radius.ask(web(brakes=generous)).because
+
+
 def test_the_budget_of_every_group_counts(question, target, view, memory, intent):
     view.groups = {"web": (WEB[0],), "rack": (WEB[0], "unit:db")}
     memory.intents["i-1"] = intent("unit:db")

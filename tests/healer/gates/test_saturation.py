@@ -34,7 +34,7 @@ def test_what_disturbs_nobody_may_be_done(alive, view):
 
 
 def test_a_full_disk_wants_space_and_not_a_restart(alive, view):
-    view.pressures = {"disk:/var": 0.995}
+    view.pressures = {"disk:/var": 0.99}
     assert saturation.ask(alive()).because.startswith("/var is full")
     view.pressures = {"disk:/var": 0.98}
     assert saturation.ask(alive()) is None, "a disk is no pressure: 98% used is not overload"
