@@ -40,19 +40,25 @@ def _switch(*, on: bool) -> int:
         folders[told] = None
     if not folders:
         raise HealerError(f"there is no state folder at {given.state}", hint="name it: --state-dir")
+    done: list[Path] = []
+    failures: list[HealerError] = []
     for folder in folders:
         switch = KillSwitch(folder / KILL_SWITCH)
-        if on:
-            switch.throw()
+        try:
+            (switch.throw if on else switch.take_away)()
+        except HealerError as exc:
+            failures.append(exc)  # one that cannot be reached must not keep the others from being stopped
         else:
-            switch.take_away()
+            done.append(folder)
     # The file is what counts; the agent seals that it was thrown, and leaves safe mode only when it is asked.
     sealed = _tell(given, on=on) if told is not None else False
-    if given.json:
-        show.as_json({"on": on, "files": [str(folder / KILL_SWITCH) for folder in folders], "sealed": sealed})
+    if given.json and not failures:
+        show.as_json({"on": on, "files": [str(folder / KILL_SWITCH) for folder in done], "sealed": sealed})
         return 0
-    for folder in folders:
+    for folder in done:
         show.line(f"{'made' if on else 'removed'} {folder / KILL_SWITCH}")
+    if failures:
+        raise failures[0]
     show.line("nothing is done any more until resume-healing" if on else "healing goes on")
     if told is None:
         show.note("no agent answers; one that starts, or comes round, will see it")

@@ -75,7 +75,9 @@ def state(given: Settings) -> Iterator[Found]:
         return
     yield from _folder("state", folder)
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        yield Found(what="state", how="warn", says=f"we may not write to {folder}", fix="run this as the agent's user")
+        fix = "run this as root or as the agent's own user"
+        yield Found(what="state", how="warn", says=f"we may not look into {folder}, or not write to it", fix=fix)
+        return
     yield from _disk(folder)
     yield from _key(folder)
     if (folder / KILL_SWITCH).exists():

@@ -1,6 +1,7 @@
 """``healer``: the list of its commands, and the one place where errors become words and exit codes."""
 
 import difflib
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -110,6 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output went away; without this the interpreter complains once more at exit.
         _silence()
         code = USAGE
+    except OSError as exc:
+        code = _system(exc)
     except Exception as exc:
         if not _is_audit(exc):
             raise
@@ -131,6 +134,16 @@ def tell(exc: HealerError) -> int:
         click.echo(f"  hint: {exc.hint}", err=True)
     code = getattr(exc, "exit_code", USAGE)
     return code if isinstance(code, int) else USAGE
+
+
+def _system(exc: OSError) -> int:
+    """Say what the system refused, and of what; returns the exit code."""
+    about = f"{exc.filename}: " if exc.filename else ""
+    click.echo(f"healer: {about}{exc.strerror or exc}", err=True)
+    if isinstance(exc, PermissionError):
+        click.echo("  hint: run this as root or as the agent's own user", err=True)
+    logging.getLogger("healer.cli").debug("system.refused", exc_info=exc)
+    return USAGE
 
 
 def _is_audit(exc: Exception) -> bool:

@@ -44,19 +44,24 @@ class KillSwitch:
     def on(self) -> bool:
         """Look at the file now. What cannot be looked at counts as thrown: fail closed."""
         try:
+            return self._counts()
+        except OSError:
+            return True
+
+    def _counts(self) -> bool:
+        try:
             found = os.lstat(self.path)
         except FileNotFoundError:
             return False
-        except OSError:
-            return True
         return found.st_uid in {0, os.geteuid()}
 
     def throw(self) -> None:
         """Put the file there, in place of one that does not count; raises HealerError."""
-        if self.on():
-            return
         fresh = self.path.with_name(f"{self.path.name}.new")
         try:
+            # Not `on`: whoever may not even look has thrown nothing, and must not be told otherwise.
+            if self._counts():
+                return
             # Made beside and moved over: what lies there may be a stranger's file, or a link to somewhere else.
             fresh.unlink(missing_ok=True)
             fresh.touch(mode=0o644, exist_ok=False)

@@ -59,3 +59,15 @@ def test_a_folder_we_may_not_write_to_is_told(healer, monkeypatch):
     said = healer("stop-healing")
     assert said.code == 2
     assert "as root" in said.err
+    assert "nothing is done" not in said.out
+
+
+def test_one_folder_that_cannot_be_reached_does_not_keep_the_others_from_being_stopped(healer, tmp_path, monkeypatch):
+    (tmp_path / "var").mkdir()
+    home = tmp_path / "home" / ".local" / "state" / "healer"
+    home.mkdir(parents=True)
+    (home / "stop-healing.new").mkdir()  # in the way of the first
+    said = healer("stop-healing", state=False)
+    assert said.code == 2
+    assert "cannot make" in said.err
+    assert said.out == f"made {tmp_path / 'var' / 'stop-healing'}\n"

@@ -65,6 +65,27 @@ def test_wrong_usage_exits_2(args, healer):
     assert said.code == 2
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/x/keys"),
+            "healer: /x/keys: Permission denied\n  hint: run",
+        ),
+        (OSError(28, "No space left on device"), "healer: No space left on device\n"),
+        (OSError("odd"), "healer: odd\n"),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_words(healer, monkeypatch, error, says):
+    def refused(*_args, **_more):
+        raise error
+
+    monkeypatch.setattr("healer.cli.main.import_module", refused)
+    said = healer("status")
+    assert said.code == 2
+    assert said.err.startswith(says)
+
+
 def test_a_typing_mistake_gets_a_hint(healer):
     assert "Did you mean status?" in healer("stauts").err
 

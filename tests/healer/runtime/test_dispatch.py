@@ -288,6 +288,10 @@ def test_a_switch_that_cannot_be_thrown_or_taken_away_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(HealerError, match="cannot make"):
         KillSwitch(tmp_path / "gone" / "switch").throw()
+    # It counts as thrown for who decides to act, and as not thrown for who is told that he threw it.
+    assert KillSwitch(tmp_path / "file" / "switch").on()
+    with pytest.raises(HealerError, match="cannot make"):
+        KillSwitch(tmp_path / "file" / "switch").throw()
     with pytest.raises(HealerError, match="cannot remove"):
         KillSwitch(tmp_path / "file" / "switch").take_away()
 
