@@ -261,6 +261,8 @@ class Acting:
         if instance is not None:
             if instance.truth is not Truth.TRUE:
                 return f"the condition is {instance.truth.value} now"
+            if desk.memory.disabled.get(instance.rule.id, not instance.rule.enabled):
+                return "its rule is switched off now"
             step = instance.rule.then[decision.step]
             opened = desk.memory.incidents[instance.key].opened if instance.key in desk.memory.incidents else desk.now
             question = replace(self.question(instance, step, target, opened), intent=decision.id)

@@ -174,9 +174,9 @@ class Asking:
         if scope in self._core.world.targets:  # an organ or a rule has a mode, but no state to move from
             state = self._core.state(scope)
             check_move(scope, state, State.PAUSING)
-            self._core.desk.move(
-                f"target:{scope}", state.value, State.PAUSED.value, f"paused by {request.who}", topic="state.changed"
-            )
+            because = f"paused by {request.who}"
+            for old, new in ((state, State.PAUSING), (State.PAUSING, State.PAUSED)):
+                self._core.desk.move(f"target:{scope}", old.value, new.value, because, topic="state.changed")
         return self._lower(scope, min(Mode.OBSERVE, self._mode(scope)), request.who, "paused")
 
     def _resume(self, request: Request) -> str:
@@ -299,6 +299,18 @@ class Asking:
             if now >= window.until_us:
                 self._end_maintenance(key, "agent", "its time is over")
 
+    def close_breakers(self) -> None:
+        """Close what opened on targets that have been healthy for long enough since."""
+        desk = self._core.desk
+        enough = desk.world.brakes.breaker_healthy_for
+        for key, breaker in desk.memory.breakers.items():
+            target = key.partition("@")[2]
+            if not breaker.open or min(desk.world.healthy_for(target, desk.now), desk.now - breaker.changed) < enough:
+                continue
+            because = f"{target} has been healthy for {enough:g} s"
+            desk.move(f"breaker:{key}", "open", "closed", because, topic="state.changed")
+            self._leave_fault(target, because)
+
     # Rules and events -----------------------------------------------------------------------------------------
 
     def _switch(self, request: Request, *, on: bool) -> str:
@@ -306,6 +318,9 @@ class Asking:
             raise RefusedError(f"no rule {request.subject!r} with a target", hint="healer rules list")
         old, new = ("disabled", "enabled") if on else ("enabled", "disabled")
         self._core.desk.move(f"rule:{request.subject}", old, new, f"by {request.who}", topic="state.changed")
+        for key, incident in self._core.desk.memory.incidents.items():
+            if incident.rule == request.subject:
+                self._core.incidents.wake(key, self._core.desk.now)
         return f"{request.subject} is {new}"
 
     def _event(self, request: Request) -> str:

@@ -258,6 +258,7 @@ class Core:
             self._next_organs = self.desk.now + ORGANS_EVERY - BEAT / 2  # a beat is never early, and often a bit late
             self._look_at_organs()
         self.asking.expire()
+        self.asking.close_breakers()
 
     def _look_at_organs(self) -> None:
         for reading in self.organs.beat(self.desk.now, self.desk.memory.states):

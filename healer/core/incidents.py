@@ -112,7 +112,7 @@ class Incidents:
         elif phase == "verifying":
             self._verifying(instance)
         elif phase == "clearing":
-            self._clearing(instance, incident)
+            self._clearing(instance, incident, conclusive=conclusive)
         elif phase == "given-up":
             self._given_up(instance, incident)
 
@@ -168,6 +168,9 @@ class Incidents:
         if instance.cleared:
             self.move(instance.key, incident, "clearing", "the condition is gone")
             self._clearing(instance, incident)
+            return
+        if not self.enabled(instance.rule):
+            self.move(instance.key, incident, "inactive", "its rule is switched off", topic="incident.cleared")
             return
         done = incident.step >= len(instance.rule.then)
         if done and instance.rule.trigger.kind != "auto":
@@ -328,10 +331,10 @@ class Incidents:
 
     # Ending ---------------------------------------------------------------------------------------------------
 
-    def _clearing(self, instance: Instance, incident: Incident) -> None:
+    def _clearing(self, instance: Instance, incident: Incident, *, conclusive: bool = False) -> None:
         if instance.truth is Truth.TRUE and not instance.cleared:
             self.move(instance.key, incident, "inactive", "it came back: a new incident begins")
-            self._consider(instance, conclusive=False)
+            self._consider(instance, conclusive=conclusive)
             return
         if not instance.cleared:
             instance.clear_since = None

@@ -38,6 +38,8 @@ class Sign:
 
     health: Health = Health.UNKNOWN
     at: float = 0.0
+    since: float = 0.0
+    """When it came to be as it is."""
     onset: float | None = None
     """Since when it has been bad without a break (unknown is not a break)."""
     recovered: float | None = None
@@ -94,6 +96,11 @@ class World:
         sign = self.signs.get(target)
         return sign.recovered if sign else None
 
+    def healthy_for(self, target: str, now: float) -> float:
+        """Seconds for which the target has been seen healthy without a break; 0 where it is not."""
+        sign = self.signs.get(target)
+        return now - sign.since if sign and sign.health is Health.HEALTHY else 0.0
+
     def members(self, group: str) -> tuple[str, ...]:
         """Ids of the targets of a group."""
         return tuple(self._groups.get(group, ()))
@@ -143,7 +150,10 @@ class World:
         else:
             sign.health, sign.because = Health.UNKNOWN, reading.because
         self._date(sign, old, reading.at, ours=reading.metric == PRIMARY["program"])
-        return target if sign.health is not old else ""
+        if sign.health is old:
+            return ""
+        sign.since = reading.at
+        return target
 
     @staticmethod
     def _date(sign: Sign, old: Health, at: float, *, ours: bool) -> None:

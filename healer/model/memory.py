@@ -293,7 +293,9 @@ class Memory:
         self.verdicts[result] = self.verdicts.get(result, 0) + 1
         breaker = self.breakers.setdefault(f"{intent.action}@{intent.target}", Breaker())
         streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
-        if result in _FAILED:
+        # Nothing could ever prove what a person has done on the host as a whole: that is no failure of it.
+        unprovable = result == Result.UNVERIFIED.value and intent.request and intent.target == "host:"
+        if result in _FAILED and not unprovable:
             breaker.failures += 1
             breaker.changed = at
             streak.failures += 1
