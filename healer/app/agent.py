@@ -147,10 +147,7 @@ class Agent(Faces, Renewal, Embedded):
         try:
             self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
-            raise HealerError(
-                f"cannot make the state folder {self.state_dir}: {exc.strerror}",
-                hint="name another: --state-dir or $HEALER_STATE_DIR",
-            ) from exc
+            raise HealerError(f"cannot make the state folder {self.state_dir}: {exc.strerror}", hint="--state-dir") from exc
         self._step("sealed log")
         anchors = [Path(path) for path in self.config.audit.anchor]
         clock = AuditClock(self.clock)
