@@ -102,7 +102,7 @@ def organism(port: int, socket_path: str = "") -> dict[str, Any]:
     server = {"url": f"http://127.0.0.1:{port}/", "requires": ["program:hangs"], "organ": "lungs"}
     return {
         "node": "demo",
-        # No profile that changes by itself: a busy machine is not what is shown here.
+        # Not one that changes by itself when the machine is busy.
         "profile": "core",
         "rules": {"files": [str(RULES)], "default_mode": "observe"},
         "programs": [
@@ -113,7 +113,13 @@ def organism(port: int, socket_path: str = "") -> dict[str, Any]:
         "targets": [
             {"kind": "http", "name": "hangs", **server, "every": "300ms", "timeout": "300ms", "startup_grace": "0s"}
         ],
-        "limits": {"saturation_psi": "100%", "actions_per_hour": 100_000},
+        "limits": {
+            "saturation_psi": "100%",  # a busy machine is not what is shown here
+            "actions_per_hour": 100_000,
+            # An agent that is killed again and again in the middle of its actions counts each as failed.
+            "breaker_backoff_after": 1000,
+            "breaker_opens_after": 1000,
+        },
         "sensors": {"self": {"every": "1s"}},
         "api": {"socket": socket_path} if socket_path else {},
     }

@@ -46,6 +46,7 @@ class Campaign:
         self.dangling = 0
         self.adopted = 0
         self.stillbirths = 0
+        self.resumed = 0
 
     # One life ---------------------------------------------------------------------------------------------------
 
@@ -69,23 +70,50 @@ class Campaign:
     def healings(self) -> int:
         return sum(line.startswith('{"name"') for line in self.said.read_text().splitlines())
 
-    def crash(self) -> None:
-        """Kill it: anywhere, or right after something was written, where intents and outcomes lie close together."""
-        if self.chance.random() < 0.5:
+    def crash(self, number: int) -> None:
+        """Kill it: between an intent and its outcome, after a longer life, anywhere, or right after a write."""
+        if number % 4 == 0:
+            self.aim()
+        elif number % 4 == 1:
+            time.sleep(self.chance.uniform(4.0, 5.0))  # snapshots are written after two seconds
+        elif self.chance.random() < 0.5:
             time.sleep(self.chance.uniform(0.1, 2.5))
         else:
             time.sleep(self.chance.uniform(0.1, 1.5))
-            wal, deadline = self.state / "audit.db-wal", time.monotonic() + 3.0
-            before = written(wal)
-            while written(wal) == before and time.monotonic() < deadline:
-                pass
+            self.next_write()
             time.sleep(self.chance.uniform(0.0, 0.006))
         assert self.agent.poll() is None, f"the agent ended by itself: {self.words()}"
         self.agent.kill()
         self.agent.wait()
 
-    def stillborn(self) -> None:
+    def aim(self) -> None:
+        """Stop it with an open intent in the log: held still while we look, so that nothing can close it."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            self.next_write()
+            self.agent.send_signal(signal.SIGSTOP)
+            while processes.stat(self.agent.pid).state != "T":
+                time.sleep(0.0005)
+            if self.open_intents():
+                return
+            self.agent.send_signal(signal.SIGCONT)
+            time.sleep(self.chance.uniform(0.0, 0.2))
+        pytest.fail("no intent was ever seen open")
+
+    def next_write(self) -> None:
+        wal, deadline = self.state / "audit.db-wal", time.monotonic() + 3.0
+        before = written(wal)
+        while written(wal) == before and time.monotonic() < deadline:
+            pass
+
+    def open_intents(self):
+        entries = [fields for _, _, fields in self.log()]
+        ended = {fields["id"] for fields in entries if fields["kind"] == "outcome"}
+        return [one["id"] for one in entries if one["kind"] == "intent" and one["id"] not in ended]
+
+    def stillborn(self) -> bool:
         """Now and then one that is killed while it takes up what the last one left, perhaps more than once."""
+        before = self.stillbirths
         while self.chance.random() < 0.3:
             self.start()
             time.sleep(self.chance.uniform(0.2, 1.2))
@@ -93,23 +121,29 @@ class Campaign:
             self.agent.kill()
             self.agent.wait()
             self.stillbirths += 1
+        return self.stillbirths > before
 
     def end(self) -> None:
         """Nothing of ours is left, whatever became of the test."""
         if self.agent is not None and self.agent.poll() is None:
             self.agent.kill()
             self.agent.wait()
-        for seen in self.living().values():
+        for pid in self.ours():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(seen.pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
 
     # What is there ----------------------------------------------------------------------------------------------
+
+    def ours(self):
+        """Every process that an agent on this folder started, by pid."""
+        alive = {pid: seen for pid, seen in processes.everyone().items() if not seen.dead}
+        return {pid: seen for pid, seen in alive.items() if processes.marked(pid, {"HEALER_HOME": self.home})}
 
     def living(self):
         """Name -> process, of the victims that run now."""
         found = {}
-        for seen in processes.everyone().values():
-            if not seen.dead and seen.session == seen.pid and processes.marked(seen.pid, {"HEALER_HOME": self.home}):
+        for seen in self.ours().values():
+            if seen.session == seen.pid:
                 name = processes.environ(seen.pid).get("HEALER_PROGRAM", "")
                 assert name not in found, f"two processes of program {name}"
                 found[name] = seen
@@ -136,11 +170,7 @@ class Campaign:
         for name, seen in survivors.items():
             self.check_effect(name, seen, entries)
         self.check_memory()
-        ended = {fields["id"] for _, _, fields in entries if fields["kind"] == "outcome"}
-        self.dangling += sum(
-            fields["kind"] == "intent" and fields["id"] not in ended and fields["action"] != "notify"
-            for _, _, fields in entries
-        )
+        self.dangling += len(self.open_intents())
         return survivors, len(entries)
 
     def check_effect(self, name, seen, entries) -> None:
@@ -166,7 +196,8 @@ class Campaign:
             leftover.unlink()
         whole, _ = recall(self.state, None)
         if found is not None:
-            resumed, _ = recall(self.state, (found.height, found.header, found.body["memory"]))
+            resumed, folded = recall(self.state, (found.height, found.header, found.body["memory"]))
+            self.resumed += folded < len(self.log())
             assert resumed.to_json() == whole.to_json()
 
     def verify(self) -> None:
@@ -225,6 +256,18 @@ def written(path: Path) -> int:
         return 0
 
 
+def moments(campaign):
+    """As many as asked for, and then aimed ones until one has hit.
+
+    One that looked like a hit may be none: the outcome can be durable already while no reader sees it yet.
+    """
+    yield from range(CRASHES)
+    for _ in range(8):
+        if campaign.dangling:
+            return
+        yield 0
+
+
 @pytest.fixture
 def campaign(tmp_path):
     made = Campaign(tmp_path)
@@ -237,10 +280,11 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(campaign):
     print(f"HEALER_CRASHES={CRASHES} HEALER_CRASH_SEED={SEED}")
     campaign.start()
     campaign.wait(lambda: campaign.healings() >= 1, "nothing was healed")
-    for _ in range(CRASHES):
-        campaign.crash()
-        campaign.stillborn()
+    for number in moments(campaign):
+        campaign.crash(number)
         survivors, known = campaign.check_dead()
+        if campaign.stillborn():
+            survivors, known = campaign.check_dead()
         campaign.start()
         campaign.check_taken_up(survivors, known)
     done = campaign.healings()
@@ -251,7 +295,10 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(campaign):
     campaign.verify()
     campaign.check_whole()
     assert campaign.adopted, "no program was ever taken over"
+    assert campaign.dangling, "no intent was ever found dangling"
+    assert campaign.resumed, "no snapshot was ever used"
     print(
         f"{campaign.healings()} healings; {campaign.stillbirths} more killed while they started; "
-        f"{campaign.adopted} programs taken over; {campaign.dangling} intents found dangling"
+        f"{campaign.adopted} programs taken over; {campaign.dangling} intents found dangling; "
+        f"{campaign.resumed} snapshots used"
     )
