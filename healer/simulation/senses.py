@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from healer.errors import SensorError
 from healer.model.event import Looked
@@ -158,7 +157,7 @@ class Tap:
         newer = old is None or at > old.at + ROUNDING or conclusive
         seen = (old.seen if old else 0) + (value is not None and newer)
         if old is not None and old.told < self._clock.at:
-            old = replace(old, before=None)  # nobody asks what was before that
+            old.before = None  # nobody asks what was before that
         self.last[target, metric] = Sample(
             value=value, at=at, told=self._clock.at, seen=seen, conclusive=conclusive, before=old
         )

@@ -72,7 +72,7 @@ class Effect:
     """The same of what it requires: the primary sign of each, None where it was never seen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Sample:
     """The last thing a sense delivered of one series."""
 
