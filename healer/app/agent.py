@@ -87,6 +87,7 @@ class Agent(Faces, Renewal, Embedded):
         self._reloading = False
         self._one_reload = asyncio.Lock()
         self._stop: asyncio.Event | None = None
+        self._stop_asked = False
         self._snapshot_body: Mapping[str, Any] = {}
 
     def _settings(self) -> Config:
@@ -103,6 +104,8 @@ class Agent(Faces, Renewal, Embedded):
     async def serve(self, *, ready: Callable[[], None] | None = None, signals: bool = True) -> None:
         """Run until SIGTERM, SIGINT or `stop`; then stop in order. Raises what made it end otherwise."""
         self._stop = asyncio.Event()
+        if self._stop_asked:
+            self._stop.set()
         self._move(State.INITIALIZING)
         try:
             await self._live(ready, signals=signals)
@@ -147,7 +150,7 @@ class Agent(Faces, Renewal, Embedded):
         try:
             self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
-            raise HealerError(f"cannot make the state folder {self.state_dir}: {exc.strerror}", hint="--state-dir") from exc
+            raise HealerError(f"cannot make the state folder {self.state_dir} (--state-dir): {exc.strerror}") from exc
         self._step("sealed log")
         anchors = [Path(path) for path in self.config.audit.anchor]
         clock = AuditClock(self.clock)
@@ -307,7 +310,8 @@ class Agent(Faces, Renewal, Embedded):
             stack.callback(loop.remove_signal_handler, number)
 
     def ask_stop(self) -> None:
-        """Ask the agent to stop in order; on its own thread."""
+        """Ask the agent to stop in order, on its own thread; one that has not begun yet stops as soon as it is ready."""
+        self._stop_asked = True
         if self._stop is not None:
             self._stop.set()
 
