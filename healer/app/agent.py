@@ -84,7 +84,7 @@ class Agent(Faces, Renewal, Embedded):
         self._not_yet: list[str] = []
         self._started_at = self.clock.now()
         self._requests = 0
-        self._reloading = False
+        self._reloading = self._reload_again = False
         self._one_reload = asyncio.Lock()
         self._stop: asyncio.Event | None = None
         self._stop_asked = False
@@ -103,19 +103,18 @@ class Agent(Faces, Renewal, Embedded):
 
     async def serve(self, *, ready: Callable[[], None] | None = None, signals: bool = True) -> None:
         """Run until SIGTERM, SIGINT or `stop`; then stop in order. Raises what made it end otherwise."""
-        self._stop = asyncio.Event()
+        self._stop = stop = asyncio.Event()
         if self._stop_asked:
-            self._stop.set()
+            stop.set()
         self._move(State.INITIALIZING)
         try:
-            await self._live(ready, signals=signals)
+            await self._live(stop, ready, signals=signals)
         except BaseException as exc:  # noqa: BLE001 - raised again, as what it is
             self.state = State.FAULT
             raise _cause(exc) from None
         self._move(State.STOPPED)
 
-    async def _live(self, ready: Callable[[], None] | None, *, signals: bool) -> None:
-        assert self._stop is not None  # noqa: S101 - made by serve
+    async def _live(self, stop: asyncio.Event, ready: Callable[[], None] | None, *, signals: bool) -> None:
         async with AsyncExitStack() as stack:
             await self._open(stack)
             self._move(State.INITIALIZED)
@@ -127,7 +126,7 @@ class Agent(Faces, Renewal, Embedded):
                 self.systemd.say("READY=1", f"STATUS={self._sentence()}", f"MAINPID={os.getpid()}")
                 if ready is not None:
                     ready()
-                await self._stop.wait()
+                await stop.wait()
                 self.systemd.say("STOPPING=1")
                 self._move(State.SOFT_STOPPING)
                 await self._end()
@@ -310,7 +309,7 @@ class Agent(Faces, Renewal, Embedded):
             stack.callback(loop.remove_signal_handler, number)
 
     def ask_stop(self) -> None:
-        """Ask the agent to stop in order, on its own thread; one that has not begun yet stops as soon as it is ready."""
+        """Ask the agent to stop in order, on its own thread; one that has not begun yet stops once it is ready."""
         self._stop_asked = True
         if self._stop is not None:
             self._stop.set()
@@ -381,7 +380,7 @@ class Agent(Faces, Renewal, Embedded):
             snapshot=self._snapshot,
         )
         self.chores.schedule(self.config, self._loaded.rules)
-        self.chores.calendar.start()
+        self.chores.start()
         stack.callback(self.chores.calendar.stop)
 
     async def _start_api(self, stack: AsyncExitStack) -> None:

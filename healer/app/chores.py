@@ -58,6 +58,11 @@ class Chores:
         for topic in _RELEASES:
             bus.on(topic, lambda _topic, _data: self._asked.clear())
 
+    def start(self) -> None:
+        """Begin; needs a running loop. The log is verified at once: until then nobody knows."""
+        self.calendar.soon("first verification", self._duties.verify)
+        self.calendar.start()
+
     def schedule(self, config: Config, rules: RuleSet) -> None:
         """Put the duties of this configuration on the calendar, in place of those of the one before."""
         duties, calendar = self._duties, self.calendar
@@ -67,7 +72,6 @@ class Chores:
         calendar.every(config.store.snapshot_every, "snapshot", self._snapshot)
         calendar.every(PRUNE_EVERY, "prune history", self.prune)
         calendar.every(WATCH_EVERY, "programs", self.start_programs)
-        calendar.soon("first verification", duties.verify)
         calendar.forget("own ")
         if config.profile in _REFLECTIVE:
             calendar.every(config.reflect_every, "own reflection", duties.reflect)

@@ -1,6 +1,7 @@
 """An agent inside somebody's program: a thread of its own, and calls that are safe from any other."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
@@ -51,6 +52,7 @@ class Running:
         """Start it and wait until it is ready; raises what its start raised."""
         self._thread.start()
         if not self._ready.wait(_START):
+            self._ask_stop()
             raise HealerError(f"the agent was not ready within {_START:g} s")
         if self._failure is not None:
             self._thread.join()
@@ -70,12 +72,18 @@ class Running:
 
     def stop(self) -> None:
         """Stop in order and wait for the end; raises what the agent died of, if it did. A second call does nothing."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._agent.ask_stop)
+        self._ask_stop()
         if self._thread is not threading.current_thread():
             self._thread.join()
         if self._failure is not None:
             raise self._failure
+
+    def _ask_stop(self) -> None:
+        with contextlib.suppress(RuntimeError):  # its loop has just ended: so has the agent
+            if self._loop is None:
+                self._agent.ask_stop()
+            else:
+                self._loop.call_soon_threadsafe(self._agent.ask_stop)
 
     def status(self) -> dict[str, Any]:
         """What the agent sees, as ``healer status`` shows it."""

@@ -44,6 +44,7 @@ class Renewal:
     _loaded: build.Loaded
     _not_yet: list[str]
     _one_reload: asyncio.Lock
+    _reload_again: bool
     _reloading: bool
 
     def _settings(self) -> Config:
@@ -65,13 +66,21 @@ class Renewal:
         raise NotImplementedError
 
     def _hang_up(self) -> None:
-        """SIGHUP: reload; a storm of them is one reload."""
+        """SIGHUP: reload; a storm of them is one reload, and one more where it went on after that had begun."""
+        self._reload_again = True
         if not self._reloading:
             self._reloading = True
             self.chores.calendar.soon("reload", self._reload_quietly)
 
     async def _reload_quietly(self) -> None:
-        self._reloading = False  # a signal from here on means what is read after it
+        try:
+            while self._reload_again:
+                self._reload_again = False
+                await self._reload_or_say_why()
+        finally:
+            self._reloading = False
+
+    async def _reload_or_say_why(self) -> None:
         try:
             await self.reload()
         except HealerError as exc:

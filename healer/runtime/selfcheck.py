@@ -1,6 +1,7 @@
 """The agent verifies its own log in a separate process, with the same verifier an auditor uses."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -48,7 +49,8 @@ async def check(state_dir: Path, *, now: float, whole: bool = False) -> Checked:
         async with asyncio.timeout(PATIENCE):
             out, err = await process.communicate()
     except (TimeoutError, asyncio.CancelledError):
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it ended in this very moment
+            process.kill()
         await process.wait()
         raise
     return _read(process.returncode, out, err, now)

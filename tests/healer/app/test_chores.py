@@ -76,7 +76,7 @@ def test_a_profile_says_whether_the_agent_reflects(kit, profile, reflects):
     names = kit.chores.calendar.names()
     own = {"own economy", "own harmony", "own reflection"}
     assert own & set(names) == (own if reflects else set())
-    assert {"heartbeat", "verify the log", "snapshot", "prune history", "programs", "first verification"} <= set(names)
+    assert {"heartbeat", "verify the log", "snapshot", "prune history", "programs"} <= set(names)
 
 
 def test_cron_rules_come_and_go_with_the_rules(kit, tmp_path):

@@ -75,5 +75,5 @@ async def test_programs_are_left_to_the_agent_that_runs_them(place):
 
 async def test_rules_that_do_not_load_are_told(fresh):
     fresh.rules("version: 2\n")
-    with pytest.raises(ConfigError, match="r.yaml"):
+    with pytest.raises(ConfigError, match="mistakes"):
         await fresh.agent(programs=[]).once()
