@@ -277,6 +277,7 @@ class Agent(Faces, Renewal, Embedded):
         self.listeners = []
         self._step("stop calendar")
         self.chores.calendar.stop()
+        await self.chores.calendar.ended()
         self._step("drain effects")
         self._happened("lifecycle", phase="drain", data={"running": list(self.dispatch.running)})
         await self.dispatch.drain(DRAIN if self.dispatch.running else 0.0)

@@ -54,6 +54,7 @@ class Calendar:
 
     def __init__(self) -> None:
         self._stopping = False
+        self._running: set[asyncio.Task[Any]] = set()
         self._scheduler = AsyncIOScheduler(
             timezone=dt.UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30}
         )
@@ -96,10 +97,19 @@ class Calendar:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    async def ended(self, patience: float = 0.5) -> None:
+        """Wait, after `stop`, until what ran has let go of what it held (a process); at most so many seconds."""
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=patience)
+
     def _on_the_loop(self, job: Job) -> Callable[[], Coroutine[Any, Any, None]]:
         """Make a coroutine of it: APScheduler runs plain functions in threads, and the core belongs to the loop."""
 
         async def run() -> None:
+            task = asyncio.current_task()
+            if task is not None:
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
             try:
                 answer = job()
                 if inspect.isawaitable(answer):

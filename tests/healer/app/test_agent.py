@@ -546,3 +546,95 @@ def test_secrets_are_neither_sealed_nor_told_nor_shown(place):
     assert "hunter22-hunter22" not in shown
     (entry,) = place.entries("event")
     assert entry["data"] == {"text": "my token is [redacted]", "password": "[redacted]"}
+
+
+# Profiles -------------------------------------------------------------------------------------------------------
+
+
+def test_under_maintenance_it_looks_and_records_and_does_nothing(place):
+    kept = [SLEEPER | {"on_stop": "keep"}]
+    with place.agent(programs=kept) as agent:
+        pid = int(running(agent))
+    with place.agent(profile="maintenance") as agent:
+        running(agent)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: place.entries("withheld"), what="the gate's word")
+        assert agent.status()["targets"][0]["health"] == "failed"
+        flush(agent)
+        assert agent._await(agent._agent.history.samples("program.up", 0.0))
+    assert place.entries("withheld")[-1]["because"].startswith("profile maintenance")
+    assert [one["action"] for one in place.entries("intent")] == ["start"]
+
+
+@pytest.mark.parametrize(("priority", "acts"), [("high", False), ("critical", True)])
+def test_under_economy_only_critical_rules_act_and_looks_are_fewer(place, priority, acts):
+    place.rules(HEALS.replace("why:", f"priority: {priority}\n    why:"))
+    with place.agent(profile="economy") as agent:
+        assert agent._agent.poll._due._factor == 4.0
+        kill(agent)
+        if acts:
+            healed(place)
+        else:
+            until(lambda: place.entries("withheld"), what="the gate's word")
+            assert "economy" in place.entries("withheld")[-1]["because"]
+
+
+def test_the_core_profile_heals_and_keeps_no_history_and_does_not_reflect(place):
+    with place.agent(profile="core") as agent:
+        kill(agent)
+        healed(place)
+        assert agent._agent.history is None
+        assert "own reflection" not in agent._agent.chores.calendar.names()
+        flush(agent)
+        assert agent._await(agent._agent._kept.samples("program.up", 0.0)) == []
+        assert agent._await(agent._agent._kept.incidents()) == []
+
+
+def test_a_full_profile_reflects_by_itself(place):
+    heard = []
+    with place.agent(reflect={"every": "1s"}) as agent:
+        agent.on("agent.reflected", lambda topic, data: heard.append(data))
+        until(lambda: heard, what="a reflection")
+        flush(agent)
+        assert agent._await(agent._agent.history.samples("program.up", 0.0))
+
+
+# Harmony --------------------------------------------------------------------------------------------------------
+
+BALANCES = """\
+version: 1
+rules:
+  - id: balance
+    why: a cure for the whole
+    target: program:p
+    tags: [balancing]
+    trigger: manual
+    when: program.up{target} == 1
+    then: [{notify: {channel: journal, message: balancing}}]
+    mode: auto
+"""
+
+
+def test_rebalancing_opens_the_balancing_rules_and_only_when_asked(place):
+    place.rules(BALANCES)
+    with place.agent() as agent:
+        running(agent)
+        until(lambda: agent._agent.core.instances["balance@program:p"].truth.value == "true", what="the condition")
+        assert not [one for one in place.entries("intent") if one["rule"] == "balance"]
+        answer = agent.rebalance()
+        assert answer["answer"] == "balancing rules evaluated, 1 incidents opened"
+        until(lambda: [one for one in place.entries("intent") if one["rule"] == "balance"], what="the remedy")
+
+
+def test_low_harmony_warns_and_balances_by_itself(place):
+    place.rules(BALANCES)
+    heard = []
+    bad = {"weight": 9, "value": "program.up{target=\"program:p\"}", "healthy": 2, "critical": 1.5}
+    config = {
+        "harmony": {"every": "1s", "warn": 99, "balance": 98, "recovered": 99},
+        "organs": {"heart": {"weight": 20, "vitals": {"worry": bad}}},
+    }
+    with place.agent(**config) as agent:
+        agent.on("harmony.*", lambda topic, data: heard.append(topic))
+        until(lambda: [one for one in place.entries("intent") if one["rule"] == "balance"], what="the remedy")
+    assert heard == ["harmony.warning", "harmony.balancing"]

@@ -68,6 +68,28 @@ async def test_stopping_cancels_what_runs_without_calling_it_an_error(caplog):
     assert not [record for record in caplog.records if record.levelname in {"ERROR", "WARNING"}]
 
 
+async def test_the_end_waits_for_what_a_job_has_to_let_go_of_and_not_for_ever():
+    calendar = Calendar()
+    calendar.start()
+    begun, let_go = asyncio.Event(), []
+
+    async def job():
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.02)
+            let_go.append(True)
+
+    calendar.soon("holds something", job)
+    async with asyncio.timeout(5):
+        await begun.wait()
+        calendar.stop()
+        await calendar.ended()
+        await calendar.ended()
+    assert let_go
+
+
 async def test_a_second_job_of_one_name_replaces_the_first_and_prefixes_are_forgotten(calendar):
     calendar.every(60, "reflect", print)
     calendar.every(30, "reflect", print)
