@@ -31,6 +31,7 @@ RULES = """
 version: 1
 rules:
   - id: died
+    priority: critical  # when this machine is starved by others the agent saves effort: not here
     each: {kind: program}
     when: program.up{target} == 0
     clear: program.up{target} == 1
@@ -47,17 +48,56 @@ version: 1
 node: bench
 mode: auto
 rules: {files: [rules.yaml], default_mode: auto}
-limits: {actions_per_hour: 10000}
+# Pressure: what else runs on this machine is no reason to withhold here.
+limits: {actions_per_hour: 10000, saturation_psi: 100%}
 programs:
   - {name: victim, organ: heart, command: [PROGRAM], startup_grace: 0s, every: 1s}
 """
 
 
-def rounds(victim: Victim, kills: int, pause: float = PAUSE) -> list[float]:
+class Bare:
+    """The floor: only wait for the pidfd, (sign and commit,) and spawn. Nothing can be faster."""
+
+    def __init__(self, folder: Path, *, sealed: bool, shell: bool = False) -> None:
+        folder.mkdir(exist_ok=True)
+        self._victim = Victim(folder, shell=shell)
+        self._key = SealingKey.generate() if sealed else None
+        self._database = sqlite3.connect(folder / "floor.db", isolation_level=None)
+        self._database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t(x BLOB)")
+        self._spawn()
+
+    def _spawn(self) -> None:
+        argv = [str(self._victim.program)]
+        self._pid = os.posix_spawn(argv[0], argv, ENVIRONMENT, setsid=True)
+        self._born = self._victim.born()
+
+    def round(self) -> float:
+        """Kill once; milliseconds until the first instruction of the next."""
+        fd = os.pidfd_open(self._pid)
+        killed = time.monotonic_ns()
+        os.kill(self._pid, signal.SIGKILL)
+        select.select([fd], [], [])
+        os.waitpid(self._pid, 0)
+        if self._key is not None:
+            self._database.execute("INSERT INTO t VALUES (?)", (self._key.sign(b"x" * 300),))
+        self._spawn()
+        os.close(fd)
+        return (self._born.at - killed) / 1e6
+
+    def close(self) -> None:
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        self._database.close()
+        self._victim.close()
+
+
+def rounds(victim: Victim, kills: int, between: Callable[[], object] = lambda: None) -> list[float]:
     """Kill it again and again; milliseconds from each kill to the replacement's first instruction."""
     born, took = victim.born(), []
     for _ in range(kills):
-        time.sleep(pause)
+        time.sleep(PAUSE / 2)
+        between()
+        time.sleep(PAUSE / 2)
         killed = time.monotonic_ns()
         os.kill(born.pid, signal.SIGKILL)
         born = victim.born()
@@ -65,41 +105,31 @@ def rounds(victim: Victim, kills: int, pause: float = PAUSE) -> list[float]:
     return took
 
 
-def bare(folder: Path, kills: int, *, sealed: bool, shell: bool = False) -> dict[str, object]:
-    """The floor: a loop that only waits for the pidfd, (signs and commits,) and spawns. Nothing can be faster."""
-    victim = Victim(folder, shell=shell)
-    key = SealingKey.generate()
-    database = sqlite3.connect(folder / "floor.db", isolation_level=None)
-    database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t(x BLOB)")
-    argv = [str(victim.program)]
-    pid = os.posix_spawn(argv[0], argv, ENVIRONMENT, setsid=True)
-    victim.born()
-    took = []
-    for _ in range(kills):
-        time.sleep(0.05)
-        fd = os.pidfd_open(pid)
-        killed = time.monotonic_ns()
-        os.kill(pid, signal.SIGKILL)
-        select.select([fd], [], [])
-        os.waitpid(pid, 0)
-        if sealed:
-            database.execute("INSERT INTO t VALUES (?)", (key.sign(b"x" * 300),))
-        pid = os.posix_spawn(argv[0], argv, ENVIRONMENT, setsid=True)
-        took.append((victim.born().at - killed) / 1e6)
-        os.close(fd)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    database.close()
-    return dict(spread(took))
-
-
 def ours(folder: Path, kills: int, *, shell: bool = False) -> dict[str, object]:
-    victim = Victim(folder, shell=shell)
+    """Our agent and the floor take turns: on a busy machine both are slowed alike."""
+    victim, floor = Victim(folder, shell=shell), Bare(folder / "floor", sealed=True, shell=shell)
     (folder / "rules.yaml").write_text(RULES)
+    floored: list[float] = []
     with healer(folder, CONFIG.replace("PROGRAM", str(victim.program))):
-        took = rounds(victim, kills)
+        took = rounds(victim, kills, lambda: floored.append(floor.round()))
         time.sleep(0.5)  # the last verdict
-    return {**spread(took), "victim": victim.kind, "audit": audited(folder / "state", victim)}
+    floor.close()
+    found, under = spread(took), spread(floored)
+    return {
+        "p50": at_most(found["p50_ms"], TARGET_P50, under["p50_ms"]),
+        "p99": at_most(found["p99_ms"], TARGET_P99, under["p99_ms"]),
+        "kills": kills,
+        "victim": victim.kind,
+        "audit": audited(folder / "state", victim),
+    }
+
+
+def spawned(folder: Path, kills: int) -> dict[str, object]:
+    floor = Bare(folder, sealed=False)
+    try:
+        return dict(spread([(time.sleep(0.05), floor.round())[1] for _ in range(kills)]))
+    finally:
+        floor.close()
 
 
 def audited(state: Path, victim: Victim) -> dict[str, object]:
@@ -148,34 +178,16 @@ def measured(work: Callable[[Path], dict[str, object]]) -> dict[str, object]:
         try:
             return work(folder)
         except Exception as exc:  # noqa: BLE001 - a peer that fails is a line of the report, not its end
-            return {"failed": f"{type(exc).__name__}: {exc}", "said": said(folder)}
-
-
-def judged(found: dict[str, object], floor: dict[str, object]) -> dict[str, object]:
-    """The figures of a run beside the floor of the same victim."""
-    if "failed" in found or "failed" in floor:
-        return {"reached": False, **found}
-    return {
-        "p50": at_most(found["p50_ms"], TARGET_P50, floor["p50_ms"]),
-        "p99": at_most(found["p99_ms"], TARGET_P99, floor["p99_ms"]),
-        **{name: value for name, value in found.items() if not name.endswith("_ms")},
-    }
+            return {"failed": f"{type(exc).__name__}: {exc}", "said": said(folder), "reached": False}
 
 
 def measure() -> dict[str, object]:
     kills = next((int(word) for word in sys.argv[1:] if word.isdecimal()), 30 if quick() else 200)
-    floors = {
-        "spawn": measured(partial(bare, kills=200, sealed=False)),
-        "sealed": measured(partial(bare, kills=200, sealed=True)),
-        "sealed_shell": measured(partial(bare, kills=200, sealed=True, shell=True)),
-    }
     report: dict[str, object] = {
         "what": "kill -9 -> first instruction of the replacement, ms; ours with a signed durable intent in between",
-        "floors": floors,
-        "healer": judged(measured(partial(ours, kills=kills)), floors["sealed"]),
-        "healer_shell_victim": judged(
-            measured(partial(ours, kills=min(kills, 60), shell=True)), floors["sealed_shell"]
-        ),
+        "spawned_only": measured(partial(spawned, kills=100)),
+        "healer": measured(partial(ours, kills=kills)),
+        "healer_shell_victim": measured(partial(ours, kills=min(kills, 60), shell=True)),
     }
     peers = (("runit", runit, "runsv", kills), ("supervisord", supervisord, "supervisord", min(kills, 60)))
     for name, work, binary, times in peers:
