@@ -526,3 +526,32 @@ def test_a_reload_does_not_forget_what_was_seen():
     new.succeed(old.core)
     assert new.known("memory.available") == 0.5
     assert new.world.health("program:api") is old.core.world.health("program:api")
+
+
+def test_what_was_seen_of_one_incarnation_is_no_evidence_about_the_next():
+    scenario = Scenario(setup(rule("program.memory{target} > 500MiB", for_=2.0)))
+
+    def grow(generation, memory):
+        scenario.see("program.generation", generation, target="program:api")
+        scenario.see("program.memory", memory, target="program:api")
+
+    grow("100.1", 1e8)
+    scenario.wait(1)
+    grow("100.1", 9e8)
+    scenario.wait(1)
+    scenario.see("program.generation", "200.2", target="program:api")  # somebody else has restarted it
+    scenario.wait(5)
+    assert not actions(scenario)
+    grow("200.2", 9e8)
+    scenario.wait(2)
+    assert actions(scenario) == [("restart", "program:api")]
+
+
+def test_a_requested_command_is_done_and_neither_a_success_nor_a_failure():
+    scenario = Scenario(setup(rule()))
+    for _ in range(7):
+        assert scenario.ask("act", "program:api", action="run", params={"argv": ["/bin/true"]})["answer"] == "accepted"
+        scenario.wait(1)
+    assert {entry["result"] for entry in scenario.log.of("verdict")} == {"unverified"}
+    assert not scenario.core.desk.memory.intents, "the target is free at once"
+    assert not any(one.failures for one in scenario.core.desk.memory.breakers.values())
