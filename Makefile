@@ -46,8 +46,9 @@ format: $(VENV)/.dev ## let ruff put things in order
 bench: $(VENV)/.dev ## measure, beside the peers; prints JSON
 	@exec $(BIN)/python -m bench $(ARGS)
 
-torture: $(VENV)/.dev ## the long runs: many seeds of the simulation
-	@exec $(BIN)/healer simulate --seeds $(or $(SEEDS),10000) $(ARGS)
+torture: $(VENV)/.dev ## the long runs: many seeds of the simulation, many crashes of a real agent
+	@$(BIN)/healer simulate --seeds $(or $(SEEDS),10000) $(ARGS)
+	@HEALER_CRASHES=$(or $(CRASHES),100) exec $(BIN)/python -m pytest -q -s -o faulthandler_timeout=0 tests/integration/test_crashes.py
 
 build: $(VENV)/.dev ## the wheel, the source archive and the single-file verifier, into dist/
 	rm -rf dist build/pyz
@@ -77,6 +78,7 @@ install: ## set up the service (as root): private environment in /opt/healer, un
 	rm -rf "$(ROOT).build"
 	grep -rlIF "$(NEW)" "$(NEW)/bin" "$(NEW)/pyvenv.cfg" | xargs -r sed -i "s|$(NEW)|$(PREFIX)|g"
 	"$(NEW)/bin/python" -m compileall -q -s "$(NEW)" -p "$(PREFIX)" "$(NEW)/lib" || true
+	mkdir -p "$(NEW)/share/doc/healer" && cp -r README.md CHANGELOG.md docs "$(NEW)/share/doc/healer/"
 	chmod -R u+rwX,go+rX,go-w "$(NEW)"
 	rm -rf "$(ROOT).old"; [ ! -e "$(ROOT)" ] || mv "$(ROOT)" "$(ROOT).old"; mv "$(NEW)" "$(ROOT)"; rm -rf "$(ROOT).old"
 	install -d "$(DESTDIR)/usr/local/bin" "$(DESTDIR)/etc/healer/rules" "$(DESTDIR)/etc/polkit-1/rules.d"
