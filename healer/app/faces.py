@@ -124,7 +124,7 @@ class Faces:
 
     async def rebalance(self) -> dict[str, Any]:
         """Check harmony now and judge the balancing rules."""
-        said = self.duties.harmony()
+        said = self.duties.check_harmony()
         answer = await self.answered(self.ask("rebalance"))
         return {"harmony": self.core.desk.harmony, "events": said, "answer": answer["because"]}
 

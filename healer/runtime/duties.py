@@ -140,13 +140,18 @@ class Duties:
         self._loop.tell("agent.reflected", {"score": self.reflection.score, "trend": self.reflection.trend.word})
         return plain
 
-    def harmony(self) -> list[str]:
-        """Check harmony against its thresholds; below the deeper one the balancing rules are judged."""
+    def check_harmony(self) -> list[str]:
+        """Check harmony against its thresholds; returns what is to be said of it, as topics."""
         core = self._loop.core
         self._mirror.remember(core.organs.view, self._clock.now())
         said = self.watch.step(core.desk.harmony)
         for topic in said:
             self._loop.tell(topic, {"harmony": core.desk.harmony})
+        return said
+
+    def harmony(self) -> list[str]:
+        """The same, and below the deeper threshold the balancing rules are judged."""
+        said = self.check_harmony()
         if self.watch.balancing:
             at = self._clock.now()
             request = Request(id=f"balance-{round(at * 1000)}", verb="rebalance", who="agent", at=at)

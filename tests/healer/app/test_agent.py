@@ -562,7 +562,7 @@ def test_under_maintenance_it_looks_and_records_and_does_nothing(place):
         assert agent.status()["targets"][0]["health"] == "failed"
         flush(agent)
         assert agent._await(agent._agent.history.samples("program.up", 0.0))
-    assert place.entries("withheld")[-1]["because"].startswith("profile maintenance")
+    assert place.entries("withheld")[-1]["because"].startswith("mode is observe (profile maintenance)")
     assert [one["action"] for one in place.entries("intent")] == ["start"]
 
 
@@ -629,7 +629,7 @@ def test_rebalancing_opens_the_balancing_rules_and_only_when_asked(place):
 def test_low_harmony_warns_and_balances_by_itself(place):
     place.rules(BALANCES)
     heard = []
-    bad = {"weight": 9, "value": "program.up{target=\"program:p\"}", "healthy": 2, "critical": 1.5}
+    bad = {"weight": 9, "value": 'program.up{target="program:p"}', "healthy": 2, "critical": 1.5}
     config = {
         "harmony": {"every": "1s", "warn": 99, "balance": 98, "recovered": 99},
         "organs": {"heart": {"weight": 20, "vitals": {"worry": bad}}},

@@ -48,7 +48,7 @@ def test_metrics_are_told_in_the_text_format(place):
 
 
 def test_an_unknown_request_is_refused_with_those_there_are(place):
-    with place.agent(programs=[]) as agent, pytest.raises(RefusedError, match="one of: .*pause"):
+    with place.agent(programs=[]) as agent, pytest.raises(RefusedError, match=r"one of: .*pause"):
         agent.ask("dance")
 
 
