@@ -210,6 +210,8 @@ class Core:
         self._observe(Unknown(metric=series.metric, labels=series.labels, because=event.because, at=event.at))
 
     def _observe(self, reading: Reading) -> None:
+        if reading.metric.endswith(".generation"):
+            self._incarnation(reading)
         changed = self.world.observe(reading)
         if not (changed or self.proving.proofs or reading.metric.endswith(".state")):
             return  # most of what is seen is what was seen before
@@ -224,6 +226,12 @@ class Core:
                 self.too_many(self.world.mass_failure(self.desk.now))
             elif self.world.health(changed) is Health.HEALTHY:
                 self._parent_recovered(changed)
+
+    def _incarnation(self, reading: Reading) -> None:
+        """What was seen of one incarnation is no evidence about the next; an end alone is part of the same story."""
+        old, new = self.world.words.get(reading.series), getattr(reading, "value", "")
+        if old and new and old != new:
+            self.incidents.rearm(dict(reading.labels).get("target", ""), reading.at)
 
     def _parent_recovered(self, parent: str) -> None:
         """Children start again with fresh evidence once what they require is back."""
