@@ -12,7 +12,7 @@ from healer.core.proving import VERIFY_WITHIN, Proof, Proving
 from healer.core.states import States
 from healer.core.world import HOST
 from healer.gates import order
-from healer.model.decision import QUIET_VERBS, Outcome, Result, Withheld
+from healer.model.decision import QUIET_VERBS, SIGNED_VERBS, Outcome, Result, Withheld
 from healer.model.effect import Look, Snapshot
 from healer.model.memory import Incident, OpenIntent
 from healer.model.target import Target
@@ -254,6 +254,10 @@ class Incidents:
         """Whatever an effect says of itself, only what is seen after it proves it."""
         target = self.desk.world.targets.get(intent.target, HOST)
         instance = self.instances.get(intent.incident)
+        if instance is None and (target is HOST or intent.action not in SIGNED_VERBS):
+            because = "nobody said what would prove it"  # a request to run something: done, and that is all we know
+            self._judged(self.proving.verdict(intent, Result.UNVERIFIED, because))
+            return
         proof = self._rule_proof(intent, instance) if instance else self.proving.request_proof(intent, target)
         self._rearm_after(intent)
         self.proving.await_proof(proof)

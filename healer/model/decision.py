@@ -12,6 +12,10 @@ QUIET_VERBS = frozenset({"notify", "capture", "wait", "publish", "set_mode"})
 """Verbs that change no target: they cure nothing, so nothing has to be verified, and they consume no limit."""
 
 
+SIGNED_VERBS = frozenset({"start", "stop", "restart"})
+"""Verbs whose effect shows in the target's own sign; of any other request nobody said what would prove it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """One reading a decision rests on."""

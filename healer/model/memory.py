@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from healer.model.decision import QUIET_VERBS, Result
+from healer.model.decision import QUIET_VERBS, SIGNED_VERBS, Result
 
 KEPT_SECONDS = 32 * 86400.0
 """How long taken actions are remembered: no limit may look further back."""
@@ -294,7 +294,7 @@ class Memory:
         breaker = self.breakers.setdefault(f"{intent.action}@{intent.target}", Breaker())
         streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
         # Nothing could ever prove what a person has done on the host as a whole: that is no failure of it.
-        unprovable = result == Result.UNVERIFIED.value and intent.request and intent.target == "host:"
+        unprovable = result == Result.UNVERIFIED.value and intent.request and intent.action not in SIGNED_VERBS
         if result in _FAILED and not unprovable:
             breaker.failures += 1
             breaker.changed = at
