@@ -48,7 +48,7 @@ class History:
     ``trouble``: the sealed log is the memory, this is its index.
     """
 
-    def __init__(self, path: Path, *, capacity: int = 50_000, linger: float = 2.0, resolution: float = 10.0) -> None:
+    def __init__(self, path: Path, *, capacity: int = 50_000, linger: float = 5.0, resolution: float = 10.0) -> None:
         """Keep at most ``capacity`` samples waiting; write every ``linger`` seconds, thinned to ``resolution``."""
         self.path = path
         self.lost = 0
