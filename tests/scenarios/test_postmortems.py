@@ -97,9 +97,7 @@ class Teller:
 
     def reload(self, _):
         scenario, old = self.scenario, self.scenario.core
-        scenario.core = Core(
-            self.setup(), old.desk.memory, now=scenario.now, wall=scenario.now + old.desk.wall_offset
-        )
+        scenario.core = Core(self.setup(), old.desk.memory, now=scenario.now, wall=scenario.now + old.desk.wall_offset)
         scenario.take(scenario.core.succeed(old))
 
     def restart(self, _):

@@ -19,7 +19,7 @@ from healer.testing import WALL, Scenario
 
 NAMES = ("a", "b", "c", "d")
 IDS = tuple(f"program:{name}" for name in NAMES)
-COOLDOWN, MOST, PER = 20.0, 3, 300.0
+COOLDOWN, MOST, PER = 5.0, 2, 900.0
 
 
 def _rule(name, when, **more):
@@ -48,7 +48,8 @@ TARGETS = tuple(
 )  # fmt: skip
 RULES = (
     _rule(
-        "down", "program.up{target} == 0", each=Selector(kind="program"), then=(Step(action="restart", verify=ALIVE),)
+        "down", "program.up{target} == 0", each=Selector(kind="program"), clear_for=2.0,
+        then=(Step(action="restart", verify=ALIVE),),
     ),
     _rule(
         "slow", "program.cpu{target} > 90%", each=Selector(name="[cd]"), samples=Samples(bad=2, of=3), clear_for=3.0,
@@ -64,7 +65,8 @@ SETUP = Setup(
     boot="boot-1",
     targets=TARGETS,
     rules=RuleSet(rules=RULES, hash="h", files=()),
-    brakes=Brakes(concurrent=2, breaker_opens_after=3, group_unavailable=2),
+    # Wide enough that the rules come to act, and then act again: the gates themselves have tests of their own.
+    brakes=Brakes(concurrent=2, breaker_opens_after=9, group_unavailable=9, mass_failure_count=99),
 )
 
 
@@ -96,6 +98,20 @@ class Conversation(RuleBasedStateMachine):
     def look(self, name, value, conclusive):
         self.talk.see("program.up", value, target=name, conclusive=conclusive and value == 0)
 
+    @rule(name=st.sampled_from(IDS), again=st.booleans(), healed=st.booleans(), times=st.integers(1, 4))
+    def die(self, name, again, healed, times):
+        """What a program does that crashes, is started, and may crash again."""
+        for _ in range(times if again else 1):
+            self.talk.see("program.up", 1, target=name)
+            self.talk.wait(1.0)
+            self.talk.see("program.up", 0, target=name, conclusive=True)
+            self.talk.wait(3.0)
+            if healed:
+                self.talk.see("program.up", 1, target=name)
+                self.talk.wait(1.5)
+                self.talk.see("program.up", 1, target=name)
+                self.talk.wait(10.0)
+
     @rule(name=st.sampled_from(IDS), value=st.sampled_from([0.1, 0.95, None]))
     def feel(self, name, value):
         self.talk.see("program.cpu", value, target=name)
@@ -116,14 +132,18 @@ class Conversation(RuleBasedStateMachine):
     def jump(self, seconds):
         self.talk.jump(seconds)
 
-    @rule(result=st.sampled_from([Result.DONE, Result.DONE, Result.FAILED_TRANSIENT, Result.AMBIGUOUS, None]))
+    @rule(
+        result=st.sampled_from([Result.DONE, Result.DONE, Result.FAILED_TRANSIENT, Result.AMBIGUOUS, None, None, None])
+    )
     def fate(self, result):
         self.result = result
 
     @precondition(lambda self: self.open)
     @rule(result=st.sampled_from([Result.DONE, Result.FAILED_PERMANENT, Result.INTERRUPTED]))
     def end(self, result):
-        self.talk.finish(self.outcome(self.open.pop(0), result))
+        decision = self.open.pop(0)
+        for one in (result, Result.DONE):  # an end that is told twice is one end
+            self.talk.finish(self.outcome(decision, one))
 
     @rule(
         verb=st.sampled_from(
@@ -196,5 +216,5 @@ class Conversation(RuleBasedStateMachine):
                 ended.add(entry["id"])
 
 
-Conversation.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Conversation.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 TestConversation = Conversation.TestCase
