@@ -1,4 +1,4 @@
-"""The agent: built from a configuration, opened in order, closed in reverse; the owner of every task."""
+"""The agent and the order of its start and stop, which is why it is long: they are to be read in one place."""
 
 import asyncio
 import logging
@@ -119,7 +119,11 @@ class Agent(Faces, Renewal, Embedded):
             await self._open(stack)
             self._move(State.INITIALIZED)
             async with asyncio.TaskGroup() as group:
-                await self._begin(stack, group)
+                try:
+                    await self._begin(stack, group)
+                except BaseException:
+                    await self._let_go()
+                    raise
                 if signals:
                     self._listen_to_signals(stack)
                 self._move(State.RUNNING)
@@ -130,6 +134,12 @@ class Agent(Faces, Renewal, Embedded):
                 self.systemd.say("STOPPING=1")
                 self._move(State.SOFT_STOPPING)
                 await self._end()
+
+    async def _let_go(self) -> None:
+        """After a start that failed: programs go on without us, and nothing of ours waits for them."""
+        if "hands" in self.steps:
+            self.dispatch.stopping = True
+            await self.programs.close("keep", force=True)
 
     def _move(self, to: State) -> None:
         if to is not self.state:
@@ -207,6 +217,7 @@ class Agent(Faces, Renewal, Embedded):
         self._step("api")
         await self._start_api(stack)
         self.chores.start_programs()
+        self.chores.verify_soon()
         self._happened("lifecycle", phase="ready", version=self.version)
         await self.record.flush()
 
@@ -381,7 +392,7 @@ class Agent(Faces, Renewal, Embedded):
             snapshot=self._snapshot,
         )
         self.chores.schedule(self.config, self._loaded.rules)
-        self.chores.start()
+        self.chores.calendar.start()
         stack.callback(self.chores.calendar.stop)
 
     async def _start_api(self, stack: AsyncExitStack) -> None:

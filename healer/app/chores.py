@@ -58,10 +58,9 @@ class Chores:
         for topic in _RELEASES:
             bus.on(topic, lambda _topic, _data: self._asked.clear())
 
-    def start(self) -> None:
-        """Begin; needs a running loop. The log is verified at once: until then nobody knows."""
+    def verify_soon(self) -> None:
+        """Verify the log at once: until then nobody knows. Last of a start: one that fails leaves it out."""
         self.calendar.soon("first verification", self._duties.verify)
-        self.calendar.start()
 
     def schedule(self, config: Config, rules: RuleSet) -> None:
         """Put the duties of this configuration on the calendar, in place of those of the one before."""

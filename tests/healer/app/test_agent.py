@@ -216,7 +216,7 @@ def test_rules_that_do_not_load_fall_back_to_the_last_accepted_ones_loudly(place
         healed(place)
     sealed = place.entries("rules")[-1]
     assert (sealed["accepted"], sealed["hash"]) == (False, good["hash"])
-    assert "cooldown" in sealed["because"]
+    assert "r.yaml:7:15" in sealed["because"]
 
 
 def test_accepted_copies_that_somebody_changed_are_not_fallen_back_to(place):
