@@ -142,7 +142,7 @@ class World:
         if sign is None or reading.at < sign.at:
             return ""
         old, sign.at = sign.health, reading.at
-        if isinstance(reading, Observation) and reading.value in (0, 1):
+        if isinstance(reading, Observation) and not isinstance(reading.value, bool) and reading.value in (0, 1):
             sign.health = Health.HEALTHY if reading.value == 1 else Health.FAILED
             sign.because, sign.ever = "", True
         elif isinstance(reading, Observation):

@@ -154,12 +154,19 @@ class Tap:
         if old is not None and at < old.at - ROUNDING:
             return  # a late answer about an earlier moment says nothing about now
         self.history.setdefault((target, metric), []).append((at, value))
-        newer = old is None or at > old.at + ROUNDING or conclusive
-        seen = (old.seen if old else 0) + (value is not None and newer)
+        counts = value is not None and (old is None or at > old.known + ROUNDING or conclusive)
+        seen = (old.seen if old else 0) + counts
+        known = at if value is not None else (old.known if old else -1.0)
         if old is not None and old.told < self._clock.at:
             old.before = None  # nobody asks what was before that
         self.last[target, metric] = Sample(
-            value=value, at=at, told=self._clock.at, seen=seen, conclusive=conclusive, before=old
+            value=value,
+            at=at,
+            told=self._clock.at,
+            seen=seen,
+            known=known,
+            conclusive=conclusive,
+            before=old,
         )
         if metric == self.primary.get(target):
             self._sign(target, value, at)

@@ -84,6 +84,8 @@ class Sample:
     """Simulation second at which it was delivered."""
     seen: int
     """Known values delivered in this run of the agent so far."""
+    known: float = -1.0
+    """Simulation second of the last known value."""
     conclusive: bool = False
     before: "Sample | None" = None
     """What it replaced."""

@@ -464,7 +464,7 @@ def test_a_wait_that_floats_leave_a_hair_short_ends():
     assert actions(scenario) == [("restart", "program:api")]
 
 
-@pytest.mark.parametrize("garbage", [float("nan"), -1.0, 0.5, 1e308, "down"])
+@pytest.mark.parametrize("garbage", [float("nan"), -1.0, 0.5, 1e308, "down", True])
 def test_garbage_on_the_primary_sign_is_neither_up_nor_down(garbage):
     scenario = Scenario(setup(rule()))
     up(scenario, 1)
