@@ -165,7 +165,7 @@ class Faces:
         head, checked = self.writer.head, self.duties.checked
         age = None if checked is None else self.clock.now() - checked.at
         fresh = age is not None and age <= VERIFIED_FOR * self.config.audit.verify_every
-        failed = self.record.failed
+        failed = self.writer.poisoned or self.record.failed
         return {
             "height": None if head is None else head.height,
             "entries": 0 if head is None else head.count,
