@@ -3,6 +3,7 @@ import datetime as dt
 import pytest
 
 from healer.model.decision import Outcome, Result
+from healer.model.effect import Snapshot
 from healer.model.limit import Backoff
 from healer.model.mode import Mode
 from healer.model.target import Target
@@ -341,3 +342,37 @@ def test_an_end_told_twice_counts_once(talk):
     scenario.finish(Outcome(id="i-99", result=Result.DONE, because="", at=scenario.now, took=0.0))
     assert [entry["result"] for entry in scenario.log.of("outcome")] == ["done"]
     assert scenario.core.desk.memory.streaks["r@program:api"].actions == 1
+
+
+def test_a_long_healthy_stretch_forgets_the_actions_in_a_row_and_seals_that_it_did(talk):
+    scenario = talk.with_rules(talk.rule(cooldown=0.0, backoff=Backoff(initial=5.0, jitter=0.0, reset_after=100.0)))
+    for pause, streaks in ((1, []), (50, []), (101, ["streak:r@program:api"])):
+        scenario.wait(pause)
+        talk.up(scenario, 0, conclusive=True)
+        scenario.wait(6)
+        talk.up(scenario, 1)
+        sealed = [one["subject"] for one in scenario.log.of("state") if one["subject"].startswith("streak:")]
+        assert sealed == streaks
+    assert scenario.core.desk.memory.streaks["r@program:api"].actions == 1
+
+
+def test_what_was_stale_is_tried_again_on_what_is_true_then(talk):
+    scenario = talk.with_rules(talk.rule(cooldown=0.0, backoff=QUICK))
+    scenario.world = talk.ends(lambda: scenario, "stale")
+    talk.falls(scenario)
+    assert len(talk.actions(scenario)) == 1
+    assert not scenario.core.desk.memory.acted
+    scenario.world = talk.ends(lambda: scenario, "done", generation="2.2")
+    scenario.wait(1.5)
+    assert len(talk.actions(scenario)) == 2
+
+
+def test_the_end_of_an_incident_is_a_good_moment_for_a_snapshot(talk):
+    scenario = talk.with_rules(talk.rule(mode=Mode.OBSERVE))
+    kept = []
+    take, scenario.take = scenario.take, lambda effects: (kept.extend(effects), take(effects))
+    talk.falls(scenario)
+    assert not [one for one in kept if isinstance(one, Snapshot)]
+    scenario.wait(1)
+    talk.up(scenario, 1)
+    assert [one for one in kept if isinstance(one, Snapshot)] == [Snapshot()]

@@ -217,3 +217,19 @@ def test_an_outcome_without_a_seal_is_not_in_the_log(talk):
     scenario.finish(outcome)
     assert not [one for one in effects if getattr(one, "kind", "") == "outcome"]
     assert not scenario.core.desk.memory.intents
+
+
+@pytest.mark.parametrize(("action", "seen", "counts"), [("restart", 1, False), ("stop", 0, True)])
+def test_a_requested_start_has_its_grace_and_a_stop_needs_none(talk, action, seen, counts):
+    slow = Target(kind="program", name="api", organ="heart", startup_grace=5.0)
+    scenario = talk.with_rules(targets=(slow,))
+    talk.up(scenario, 1)
+    scenario.wait(1)
+    scenario.ask("act", "program:api", action=action)
+    scenario.wait(2)
+    talk.up(scenario, seen)
+    assert bool(results(scenario)) is counts
+    scenario.wait(5)
+    talk.up(scenario, seen)
+    assert results(scenario) == ["verified"]
+    assert scenario.log.of("verdict")[0]["took_us"] == (2_000_000 if counts else 7_000_000)
