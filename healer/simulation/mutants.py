@@ -228,6 +228,12 @@ def _verified_unseen(self: Proving, intent_id: str) -> tuple[OpenIntent, Result]
     return self.verdict(proof.intent, Result.VERIFIED, "it said that it was done")
 
 
+def _old_evidence(stack: ExitStack) -> None:
+    """The look that follows each action would hide it: it is left out as well."""
+    stack.enter_context(_swapped(Incidents, "_rearm_after", lambda *_: None))
+    stack.enter_context(_swapped(life.Life, "_look", lambda *_: None))
+
+
 def _twice(stack: ExitStack) -> None:
     carry_out = Dispatch.carry_out
 
@@ -372,7 +378,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="old-evidence",
         what="what was seen before an action counts after it",
-        apply=swap(Incidents, "_rearm_after", lambda *_: None),
+        apply=_old_evidence,
         insist=("action.slow", "sensor.lie", "action.transient"),
     ),
     Mutant(name="twice", what="each sealed intent is carried out twice", apply=_twice),
