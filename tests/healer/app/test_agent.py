@@ -469,9 +469,7 @@ def test_a_full_disk_stops_the_acting_and_sealing_comes_back_with_room(place):
         left[0] = -1
         until(lambda: agent.status()["log"]["sealing"], patience=15, what="sealing")
         agent.ask("resume-healing")
-        running(agent)
-    actions = [one for one in place.entries("intent") if one["action"] == "restart"]
-    assert actions
+        until(lambda: [one for one in place.entries("intent") if one["action"] == "restart"], what="the restart")
 
 
 def test_tampering_far_back_is_found_at_the_first_check_and_stops_the_healing(place):
