@@ -36,7 +36,7 @@ class AmbiguousError(ActionError):
 
 
 class ConfigError(HealerError):
-    """Configuration or rules that cannot be used; ``problems`` lists every mistake as ``file:line:col: what (hint)``."""
+    """Configuration or rules that cannot be used; ``problems`` lists each mistake: ``file:line:col: what (hint)``."""
 
     def __init__(self, message: str, *, hint: str = "", problems: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint=hint)
