@@ -1,5 +1,6 @@
 """What the faces (API, command line, Python) see of the agent: much to read, and one way to ask for something."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ VERIFIED_FOR = 3.0
 """Verification periods after which "verified" is not said any more: a status is honest or it is none."""
 
 
-class Faces:
+class Faces(ABC):
     """The reading and asking half of an agent; the other half, `healer.app.agent.Agent`, owns all this."""
 
     bus: Bus
@@ -108,8 +109,8 @@ class Faces:
             raise RefusedError(f"the rollback cannot be accepted: {exc.message}", hint=exc.hint) from exc
         self._introduce(because)
 
-    def _introduce(self, because: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _introduce(self, because: str) -> None: ...
 
     async def answered(self, request_id: str, timeout: float = 5.0) -> Mapping[str, Any]:
         """Wait for the answer to a request; raises TimeoutError."""

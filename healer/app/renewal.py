@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ from healer.sensors.interface import Sensor
 _log = logging.getLogger("healer.app")
 
 
-class Renewal:
+class Renewal(ABC):
     """The part of an agent that reloads; `healer.app.agent.Agent` owns what is named here."""
 
     chores: Chores
@@ -47,23 +48,23 @@ class Renewal:
     _reload_again: bool
     _reloading: bool
 
-    def _settings(self) -> Config:
-        raise NotImplementedError
+    @abstractmethod
+    def _settings(self) -> Config: ...
 
-    def _core_of(self, config: Config, loaded: build.Loaded, memory: Memory, sensors: Iterable[Sensor]) -> Core:
-        raise NotImplementedError
+    @abstractmethod
+    def _core_of(self, config: Config, loaded: build.Loaded, memory: Memory, sensors: Iterable[Sensor]) -> Core: ...
 
-    def _set_mode(self, subject: str, mode: str, because: str) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _set_mode(self, subject: str, mode: str, because: str) -> None: ...
 
-    def _publish(self, topic: str, data: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _publish(self, topic: str, data: Mapping[str, Any]) -> None: ...
 
-    def _happened(self, topic: str, /, **data: Any) -> None:  # noqa: ANN401 - JSON values of any kind
-        raise NotImplementedError
+    @abstractmethod
+    def _happened(self, topic: str, /, **data: Any) -> None: ...  # noqa: ANN401 - JSON values of any kind
 
-    def _sentence(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _sentence(self) -> str: ...
 
     def _hang_up(self) -> None:
         """SIGHUP: reload; a storm of them is one reload, and one more where it went on after that had begun."""
