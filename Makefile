@@ -15,7 +15,7 @@ LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --
 	--python-version 3.11 --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: .start help run demo test lint format bench torture build install uninstall lock clean
+.PHONY: .start help run demo test lint format bench simulate torture build install uninstall lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,13 @@ format: $(VENV)/.dev ## let ruff put things in order
 bench: $(VENV)/.dev ## measure, beside the peers; prints JSON
 	@exec $(BIN)/python -m bench $(ARGS)
 
-torture: $(VENV)/.dev ## the long runs: many seeds of the simulation, many crashes of a real agent
+simulate: $(VENV)/.run ## the whole agent in a toy world, SEEDS lives of it (500), judged by laws of its own
+	@exec $(BIN)/healer simulate --seeds $(or $(SEEDS),500) $(ARGS)
+
+torture: $(VENV)/.dev ## the long runs: many seeds, every seeded bug, every bit of a log, many crashes of a real agent
 	@$(BIN)/healer simulate --seeds $(or $(SEEDS),10000) $(ARGS)
+	@$(BIN)/healer simulate --mutants
+	@HEALER_TORTURE_STEP=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/audit
 	@HEALER_CRASHES=$(or $(CRASHES),100) exec $(BIN)/python -m pytest -q -s -o faulthandler_timeout=0 tests/integration/test_crashes.py
 
 build: $(VENV)/.dev ## the wheel, the source archive and the single-file verifier, into dist/

@@ -1,4 +1,7 @@
-"""The laws of acting, each as a function that looks for where it was broken (FAULTS 4G; S and L are its numbers)."""
+"""The laws of acting, a function each that looks for where it was broken; in one file, so that none is overlooked.
+
+S numbers laws of safety, L those of liveness.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable
