@@ -63,6 +63,7 @@ class Acting:
             backoff=rule.backoff,
             settle=rule.settle,
             spelled_out=rule.spelled_out,
+            active=rule.active,
         )
 
     def request_question(self, request: Request, action: str, target: Target) -> Question:

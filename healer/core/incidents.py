@@ -12,13 +12,12 @@ from healer.core.proving import VERIFY_WITHIN, Proof, Proving
 from healer.core.states import States
 from healer.core.world import HOST
 from healer.gates import order
-from healer.model.decision import QUIET_VERBS, SIGNED_VERBS, Outcome, Result, Withheld
+from healer.model.decision import QUIET_VERBS, SIGNED_VERBS, Outcome, Result
 from healer.model.effect import Look, Snapshot
 from healer.model.memory import Incident, OpenIntent
 from healer.model.target import Target
 from healer.model.truth import Truth
 from healer.rules import expression
-from healer.rules.calendar import is_active
 from healer.rules.evaluate import Change, Evaluator
 from healer.rules.rule import Rule
 
@@ -188,25 +187,10 @@ class Incidents:
     def _attempt(self, instance: Instance, incident: Incident) -> None:
         rule = instance.rule
         step = rule.then[incident.step]
-        if rule.active is not None and not is_active(rule.active, self.desk.wall_us / 1e6):
-            refused_until: float | None = None
-            self.desk.withhold(
-                Withheld(
-                    incident=instance.key,
-                    rule=rule.id,
-                    target=instance.target.id,
-                    action=step.action,
-                    gate="active",
-                    because="outside the hours in which this rule may act",
-                    at=self.desk.now,
-                )
-            )
-        else:
-            refusal = self.acting.attempt(instance, step, incident.step, rule.why or rule.when_source)
-            if refusal is None:
-                return
-            refused_until = refusal.until
-        instance.retry_at = max(refused_until or 0.0, self.desk.now + RETRY)
+        refusal = self.acting.attempt(instance, step, incident.step, rule.why or rule.when_source)
+        if refusal is None:
+            return
+        instance.retry_at = max(refusal.until or 0.0, self.desk.now + RETRY)
         self.wake(instance.key, instance.retry_at)
 
     def ask_again(self, gate: str) -> None:

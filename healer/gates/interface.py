@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from healer.model.active import Active
 from healer.model.limit import Backoff, Brakes, Limit
 from healer.model.memory import Memory
 from healer.model.mode import Mode
@@ -48,6 +49,8 @@ class Question:
     backoff: Backoff
     settle: float
     spelled_out: bool
+    active: Active | None = None
+    """The hours in which the rule may act; None for always."""
     opened: float
     """When the incident opened (or the request arrived)."""
     intent: str = ""

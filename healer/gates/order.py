@@ -1,6 +1,7 @@
 """The order in which the gates are asked, and the one function that asks them all, on every path that acts."""
 
 from healer.gates import (
+    active,
     approval,
     backoff,
     blast_radius,
@@ -22,6 +23,7 @@ ORDER: tuple[tuple[str, Gate], ...] = (
     ("mode", mode.ask),
     ("kill_switch", kill_switch.ask),
     ("maintenance", maintenance.ask),
+    ("active", active.ask),
     ("dependency", dependency.ask),
     ("mass_failure", mass_failure.ask),
     ("cooldown", cooldown.ask),

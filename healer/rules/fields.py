@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from healer.model.active import Active
 from healer.model.limit import Backoff, Limit
 from healer.model.mode import Mode
 from healer.model.organism import ORGANS
 from healer.model.target import State
 from healer.model.verbs import Verb
 from healer.rules.conditions import Condition
-from healer.rules.rule import Active, Exhausted, Samples, Selector, Trigger
+from healer.rules.rule import Exhausted, Samples, Selector, Trigger
 from healer.rules.steps import TARGET, Steps
 from healer.rules.units import Vocabulary
 from healer.yamldoc import times
@@ -233,7 +234,13 @@ def _identity() -> tuple[Field, ...]:
         Field(name="enabled", shape=Flag(), default=True, shown="true", doc="false: loaded, never evaluated"),
         Field(name="priority", shape=_Priority(), default=4, shown="normal", doc="10 is the most urgent"),
         Field(name="organ", shape=Word(ORGANS), default="", doc="whom it serves; else the organ of its target"),
-        Field(name="trigger", shape=_Trigger(), default=Trigger(), shown="auto", doc="what starts it"),
+        Field(
+            name="trigger",
+            shape=_Trigger(),
+            default=Trigger(),
+            shown="auto",
+            doc="what starts it; event takes filter and own too",
+        ),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from healer.model.active import Active
 from healer.model.limit import Backoff, Limit
 from healer.model.mode import Mode
 from healer.model.target import EMPTY
@@ -46,18 +47,6 @@ class Samples:
 
     bad: int
     of: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Active:
-    """When a rule may act; all parts given must hold. Start inclusive, end exclusive."""
-
-    days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
-    """0 = Monday."""
-    hours: tuple[tuple[int, int], ...] = ()
-    """(from, to) in minutes of the day; from > to runs over midnight. Empty: all day."""
-    tz: str = ""
-    """IANA name; empty is the host's zone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

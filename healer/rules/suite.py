@@ -28,6 +28,7 @@ GATES = (
     "mode",
     "kill_switch",
     "maintenance",
+    "active",
     "dependency",
     "mass_failure",
     "cooldown",

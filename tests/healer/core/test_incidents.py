@@ -2,12 +2,13 @@ import datetime as dt
 
 import pytest
 
+from healer.model.active import Active
 from healer.model.decision import Outcome, Result
 from healer.model.effect import Snapshot
 from healer.model.limit import Backoff
 from healer.model.mode import Mode
 from healer.model.target import Target
-from healer.rules.rule import Active, Exhausted, Step
+from healer.rules.rule import Exhausted, Step
 from healer.testing import START, WALL
 
 QUICK = Backoff(initial=0.0, jitter=0.0)

@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
+from healer.model.active import Active
 from healer.model.mode import Mode
-from healer.rules.rule import Active, Position, Rule, Selector, Step, Trigger
+from healer.rules.rule import Position, Rule, Selector, Step, Trigger
 
 
 def test_a_place_is_written_as_editors_read_it():

@@ -2,8 +2,20 @@
 
 import datetime as dt
 import zoneinfo
+from dataclasses import dataclass
 
-from healer.rules.rule import Active
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """When a rule may act; all parts given must hold. Start inclusive, end exclusive."""
+
+    days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
+    """0 = Monday."""
+    hours: tuple[tuple[int, int], ...] = ()
+    """(from, to) in minutes of the day; from > to runs over midnight. Empty: all day."""
+    tz: str = ""
+    """IANA name; empty is the host's zone."""
+
 
 DAY_MINUTES = 24 * 60
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healer.rules.calendar import is_active
-from healer.rules.rule import Active
+from healer.model.active import Active, is_active
 
 WARSAW = "Europe/Warsaw"
 MON, FRI, SAT, SUN = 0, 4, 5, 6
