@@ -373,6 +373,7 @@ async def test_a_program_no_longer_declared_is_forgotten_not_stopped(build):
     programs = await build()
     generation = await programs.start("api")
     pid = int(generation.split(".")[0])
+    await eventually(lambda: processes.marked(pid, {"HEALER_PROGRAM": "api"}))  # empty while it is being made
     programs.declare([target("other")])
     assert programs.names() == ("other",)
     assert processes.generation(pid) == generation

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,8 @@ class Children:
     def start(self, name, command=("sleep", "1000")):
         child = subprocess.Popen(command)
         self.started.append(child)
+        while not Path(f"/proc/{child.pid}/cmdline").read_bytes().startswith(command[0].encode()):
+            pass  # it has not become its program yet, and uses no memory of its own
         with open(f"/proc/{child.pid}/stat", "rb") as file:  # noqa: PTH123 - one line of a double
             ticks = parse_usage(file.read()).started
         self.view.programs[name] = Snap(child.pid, SystemClock().now(), "running", f"{child.pid}.{ticks}")
