@@ -134,6 +134,9 @@ class ProgramSensor(QuickSensor):
         sieve.number("program.up", usage is not None, watched.marks)
         if usage is not None:
             self._tell_usage(sieve, watched, usage)
+        else:
+            # What is down is told whole at each look: whoever is to start it must not wait for its turn to know more.
+            snapshot = snapshot or self._view.snapshot(name)
         if snapshot is not None:
             self._tell_slow(sieve, watched.marks, snapshot, usage)
 

@@ -198,3 +198,17 @@ def test_one_sensor_covers_every_program():
     assert sensor.covers("program:any")
     assert sensor.covers("programs")
     assert not sensor.covers("process:any")
+
+
+def test_a_program_that_is_down_is_told_whole_at_each_look(children):
+    child = children.start("a")
+    sensor = ProgramSensor(children.view)
+    now = SystemClock().now()
+    look(sensor, now)
+    child.kill()
+    child.wait()
+    children.view.programs["a"] = Snap()
+    for second in range(1, 5):
+        seen = look(sensor, now + second)
+        assert value(seen, "program.up") == 0
+        assert value(seen, "program.wanted") == 1
