@@ -29,6 +29,8 @@ Push = Callable[[Sequence[Reading]], None]
 
 _log = logging.getLogger(__name__)
 _TRIM_EVERY = 60.0
+_AFTERWARDS = 0.05
+"""Seconds after an exit until it is written down: what heals it comes first."""
 
 
 class _Program:
@@ -334,7 +336,8 @@ class Programs:
         one.because = program.describe_exit(code)
         one.ended.set()
         self._tell(one, conclusive=not one.ordered)
-        asyncio.get_running_loop().call_soon(self._note, one)
+        # Not now: renaming a file would make the commit of the intent that follows wait for the file system's journal.
+        asyncio.get_running_loop().call_later(_AFTERWARDS, self._note, one)
 
     def _tell(self, one: _Program, *, conclusive: bool = False) -> None:
         if self.push is not None:
