@@ -336,7 +336,7 @@ class Programs:
         one.because = program.describe_exit(code)
         one.ended.set()
         self._tell(one, conclusive=not one.ordered)
-        # Not now: renaming a file would make the commit of the intent that follows wait for the file system's journal.
+        # Not now: the intent that follows wants the disk, the interpreter and a core.
         asyncio.get_running_loop().call_later(_AFTERWARDS, self._note, one)
 
     def _tell(self, one: _Program, *, conclusive: bool = False) -> None:
