@@ -119,7 +119,7 @@ class History:
 
     def save_snapshot(self, height: int, header: str, body: Mapping[str, Any], *, wall: float) -> None:
         """Keep the core's memory as of the block at ``height``; ``body`` is handed over, not to be changed any more."""
-        self._put(lambda store: store.save_snapshot(height, header, body, taken=wall))
+        self._put(lambda store: store.save_snapshot(height, header, body, taken=wall), hurry=True)
 
     def save_incident(self, record: IncidentRecord) -> None:
         """Keep an incident as it is now."""
@@ -155,12 +155,14 @@ class History:
             raise HealerError(f"there is no history: {self.trouble or 'it is not open'}")
         return await blocking.call(lambda: question(store))
 
-    def _put(self, job: _Job) -> None:
+    def _put(self, job: _Job, *, hurry: bool = False) -> None:
+        """Hand a job to the writer; in a hurry where the next start would miss it: a crash asks nobody first."""
         with self._changed:
             if len(self._jobs) >= _MOST_JOBS:
                 self.lost += 1
                 return
             self._jobs.append(job)
+            self._hurry = self._hurry or hurry
             self._changed.notify_all()
 
     # ------------------------------------------------------------------------------- the writer's thread

@@ -35,6 +35,8 @@ from healer.rules.evaluate import Evaluator
 from healer.rules.rule import Rule, RuleSet
 from healer.rules.select import matches
 
+SOON = 0.1
+"""Seconds from a change of somebody's health to the next look at the organs."""
 BEAT = 1.0
 """Seconds between looks at the clocks: organs, expiries, refusals without an end."""
 ORGANS_EVERY = 2.0
@@ -221,7 +223,9 @@ class Core:
         if target in self.world.targets and (changed or reading.metric.endswith(".state")):
             self.states.follow(self.world.targets[target], reading.at)
         if changed:
+            # Soon, but once for all that changes together: fifty programs that start are one look at the organs.
             self._next_organs = reading.at
+            self._next_beat = min(self._next_beat, self.desk.now + SOON)
             if self.world.health(changed) is Health.FAILED:
                 self.too_many(self.world.mass_failure(self.desk.now))
             elif self.world.health(changed) is Health.HEALTHY:

@@ -2,6 +2,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 
 import pytest
 
@@ -220,3 +221,14 @@ def test_series_without_end_do_not_fill_the_memory(monkeypatch):
     thinner = Thinner(10.0)
     assert len(passed(thinner, [disk(1.0, mount=f"/{n}") for n in range(100)])) == 100
     assert len(thinner._last) <= 10
+
+
+def test_a_snapshot_is_written_at_once_and_not_when_the_next_samples_are(path):
+    history = History(path, linger=60.0)
+    history.start()
+    history.save_snapshot(7, "ab" * 32, {"memory": {}}, wall=1.0)
+    deadline = time.monotonic() + 5
+    while not history.written and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert history.latest_snapshot().height == 7
+    history.close()

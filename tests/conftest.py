@@ -1,0 +1,22 @@
+import logging
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was():
+    """A command run in this process sets logging up for itself: the next test starts with what this one found."""
+    root, own = logging.getLogger(), logging.getLogger("healer")
+    handlers, level = root.handlers[:], root.level
+    parts = {name: one for name, one in root.manager.loggerDict.items() if isinstance(one, logging.Logger)}
+    before = {name: (one.level, one.propagate, one.disabled) for name, one in parts.items()}
+    own_level = own.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    own.setLevel(own_level)
+    for name, one in root.manager.loggerDict.items():
+        if isinstance(one, logging.Logger):
+            kept, propagate, disabled = before.get(name, (logging.NOTSET, True, False))
+            one.setLevel(kept)
+            one.propagate, one.disabled = propagate, disabled
