@@ -1,4 +1,4 @@
-"""Proving a log with its bytes, a pinned key and an anchor; one long file, for an auditor reads it in one sitting.
+"""Proving a log with its bytes, a pinned key and an anchor; one file because an auditor reads it in one sitting.
 
 Nothing found, no key, no anchor and an unknown version are *not proven*; a contradiction is *tampered*. The walk goes
 from the start that was asked for to the end, never back from "the newest that exists".

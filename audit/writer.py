@@ -1,4 +1,4 @@
-"""Sealing: what is submitted becomes one signed, durable block, or the caller is told that it did not."""
+"""Sealing, one file because queue, group and failure share one state: signed and durable, or the caller is told."""
 
 import contextlib
 import errno

@@ -114,6 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as exc:
         code = _system(exc)
     except Exception as exc:
+        # AuditError, without importing the log for every command; everything else is a bug and stays loud.
         if not _is_audit(exc):
             raise
         click.echo(f"healer: {exc}", err=True)

@@ -1,6 +1,5 @@
 """What a process is started with: an argument vector, a rebuilt environment, an account; never a shell."""
 
-import grp
 import os
 import pwd
 import re
@@ -51,14 +50,6 @@ def own_account() -> Account:
     except KeyError:
         return Account(name=str(uid), uid=uid, gid=gid, groups=(), home="/")
     return Account(name=entry.pw_name, uid=uid, gid=gid, groups=(), home=entry.pw_dir or "/")
-
-
-def group_name(gid: int) -> str:
-    """The name of a group, or its number where it has none."""
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
 
 
 def checked(argv: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What must not be forgotten: the whole safety state, folded from the entries of the sealed log.
+"""What must not be forgotten: the safety state, in one file so that no fold of an entry can be overlooked.
 
 The running core and a start after a crash use the same `Memory.apply`: the core applies each entry it emits, a start
 applies those it reads. A counter, a cooldown or a give-up can therefore be lost only with the log itself.

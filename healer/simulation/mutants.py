@@ -1,4 +1,4 @@
-"""Seeded safety bugs: each breaks one law in the agent, and a campaign that lets it live is no campaign."""
+"""Seeded safety bugs in one list, so that what is not hunted yet can be seen; a campaign that lets one live is none."""
 
 import os
 import sys
