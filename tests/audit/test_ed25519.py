@@ -138,6 +138,11 @@ def test_what_only_the_cofactor_would_forgive_is_refused_and_both_agree_on_mixed
 
 
 def test_points_beyond_the_field_are_refused():
+    # Under the second spelling of the neutral point everything would be signed.
+    neutral = (ed25519._P + 1).to_bytes(32, "little")
+    forged = ed25519._encode(times(7, base())) + (7).to_bytes(32, "little")
+    assert ed25519._equation(neutral, forged, b"m"), "the bare equation would take it"
+    assert not both(neutral, forged, b"m")
     for y in range(ed25519._P, 2**255):
         for sign in (0, 1 << 255):
             octets = (y | sign).to_bytes(32, "little")
