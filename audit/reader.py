@@ -6,9 +6,10 @@ import shutil
 import sqlite3
 import stat
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
 from audit import block, merkle
@@ -17,8 +18,11 @@ from audit.errors import NothingThere, Unreadable
 FILE_NAME: Final = "audit.db"
 BATCH: Final = 64
 """Blocks per read: a read that lasts keeps the writer from reusing its write-ahead file."""
+STUBS: Final = 1024
+"""The same for blocks without their bodies."""
 _MAX_VALUE: Final = block.MAX_BODY + 64 * 1024
 _COLUMNS: Final = ("height", "first", "n", "hdr", "sig", "rsig", "body")
+_STUB: Final = "SELECT height, hdr, sig, rsig, length(body) FROM blocks"
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM blocks"  # noqa: S608 - constants only
 _WIRED: Final = (
     "PRAGMA query_only = ON",
@@ -55,14 +59,62 @@ class Sealed(NamedTuple):
     octets: bytes
 
 
+class Stub(NamedTuple):
+    """One row without its body."""
+
+    height: int
+    hdr: bytes
+    sig: bytes
+    rsig: bytes
+    held: int
+    """Octets of the body that are here: 0 once the block is pruned."""
+
+
 class _Text(bytes):
     """What a TEXT value becomes, so that it cannot pass as a BLOB and never fails to decode."""
 
     __slots__ = ()
 
 
-class Log:
-    """The blocks of one log."""
+class Blocks(ABC):
+    """The blocks of one log, wherever they are kept; the caller trusts what he reads no more than its place."""
+
+    @abstractmethod
+    def top(self) -> int | None:
+        """Return the greatest height, None in an empty log; raises ``Unreadable``."""
+
+    @abstractmethod
+    def row(self, height: int) -> Row | None:
+        """Return one block, None where there is none; raises ``Unreadable``."""
+
+    @abstractmethod
+    def rows(self, start: int | None = None, last: int | None = None) -> Iterator[Row]:
+        """Yield blocks in order of height, one in memory at a time, up to ``last``; raises ``Unreadable``.
+
+        Without ``start`` from the lowest that exists, be it negative: what should not be there must be seen too.
+        """
+
+    @abstractmethod
+    def stubs(self, start: int) -> Iterator[Stub]:
+        """Yield blocks without their bodies, in order of height from ``start``; raises ``Unreadable``."""
+
+    def entries(self, start: int = 0) -> Iterator[Sealed]:
+        """Yield the entries from block ``start`` on, trusting the file: for one's own log, verified apart.
+
+        A pruned block has none. Raises ``Unreadable`` for a damaged file and ``Malformed`` for a block that is not one.
+        """
+        for row in self.rows(start):
+            yield from sealed_of(row)
+
+    def entries_of(self, height: int) -> Iterator[Sealed]:
+        """Yield the entries of one block, of which there may be none; raises as ``entries`` does."""
+        row = self.row(height)
+        if row is not None:
+            yield from sealed_of(row)
+
+
+class Log(Blocks):
+    """The blocks of one log in an SQLite file: the log itself, or an archive of some of it."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         """Read through ``connection``, which stays the caller's."""
@@ -123,17 +175,24 @@ class Log:
             found = self._connection.execute(f"{_SELECT} WHERE height = ?", (height,)).fetchone()
         return None if found is None else Row(*found)
 
-    def rows(self, start: int | None = None) -> Iterator[Row]:
-        """Yield blocks in order of height, one in memory at a time; raises ``Unreadable`` for a damaged file.
+    def rows(self, start: int | None = None, last: int | None = None) -> Iterator[Row]:
+        """Yield blocks in order of height, one in memory at a time; raises ``Unreadable`` for a damaged file."""
+        for found in self._each(_SELECT, -(2**63) if start is None else start, last, BATCH):
+            yield Row(*found)
 
-        Without ``start`` from the lowest that exists, be it negative: what should not be there must be seen too.
-        """
+    def stubs(self, start: int) -> Iterator[Stub]:
+        """Yield blocks without their bodies; raises ``Unreadable`` for a damaged file."""
+        for found in self._each(_STUB, start, None, STUBS):
+            yield Stub(*found)
+
+    def _each(self, select: str, start: int, last: int | None, batch: int) -> Iterator[tuple[Any, ...]]:
         where = "height >= ?"
-        bound = -(2**63) if start is None else start
+        bound = start
         while True:
             count = 0
             with _readable():
-                cursor = self._connection.execute(f"{_SELECT} WHERE {where} ORDER BY height LIMIT {BATCH}", (bound,))
+                query = f"{select} WHERE {where} AND height <= ? ORDER BY height LIMIT {batch}"
+                cursor = self._connection.execute(query, (bound, 2**63 - 1 if last is None else last))
             with contextlib.closing(cursor):
                 while True:
                     with _readable():
@@ -142,23 +201,9 @@ class Log:
                         break
                     count += 1
                     where, bound = "height > ?", found[0]
-                    yield Row(*found)
-            if count < BATCH:
+                    yield found
+            if count < batch:
                 return
-
-    def entries(self, start: int = 0) -> Iterator[Sealed]:
-        """Yield the entries from block ``start`` on, trusting the file: for one's own log, verified apart.
-
-        Raises ``Unreadable`` for a damaged file and ``Malformed`` for a block that is not one.
-        """
-        for row in self.rows(start):
-            yield from sealed_of(row)
-
-    def entries_of(self, height: int) -> Iterator[Sealed]:
-        """Yield the entries of one block, of which there may be none; raises as ``entries`` does."""
-        row = self.row(height)
-        if row is not None:
-            yield from sealed_of(row)
 
 
 def sealed_of(row: Row) -> Iterator[Sealed]:
