@@ -18,6 +18,10 @@ MAX_DEPTH: Final = 16
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]*")
 _KEYS_REMEMBERED: Final = 4096
 _ARRAYS: Final = (list, tuple)
+_TOGETHER: Final = 64
+"""So many values go through the encoder in one call: each call costs as much as encoding six values."""
+_BETWEEN: Final = 1e-300
+"""Stands between them; a number that no value may have, since floats lie outside the profile."""
 
 _good_keys: set[object] = set()
 
@@ -31,14 +35,30 @@ def _plain_loads(octets: bytes) -> object:
     return json.loads(octets.decode("utf-8"))
 
 
+def _one_by_one(values: Sequence[object]) -> list[bytes]:
+    return [_dumps(value) for value in values]
+
+
 try:
     import orjson
 except ImportError:  # the auditor's copy runs on the standard library alone
     _dumps = _plain_dumps
     _loads = _plain_loads
+    _dump_all = _one_by_one
 else:
-    # A partial rather than a function: it runs a hundred thousand times a second.
     _dumps = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
+    _SEAM: Final = b"," + _dumps(_BETWEEN) + b","
+
+    def _dump_all(values: Sequence[object]) -> list[bytes]:
+        encoded: list[bytes] = []
+        for at in range(0, len(values), _TOGETHER):
+            some = values[at : at + _TOGETHER]
+            row: list[object] = [_BETWEEN] * (2 * len(some) - 1)
+            row[::2] = some
+            parts = _dumps(row)[1:-1].split(_SEAM)
+            # A text may hold what looks like a seam: there are too many parts then, never as many as there should be.
+            encoded += parts if len(parts) == len(some) else _one_by_one(some)
+        return encoded
 
     def _loads(octets: bytes) -> object:
         loaded: object = orjson.loads(octets)
@@ -62,7 +82,7 @@ def encode_checked(value: object) -> bytes:
 def encode_all(values: Sequence[object]) -> list[bytes]:
     """Encode values that have passed ``check``, as many as there are at once."""
     try:
-        encoded = [_dumps(value) for value in values]
+        encoded = _dump_all(values) if len(values) > 1 else _one_by_one(values)
     except (TypeError, ValueError) as exc:  # lone surrogates; each encoder says it with another class
         raise Malformed(f"cannot be written as canonical JSON: {exc}") from exc
     longest = max(map(len, encoded), default=0)

@@ -37,6 +37,19 @@ def test_standard_library_and_orjson_write_the_same_octets(value):
     assert canonical._plain_dumps(value) == canonical._dumps(value)
 
 
+@given(st.lists(objects, max_size=4), st.integers(1, 40), st.data())
+def test_many_at_once_get_the_octets_they_have_alone(some, times, data):
+    many = some * times
+    for forged in data.draw(st.lists(st.sampled_from(["},1e-300,{", ",1e-300,", "1e-300", ',1e-300,"']), max_size=2)):
+        many.insert(data.draw(st.integers(0, len(many))), {"text": forged, "texts": [forged, {"a": forged}, forged]})
+    assert canonical.encode_all(many) == [canonical._plain_dumps(one) for one in many]
+
+
+def test_one_bad_text_among_many_is_refused():
+    with pytest.raises(Malformed, match="canonical JSON"):
+        canonical.encode_all([{"a": "good"}] * 100 + [{"a": "\ud800"}])
+
+
 @given(objects, st.data())
 def test_any_other_spelling_of_the_same_value_is_refused(value, data):
     octets = canonical.encode(value)
