@@ -23,6 +23,14 @@ class UnknownVersion(Malformed):
     """A well-formed thing of a version (or kind) this code does not know: never skipped, never trusted."""
 
 
+class Forged(AuditError):
+    """A signature that claims a key known here, and is not that key's."""
+
+
+class Unsigned(AuditError):
+    """No key that is known here has signed this."""
+
+
 class Unreadable(AuditError):
     """There is no log to read at this place, or it cannot be opened."""
 
@@ -53,3 +61,7 @@ class DiskFull(AuditError):
 
 class Poisoned(AuditError):
     """A commit failed, so what is on the disk is unknown; only a new writer may go on."""
+
+
+class Undated(AuditError):
+    """A well-formed time-stamp token that does not prove the time it names."""
