@@ -248,6 +248,13 @@ def test_what_cannot_be_is_refused_before_anything_is_hashed():
             merkle.tree_root(BIG, size)
     with pytest.raises(Malformed, match="says nothing"):
         merkle.verify_consistency(0, 0, merkle.EMPTY_ROOT, merkle.EMPTY_ROOT, [])
+    for octets in (0, 31, 33, 64):
+        with pytest.raises(Malformed, match=f"32 octets, not {octets}"):
+            merkle.verify_inclusion(0, 2, bytes(32), bytes(32), [bytes(octets)])
+        with pytest.raises(Malformed, match=f"32 octets, not {octets}"):
+            merkle.verify_consistency(1, 2, bytes(32), bytes(32), [bytes(octets)])
+    with pytest.raises(Malformed, match="has 2 hashes, not 100000"):
+        merkle.verify_inclusion(1, 3, bytes(32), bytes(32), hashes * 100_000)
     with pytest.raises(Malformed, match="too long"):
         merkle.verify_consistency(1, 2, bytes(32), bytes(32), hashes * 100_000)
 
