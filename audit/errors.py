@@ -65,3 +65,7 @@ class Poisoned(AuditError):
 
 class Undated(AuditError):
     """A well-formed time-stamp token that does not prove the time it names."""
+
+
+class Unreachable(AuditError):
+    """A service elsewhere gave no usable answer; it may later."""
