@@ -230,7 +230,8 @@ class Signer:
         if kind is Kind.ED25519:
             octets = self._secret.sign(text.encode())
         else:
-            octets = time.to_bytes(_TIMED, "big") + self._secret.sign(_cosigned(kind, name, time, text))
+            message = _cosigned(kind, name, time, text)
+            octets = time.to_bytes(_TIMED, "big") + self._secret.sign(message)
         return Signature(name=name, key_id=self.verifier.key_id, octets=octets)
 
     def skey(self) -> str:
