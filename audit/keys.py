@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PRIVATE: Final = "seal.pem"
 PUBLIC: Final = "seal.pub"
 _MAX_FILE: Final = 65_536
+_MAX_PASSPHRASE: Final = 1023
 RESTORE: Final = "restore it from your backup"
 _REPLACE: Final = (
     f"put the key there that this log is sealed with, or {RESTORE}; a log that has not begun may have a new one: "
@@ -129,6 +130,19 @@ def load_credential(path: Path, passphrase: bytes | None = None) -> SealingKey:
         raise KeyRefused(f"{path} is open to others, or to writing (mode {mode:04o})", hint=f"run: chmod 400 {path}")
     _check_owner(path, found)
     return _parse(path, _read(path), passphrase)
+
+
+def load_passphrase(path: Path) -> bytes:
+    """Read a passphrase from a file closed to others, without its last newline; raises ``KeyRefused``."""
+    found = _regular(path)
+    _check_owner(path, found)
+    if stat.S_IMODE(found.st_mode) & (0o037 if found.st_gid == 0 else 0o077):
+        raise KeyRefused(f"the passphrase in {path} is open to others", hint=f"run: chmod 400 {path}")
+    text = _read(path)
+    passphrase = text.removesuffix(b"\n").removesuffix(b"\r")
+    if not passphrase or len(passphrase) > _MAX_PASSPHRASE:
+        raise KeyRefused(f"{path} holds no passphrase of 1 to {_MAX_PASSPHRASE} octets", hint="write it there")
+    return passphrase
 
 
 def load_public(path: Path) -> PublicKey:
