@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit import ed25519
 from audit.errors import Forged, KeyRefused, Malformed, UnknownVersion, Unsigned
-from audit.treehead import TreeHead, parse_base64
+from audit.treehead import TreeHead, decode_base64, parse_base64
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
@@ -62,7 +62,8 @@ class Signature:
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
         if not line.startswith(_DASH) or not _is_name(name):
             raise Malformed(f"{line[:80]!r} is not a signature line")
-        octets = parse_base64(encoded)
+        # Stray bits are let pass as everybody else does: a witness must answer 403 to such a signature, not 400.
+        octets = decode_base64(encoded)
         if len(octets) < 5:
             raise Malformed(f"the signature of {name[:80]!r} is too short")
         return cls(name=name, key_id=octets[:4], octets=octets[4:])

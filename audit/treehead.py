@@ -67,10 +67,15 @@ def parse_hash(text: str) -> bytes:
 
 def parse_base64(text: str) -> bytes:
     """Read standard base64 (RFC 4648, section 4) in its one spelling; raises ``Malformed``."""
-    try:
-        octets = base64.b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError) as exc:
-        raise Malformed(f"{text[:60]!r} is not base64") from exc
+    octets = decode_base64(text)
     if base64.b64encode(octets).decode() != text:
         raise Malformed(f"{text[:60]!r} is base64 with stray bits")
     return octets
+
+
+def decode_base64(text: str) -> bytes:
+    """Read standard base64, whatever the unused bits before its padding say; raises ``Malformed``."""
+    try:
+        return base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError) as exc:
+        raise Malformed(f"{text[:60]!r} is not base64") from exc

@@ -1,0 +1,1 @@
+"""Witnesses: whoever remembers how far a log had come, and signs for it (c2sp.org/tlog-witness)."""
