@@ -111,9 +111,10 @@ def decode(octets: bytes) -> dict[str, object]:
 def check(value: object, depth: int = 1) -> None:
     """Raise ``Malformed`` unless ``value`` lies within the profile; texts are left to the encoder."""
     if isinstance(value, dict) and type(value) is dict:
-        for key in value:
-            if key not in _good_keys:
-                _admit(key)
+        if not _good_keys.issuperset(value):
+            for key in value:
+                if key not in _good_keys:
+                    _admit(key)
         check_items(value.values(), depth)
     elif isinstance(value, list | tuple) and type(value) in _ARRAYS:
         check_items(value, depth)

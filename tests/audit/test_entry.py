@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from audit import canonical, entry
-from audit.errors import Malformed, UnknownVersion
+from audit.errors import AuditError, Malformed, UnknownVersion
 
 EVERY_KIND = [
     "intent",
@@ -121,3 +121,48 @@ def test_the_document_holds_the_table_of_today():
         "docs/log-format.md is out of step: paste the output of "
         "python -c 'from audit import entry; print(entry.table())'"
     )
+
+
+def said(check, value):
+    try:
+        check(value)
+    except AuditError as exc:
+        return type(exc), exc.message
+    return None, ""
+
+
+ODD = [
+    None,
+    True,
+    1.5,
+    -1,
+    2**53,
+    -(2**53),
+    float("nan"),
+    b"x",
+    {"A": 1},
+    {"a": 1.5},
+    [None, 2**60],
+    ["x"],
+    "x",
+    7,
+    (1,),
+]
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+@pytest.mark.parametrize("optional", [True, False])
+def test_the_quick_look_says_what_the_careful_one_says(monkeypatch, kind, optional):
+    made = full(kind, optional=optional)
+    assert entry._fits(made, entry._SHAPES[kind])
+    others = [{**made, name: odd} for name in made.keys() - {"v", "kind"} for odd in ODD]
+    others += [{**made, "of_nobody": odd} for odd in ODD]
+    others += [{name: value for name, value in made.items() if name != gone} for gone in made.keys() - {"v", "kind"}]
+    others += [{**one, "of_nobody": 1} for one in others]
+    quick = [said(entry.check, other) for other in others]
+    monkeypatch.setattr(entry, "_fits", lambda *_: False)
+    for other, (because, message) in zip(others, quick, strict=True):
+        careful = said(entry.check, other)
+        # Of two things wrong either may be told; of one, the same.
+        assert (because is None) == (careful[0] is None)
+        assert "of_nobody" in other or (because, message) == careful
