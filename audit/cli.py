@@ -16,9 +16,10 @@ from audit.errors import AuditError, KeyRefused, Malformed
 from audit.files import read_small
 from audit.memory import Memory
 from audit.reader import Sealed
-from audit.report import LEVELS, Report
+from audit.report import LEVELS, Report, when
 from audit.signature import PublicKey
 from audit.verifier import Ask, verify
+from audit.witness.cli import add_commands as add_witness_commands
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _USAGE: Final = 2
@@ -62,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("path", type=Path, metavar="KEY", help="a public key file, or a state folder")
     sub.add_argument("--json", action="store_true")
     sub.set_defaults(command=_keys)
+    what = "remember other logs' heads, and sign for them"
+    add_witness_commands(commands.add_parser("witness", help=what, description=what))
     return parser
 
 
@@ -69,7 +72,16 @@ def _add_proof_options(sub: argparse.ArgumentParser) -> None:
     add = sub.add_argument
     add("log", type=Path, metavar="LOG", help="a log file or a state folder")
     add("--key", type=Path, metavar="FILE", help="the public key you pinned")
-    add("--anchor", type=Path, metavar="FILE", action="append", default=[], help="a head kept elsewhere; may repeat")
+    for name, what in (
+        ("anchor", "a head or checkpoint kept elsewhere"),
+        ("checkpoint", "a cosigned checkpoint"),
+        ("token", "a time-stamp token"),
+        ("archive", "an archive of pruned blocks"),
+    ):
+        add(f"--{name}", type=Path, metavar="FILE", action="append", default=[], help=f"{what}; may repeat")
+    add("--policy", type=Path, metavar="FILE", help="which witnesses count, and how many (c2sp.org/tlog-policy)")
+    add("--tsa", type=Path, metavar="FILE", help="certificates of the time-stamp authorities that count, PEM")
+    add("--tail", type=_seconds, default=60.0, metavar="TIME", help="how much witnesses may not have seen yet (60)")
     add("--min-level", choices=LEVELS[1:], default="L1", help="the level that must be proven (L1)")
     add("--flat", action="store_true", help="skip the Merkle roots: faster, and said so")
     add("--deep", action="store_true", help="read every entry: form, kinds, intents and outcomes")
@@ -112,6 +124,12 @@ def _ask(args: argparse.Namespace) -> Ask:
         key=args.key,
         anchors=tuple(args.anchor),
         memory=memory,
+        checkpoints=tuple(args.checkpoint),
+        policy=args.policy,
+        tokens=tuple(args.token),
+        tsa=args.tsa,
+        archives=tuple(args.archive),
+        tail_s=args.tail,
         min_level=args.min_level,
         flat=args.flat,
         deep=args.deep,
@@ -215,19 +233,7 @@ def _line(args: argparse.Namespace, sealed: Sealed, fields: dict[str, object]) -
     common = {"v", "kind", "seq", "ts", "mono", "boot", "node"}
     # Escaped: what an attacker got into a field must not drive the reader's terminal.
     rest = " ".join(f"{name}={json.dumps(value)}" for name, value in fields.items() if name not in common)
-    return f"{sealed.seq:>8} {_when(fields.get('ts'))} {ascii(fields.get('kind', '?'))[1:-1]:<10} {rest}"
-
-
-def _when(wall_us: object) -> str:
-    """Return a wall time in µs as UTC text, whatever a hostile entry holds there."""
-    from datetime import UTC, datetime, timedelta
-
-    try:
-        return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=float(str(wall_us)))).isoformat(
-            " ", "seconds"
-        )
-    except (ValueError, OverflowError):
-        return "?"
+    return f"{sealed.seq:>8} {when(fields.get('ts'))} {ascii(fields.get('kind', '?'))[1:-1]:<10} {rest}"
 
 
 def _closing(report: Report) -> int:

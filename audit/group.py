@@ -9,12 +9,16 @@ from typing import Final, NamedTuple
 
 from audit import block, canonical, merkle
 from audit.clock import Clock
+from audit.ed25519 import Secret
 from audit.errors import AuditError, Malformed
 from audit.intents import Ledger
+from audit.keys import Signer
 
 GROUP_OCTETS: Final = 1024 * 1024
 """A group takes no further submission beyond this."""
 SUBMISSION_OCTETS: Final = 4 * 1024 * 1024
+_ALONE: Final = frozenset({"rotate", "prune"})
+"""Kinds that have a block to themselves, so that its header says what it is for; submitted one by one."""
 _WHY: Final = {"heartbeat": "heartbeat", "rotate": "rotate", "prune": "prune"}
 
 
@@ -39,6 +43,8 @@ class Job:
     taken: int
     """Wall clock, µs."""
     future: Future[list[Receipt]]
+    successor: Signer | None = None
+    """Who signs from the next block on, where the one entry is a rotation."""
 
     def fail(self, because: AuditError) -> None:
         """Tell the caller that nothing was sealed."""
@@ -52,6 +58,13 @@ class End(NamedTuple):
     header: block.Header | None
     hash: str
     ledger: Ledger
+    secret: Secret | None = None
+    """What signs the next block for the ratchet, let go with this end; None when there is none, or it was lost."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether a ratchet key was announced that nobody holds any more."""
+        return self.header is not None and bool(self.header.next) and self.secret is None
 
     @property
     def height(self) -> int:
@@ -77,6 +90,11 @@ class Group(NamedTuple):
     def members(self) -> list[Job]:
         """Return the jobs alone."""
         return [job for job, _ in self.jobs]
+
+    @property
+    def successor(self) -> Signer | None:
+        """Who signs this block too, and all that follow."""
+        return self.jobs[0][0].successor
 
 
 class Made(NamedTuple):
@@ -107,9 +125,13 @@ def prepare(jobs: list[Job], end: End) -> tuple[Group, list[Job]]:
         # What a failed commit gave back comes together with what queued since: that may be more than a block holds.
         if size > GROUP_OCTETS or len(group.octets) + len(job.entries) > block.MAX_ENTRIES:
             return group, jobs[index:]
+        if group.jobs and (job.entries[0]["kind"] in _ALONE or not _ALONE.isdisjoint(group.kinds)):
+            return group, jobs[index:]
         ledger = group.ledger.copy()
         try:
             octets, leaves, kinds = _encode(job.entries, end.seq + len(group.octets), ledger)
+            if ("rotate" in kinds) != (job.successor is not None):
+                raise Malformed("a rotation is sealed by Writer.rotate alone")
         except AuditError as exc:
             job.fail(exc)
             continue
@@ -122,8 +144,8 @@ def prepare(jobs: list[Job], end: End) -> tuple[Group, list[Job]]:
     return group, []
 
 
-def make(group: Group, end: End, *, origin: str, clock: Clock, key: str) -> Made:
-    """Make the block that follows ``end``."""
+def make(group: Group, end: End, *, origin: str, clock: Clock, key: str, fresh: Secret | None, beacon: str) -> Made:
+    """Make the block that follows ``end``; ``fresh`` will sign the one after it for the ratchet."""
     boot, mono = clock.boot_id(), clock.mono_us()
     if end.header and end.header.boot == boot:
         mono = max(mono, end.header.mono)
@@ -141,12 +163,14 @@ def make(group: Group, end: End, *, origin: str, clock: Clock, key: str) -> Made
         sealed=clock.wall_us(),
         mono=mono,
         boot=boot,
+        beacon=beacon,
         open=len(group.ledger.waiting),
-        keys=(key,),
-        why=_why(group.kinds),
+        next=fresh.public.hex() if fresh else "",
+        keys=(key, group.successor.public.fingerprint) if group.successor else (key,),
+        why="restart" if end.lost else _why(group.kinds),
     )
     octets = header.encode()
-    return Made(group, header, octets, body, End(header, block.hash_of(octets), group.ledger))
+    return Made(group, header, octets, body, End(header, block.hash_of(octets), group.ledger, fresh))
 
 
 def _encode(entries: list[dict[str, object]], first: int, ledger: Ledger) -> tuple[list[bytes], list[bytes], set[str]]:

@@ -1,5 +1,6 @@
 """What a writer looks at before it goes on with a log: its tail, its anchors, the intents left open."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audit import block, canonical, checkpoint, keys
+from audit import block, canonical, checkpoint, keyring, keys, orders, ratchet
 from audit.checkpoint import Anchor
 from audit.errors import AuditError, Damaged, KeyRefused, Malformed, Unreadable
 from audit.intents import OpenIntent, open_intent
 from audit.reader import Log, Row
 from audit.signature import PublicKey
+from audit.succession import Succession
 
 TAIL: Final = 32
 """So many blocks are verified at each start; the whole log is the verifier's work."""
@@ -27,13 +29,16 @@ class Tail:
     waiting: Mapping[str, OpenIntent]
 
 
-def tail(log: Log, public: PublicKey) -> Tail | None:
-    """Verify the last blocks with our own key, None for an empty log; raises ``Damaged``."""
+def tail(log: Log, public: PublicKey, retired: Iterable[PublicKey] = ()) -> Tail | None:
+    """Verify the last blocks with our own key, None for an empty log; raises ``Damaged``.
+
+    ``retired`` are keys that were in force before: one of the last blocks may be the one that replaced such a key.
+    """
     try:
         top = log.top()
         if top is None:
             return None
-        header, digest = _check_tail(log, top, public)
+        header, digest = _check_tail(log, top, public, retired)
         return Tail(header=header, hash=digest, waiting=_waiting(log, header))
     except (Malformed, Unreadable) as exc:
         raise Damaged(
@@ -41,34 +46,60 @@ def tail(log: Log, public: PublicKey) -> Tail | None:
         ) from exc
 
 
-def _check_tail(log: Log, top: int, key: PublicKey) -> tuple[block.Header, str]:
+def _check_tail(log: Log, top: int, public: PublicKey, retired: Iterable[PublicKey]) -> tuple[block.Header, str]:
     previous: block.Header | None = None
     digest = block.GENESIS
     start = max(0, top - TAIL)
+    keys_of = Succession(_in_force_at(log, start, public, retired))
+    bare: list[int] = []
     for row in log.rows(start):
-        header = check_row(row, key)
+        header = check_row(row, keys_of)
+        if not row.body:
+            bare.append(row.height)
         # The first one looked at has its predecessor outside the window.
         wrong = block.check_follows(header, previous, digest) if previous or start == 0 else []
-        if wrong:
-            raise Malformed(f"block {row.height}: {wrong[0]}")
+        broken = ratchet.check(header, row.hdr, row.rsig, previous) if previous or start == 0 else ""
+        if wrong or broken:
+            raise Malformed(f"block {row.height}: {wrong[0] if wrong else broken}")
         previous, digest = header, block.hash_of(row.hdr)
     if previous is None or previous.height != top:
         raise Malformed(f"block {top} cannot be found")
+    if keys_of.fingerprint != public.fingerprint:
+        raise Malformed(f"the key in force is {keys_of.fingerprint[:16]}…, not the sealing key")
+    if bare:
+        _check_pruned(log, bare)
     return previous, digest
 
 
-def check_row(row: Row, key: PublicKey) -> block.Header:
-    """Check one block by itself: header, signature, body; raises ``Malformed``."""
+def _check_pruned(log: Log, bare: Sequence[int]) -> None:
+    ordered = list(orders.of(log, bare[0]))
+    for height in bare:
+        if not any(order.first <= height <= order.last < order.height for order in ordered):
+            raise Malformed(f"block {height} has lost its body, and nothing says that it was pruned")
+
+
+def _in_force_at(log: Log, height: int, public: PublicKey, retired: Iterable[PublicKey]) -> PublicKey:
+    """Return the key that a block names as its own; the sealing key where it names none that we know."""
+    row = log.row(height)
+    if row is None or row.wrong_types():
+        return public
+    named = block.parse_header(row.hdr).keys[0]
+    return next((one for one in retired if one.fingerprint == named), public)
+
+
+def check_row(row: Row, in_force: Succession) -> block.Header:
+    """Check one block by itself: header, signature, and the body unless it is empty; raises ``Malformed``."""
     wrong = row.wrong_types()
     if wrong:
         raise Malformed(f"block {row.height}: column {wrong} has the wrong type")
     header = block.parse_header(row.hdr)
     if (header.height, header.first, header.count) != (row.height, row.first, row.n):
         raise Malformed(f"block {row.height}: the columns beside the header contradict it")
-    if header.keys[0] != key.fingerprint or not key.verify(row.sig, block.signed_octets(row.hdr)):
-        raise Malformed(f"block {row.height} is not signed by the sealing key")
-    block.check_flat(header, row.body)
-    block.check_entries(header, block.split_body(row.body))
+    for problem in in_force.check(header, row.hdr, row.sig, row.body):
+        raise Malformed(f"block {row.height} is not signed by the sealing key: {problem.because}")
+    if row.body or not row.height:  # block 0 is never pruned
+        block.check_flat(header, row.body)
+        block.check_entries(header, block.split_body(row.body))
     return header
 
 
@@ -150,7 +181,7 @@ def may_begin(log: Path, key_folder: Path | None, anchors: Sequence[Path]) -> bo
 
     The file is made before the key, so a key without a file is never what a crash at the first start leaves.
     """
-    keyed = key_folder is not None and keys.exists(key_folder)
+    keyed = key_folder is not None and (keys.exists(key_folder) or os.path.lexists(key_folder / keys.PUBLIC))
     begun = keyed or _any(anchors)
     if begun and not (os.path.lexists(log) and log.stat().st_size > 0):
         what = "its key" if keyed else "its anchor"
@@ -161,16 +192,33 @@ def may_begin(log: Path, key_folder: Path | None, anchors: Sequence[Path]) -> bo
     return not begun
 
 
-def key(folder: Path, log: Log, anchors: Sequence[Path]) -> keys.SealingKey:
+def key(
+    folder: Path, log: Log, anchors: Sequence[Path], *, passphrase: bytes | None = None, credentials: Path | None = None
+) -> keys.SealingKey:
     """Load the sealing key, or make one where no log ever was; raises ``KeyRefused``."""
-    if keys.exists(folder):
-        return keys.load(folder)
+    passphrase = passphrase or keyring.lent_passphrase(credentials)
+    _finish_rotation(folder, log, passphrase)
+    found = keyring.load(folder, passphrase, credentials)
+    if found is not None:
+        return found
     if log.top() is not None or _any(anchors):
         raise KeyRefused(
             f"the key {folder / keys.PRIVATE} is missing, but the log is not empty",
             hint="restore it from your backup; a new one would make a new log of it",
         )
-    return keys.make(folder)
+    return keys.make(folder, passphrase)
+
+
+def _finish_rotation(folder: Path, log: Log, passphrase: bytes | None) -> None:
+    top = log.top()
+    row = None if top is None else log.row(top)
+    if row is None:
+        keyring.finish(folder, passphrase)
+        return
+    with contextlib.suppress(Malformed):  # a head that cannot be read decides nothing; that it cannot is told later
+        if not row.wrong_types():
+            header = block.parse_header(row.hdr)
+            keyring.finish(folder, passphrase, (header.keys[-1], block.signed_octets(row.hdr), row.sig))
 
 
 def name_log(wanted: str | None, node: str, public: PublicKey, end: Tail | None) -> str:

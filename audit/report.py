@@ -10,7 +10,10 @@ LEVELS: Final = ("none", "L0", "L1", "L2", "L3", "L4")
 LEVEL_WORDS: Final = {
     "none": "nothing",
     "L0": "L0 chain: blocks and entries fit together",
-    "L1": "L1 signed: every block is signed by the pinned key",
+    "L1": "L1 signed: every block is signed by the pinned key, or one it handed over to",
+    "L2": "L2 forward-secure: and nobody who takes the machine now, keys and all, can re-sign it",
+    "L3": "L3 witnessed: and nothing below the last witnessed block can be rolled back, forked or deleted unnoticed",
+    "L4": "L4 dated: and an outside authority says when it existed",
 }
 MAX_FINDINGS: Final = 50
 MAX_OPEN: Final = 50
@@ -56,6 +59,18 @@ class Report:
     anchored_to: int | None = None
     """Height of the newest anchor the log was found to contain."""
     independent: bool = False
+    witnessed_to: int | None = None
+    """Height of the newest block that a witnessed checkpoint covers."""
+    witnessed_s: int | None = None
+    """Seconds since 1970, by the witnesses' clocks, when it was."""
+    dated_to: int | None = None
+    """Height of the newest block that a time stamp covers."""
+    dated_us: int | None = None
+    """Wall clock, µs, of the authority."""
+    broken_at: list[int] = field(default_factory=list)
+    """Blocks where the ratchet was lost (a crash), or not there yet, and nobody outside vouches for them."""
+    pruned: list[tuple[int, int]] = field(default_factory=list)
+    """Blocks, first and last of each stretch, whose entries are not here."""
     findings: list[Finding] = field(default_factory=list)
     unlisted: int = 0
     """Findings beyond those listed."""
@@ -105,6 +120,11 @@ class Report:
             yield "that entries are well-formed and every outcome has its intent (--deep)"
         if self.asked_from:
             yield f"anything before block {self.asked_from}"
+        if self.broken_at:
+            crashed = ", ".join(map(str, self.broken_at[:5])) + ("…" if len(self.broken_at) > 5 else "")
+            yield f"that a thief of the key did not forge block {crashed} and what follows: the ratchet broke there"
+        for first, last in self.pruned[:5]:
+            yield f"what was in blocks {first} to {last}: their entries were pruned (--archive joins them again)"
         yield "that the key was only used by the agent: who holds it can sign new blocks after the newest anchor"
         yield "that what was written is true: who owned the agent before an action wrote what he liked"
 
@@ -125,6 +145,10 @@ class Report:
             "key": self.key,
             "anchored_to": self.anchored_to,
             "independent": self.independent,
+            "witnessed": {"to": self.witnessed_to, "at_s": self.witnessed_s},
+            "dated": {"to": self.dated_to, "at_us": self.dated_us},
+            "ratchet_broken_at": self.broken_at[:MAX_OPEN],
+            "pruned": [list(stretch) for stretch in self.pruned[:MAX_OPEN]],
             "flat": self.flat,
             "deep": self.deep,
             "findings": [
@@ -167,6 +191,10 @@ class Report:
             yield f"  head      {self.head}, sealed {_age(self.head_age_s)}"
         if self.anchored_to is not None:
             yield f"  anchor    block {self.anchored_to} matched; independent: {'yes' if self.independent else 'no'}"
+        if self.witnessed_to is not None and self.witnessed_s is not None:
+            yield f"  witness   up to block {self.witnessed_to}, by {when(self.witnessed_s * 1_000_000)}"
+        if self.dated_to is not None and self.dated_us is not None:
+            yield f"  dated     up to block {self.dated_to}: it existed at {when(self.dated_us)}"
         if self.open is not None:
             yield f"  open      {self.open} intents without an outcome"
         for leaf, waiting in self._shown():
@@ -178,6 +206,17 @@ class Report:
                 if finding.weight == weight:
                     return _place(finding) + finding.because
         return f"{self.level}, blocks {self.first} to {self.last}"
+
+
+def when(wall_us: object) -> str:
+    """Return a wall time in µs as UTC text, whatever a hostile entry holds there."""
+    from datetime import UTC, datetime, timedelta
+
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=float(str(wall_us)))
+    except (ValueError, OverflowError):
+        return "?"
+    return moment.isoformat(" ", "seconds")
 
 
 def _place(finding: Finding) -> str:

@@ -5,7 +5,8 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from audit.errors import Busy, Damaged, DiskFull, Poisoned, Unreadable
 from audit.files import sync_folder
 
 _FULL: Final = 2
-_INSERT: Final = "INSERT INTO blocks (height, first, n, hdr, sig, rsig, body) VALUES (?, ?, ?, ?, zeroblob(?), x'', ?)"
+_INSERT: Final = "INSERT INTO blocks (height, first, n, hdr, sig, rsig, body) VALUES (?, ?, ?, ?, zeroblob(?), ?, ?)"
 _RESERVE_SLACK: Final = 2
 """The reserve is rebuilt when so many times its size are free again, lest it be taken and given back in turns."""
 
@@ -34,6 +35,8 @@ class Store:
     def __init__(self, path: Path, *, create: bool) -> None:
         """Open the file; with ``create`` it may be absent. Raises ``Damaged`` when it is not a log."""
         self.path = path
+        self._turn = threading.Lock()
+        """Sealing and pruning come from two threads; transactions on one connection must not mix."""
         mode = "rwc" if create else "rw"
         engine = create_engine(
             "sqlite://",
@@ -42,7 +45,7 @@ class Store:
                 uri=True,
                 timeout=5.0,
                 isolation_level=None,  # BEGIN and COMMIT are ours
-                check_same_thread=False,  # opened here, used by the committing thread alone, closed after it
+                check_same_thread=False,  # opened here, used by one thread at a time, closed after them
             ),
             poolclass=NullPool,
         )
@@ -78,12 +81,16 @@ class Store:
         if mode != ("wal",) or level != (_FULL,):
             raise Damaged(f"{self.path} cannot be made durable: journal_mode={mode}, synchronous={level}")
 
-    def append(self, row: tuple[int, int, int, bytes, int, bytes], signature: Callable[[], bytes]) -> None:
-        """Commit one block: (height, first, n, hdr, size of the signature, body).
+    def append(self, row: tuple[int, int, int, bytes, int, bytes, bytes], signature: Callable[[], bytes]) -> None:
+        """Commit one block: (height, first, n, hdr, size of the signature, rsig, body).
 
         ``signature`` is asked for only after the body has been written, so that signing and writing overlap. Raises
         ``DiskFull`` (nothing was kept, going on is safe) or ``Poisoned`` (nobody knows what was kept).
         """
+        with self._turn:
+            self._append(row, signature)
+
+    def _append(self, row: tuple[int, int, int, bytes, int, bytes, bytes], signature: Callable[[], bytes]) -> None:
         try:
             self.driver.execute("BEGIN IMMEDIATE")
             self.driver.execute(_INSERT, row)
@@ -96,6 +103,23 @@ class Store:
         except Exception as exc:  # the signer's: a module of its own, which may raise anything
             self._roll_back()
             raise Poisoned(f"sealing failed: {exc}", hint="look at the signer, then start again") from exc
+
+    def drop(self, heights: Sequence[int]) -> None:
+        """Empty the bodies of these blocks in one transaction; raises as ``append`` does.
+
+        What was in them is overwritten, not only let go: that is what a retention is for.
+        """
+        with self._turn:
+            try:
+                self.driver.execute("PRAGMA secure_delete = ON").fetchall()
+                self.driver.execute("BEGIN IMMEDIATE")
+                # The seat-belt comes off and on again in the same transaction: nobody ever sees the table without it.
+                self.driver.execute("DROP TRIGGER IF EXISTS blocks_no_update")
+                self.driver.executemany("UPDATE blocks SET body = x'' WHERE height = ?", [(one,) for one in heights])
+                self.driver.execute(schema.NO_UPDATE)
+                self.driver.execute("COMMIT")
+            except sqlite3.Error as exc:
+                raise self._failed(exc) from exc
 
     def _failed(self, exc: sqlite3.Error) -> DiskFull | Poisoned:
         rolled_back = self._roll_back()
@@ -177,7 +201,7 @@ class Reserve:
         """Give the space back to the file system, and with it to the log."""
         if self._size:
             self._path.unlink(missing_ok=True)
-            self.held = False
+        self.held = False
 
     def rebuild(self) -> bool:
         """Set the space aside again if there is plenty; tell whether it is held."""
@@ -186,6 +210,8 @@ class Reserve:
         return self.held
 
     def _take(self) -> bool:
+        if not self._size:
+            return True
         try:
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError:

@@ -5,12 +5,13 @@ from the start that was asked for to the end, never back from "the newest that e
 """
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from audit import block, checkpoint, entry
+from audit import block, checkpoint, entry, pruned, ratchet
 from audit.block import Header
 from audit.checkpoint import Anchor
 from audit.clock import Clock, SystemClock
@@ -18,14 +19,23 @@ from audit.errors import AuditError, KeyRefused, Malformed, NothingThere, Unknow
 from audit.files import read_small
 from audit.intents import Ledger
 from audit.memory import Memory
+from audit.outside import Outside
 from audit.reader import Log, Row, Sealed
 from audit.report import LEVELS, Report
 from audit.signature import PublicKey
+from audit.succession import Succession
+from audit.testimony import Given
 
 MAX_WAITING: Final = 100_000
 """So many open intents are followed; a log that claims more is not worth the memory."""
 MAX_RECENT: Final = 65_536
 """So many closed intents are remembered, for the verdicts that follow them."""
+MAX_BREAKS: Final = 1000
+"""So many breaks of the ratchet are remembered, the newest."""
+FRESH_S: Final = 86_400.0
+"""How old the newest cosignatures may be for L3, where ``max_age_s`` does not say."""
+DATED_TAIL_S: Final = 86_400.0
+"""How much before the head a time stamp may not cover yet: they are made hourly or daily."""
 CLOCK_SLACK_US: Final = 2_000_000
 _MAX_KEY_FILE: Final = 65_536
 
@@ -41,7 +51,19 @@ class Ask:
     key: Path | None = None
     """The pinned public key; in a state folder ``keys/seal.pub`` serves, but proves less."""
     anchors: tuple[Path, ...] = ()
-    """Heads kept elsewhere; in a state folder ``anchor`` serves, but proves less."""
+    """Heads kept elsewhere, as anchors or as checkpoints; in a state folder ``anchor`` serves, but proves less."""
+    checkpoints: tuple[Path, ...] = ()
+    """Cosigned checkpoints besides those of the state folder; worth what their signatures are worth."""
+    policy: Path | None = None
+    """Whose signatures count, and how many of them: a policy file (c2sp.org/tlog-policy)."""
+    tokens: tuple[Path, ...] = ()
+    """RFC 3161 tokens besides those of the state folder."""
+    tsa: Path | None = None
+    """Certificates of the time-stamp authorities that count, PEM."""
+    archives: tuple[Path, ...] = ()
+    """Archive files that hold what was pruned."""
+    tail_s: float = 60.0
+    """How much before the head, in the log's own time, a witness may not have seen yet."""
     memory: Memory | None = None
     min_level: str = "L1"
     flat: bool = False
@@ -86,8 +108,7 @@ _RETRIES: Final = 2
 def _examine(case: "_Case") -> bool:
     """Read everything once; tell whether the log moved meanwhile."""
     # Anchors first: while a live log grows, it may only be ahead of what was anchored before.
-    case.read_key()
-    case.read_anchors()
+    case.read_given()
     moved = False
     try:
         with Log.open(case.ask.log) as log:
@@ -97,22 +118,12 @@ def _examine(case: "_Case") -> bool:
                 moved = log.moved()
     except NothingThere as exc:
         case.report.add("unproven", "empty", exc.message)
-        case.conclude_anchors()
+        case.outside.conclude(case.previous, stopped=case.stopped)
     except Unreadable as exc:
         case.report.add("unproven", "unreadable", exc.message)
         if case.previous is not None:
-            case.conclude_anchors()
+            case.outside.conclude(case.previous, stopped=case.stopped)
     return moved
-
-
-@dataclass(slots=True, kw_only=True)
-class _Watched:
-    """An anchor to be met on the way."""
-
-    name: str
-    anchor: Anchor
-    independent: bool
-    met: bool = False
 
 
 @dataclass(slots=True)
@@ -122,14 +133,18 @@ class _Case:
     ask: Ask
     sink: Sink | None
     report: Report = field(init=False)
-    key: PublicKey | None = None
-    key_independent: bool = False
-    watched: list[_Watched] = field(default_factory=list)
+    outside: Outside = field(init=False)
+    keys: Succession | None = None
+    """None without a pinned key."""
+    archive: pruned.Archives = field(default_factory=pruned.Archives)
+    remembered: Anchor | None = None
     previous: Header | None = None
     digest: str = block.GENESIS
     resync: bool = False
     """Whether the block before could not be read, so that the next one has nothing to follow."""
     signed: bool = True
+    breaks: list[int] = field(default_factory=list)
+    """Heights, among the newest, at which the ratchet was lost or not there yet."""
     ledger: Ledger | None = field(default_factory=Ledger)
     """None where open intents cannot be known: the walk did not begin at the beginning."""
     recent: dict[str, None] = field(default_factory=dict)
@@ -141,52 +156,42 @@ class _Case:
     def __post_init__(self) -> None:
         ask = self.ask
         self.report = Report(log=str(ask.log), flat=ask.flat, deep=ask.deep, asked_from=ask.since)
+        self.outside = Outside(ask.log, Given(), self.report)
 
     # ---------------------------------------------------------------------------------- what is given
 
-    def read_key(self) -> None:
+    def read_given(self) -> None:
+        """Read keys, policy, anchors, checkpoints, archives; what cannot be read is a finding."""
+        ask = self.ask
+        self._read_key()
+        self.outside.given = Given.read(ask.policy, ask.tsa, ask.tokens, ask.checkpoints, self.report)
+        self.outside.read(ask.anchors)
+        self.archive.open(ask.archives, self.report)
+
+    def _read_key(self) -> None:
         """Load the pinned key; without one the chain can still be looked at."""
-        path = self.ask.key or (self.ask.log / "keys" / "seal.pub" if self.ask.log.is_dir() else None)
+        path = self.ask.key or self._own_key()
         if path is None:
             self.report.add("unproven", "key", "no public key was given (--key)")
             return
         try:
-            self.key = PublicKey.from_pem(read_small(path, _MAX_KEY_FILE))
+            key = PublicKey.from_pem(read_small(path, _MAX_KEY_FILE))
         except FileNotFoundError:
             self.report.add("unproven", "key", f"the key {path} is missing")
         except (KeyRefused, Unreadable) as exc:
             self.report.add("unproven", "key", f"the key {path} is refused: {exc.message}")
         else:
-            self.report.key = self.key.fingerprint
-            self.key_independent = self._elsewhere(path)
+            self.keys = Succession(key)
+            self.report.key = key.fingerprint
+            self.outside.key_independent = self.outside.elsewhere(path)
 
-    def read_anchors(self) -> None:
-        """Read the anchors given, and the one in the state folder."""
-        for path in self.ask.anchors:
-            self._read_anchor(path, needed=True)
-        if self.ask.log.is_dir():
-            self._read_anchor(self.ask.log / "anchor", needed=False)
-
-    def _read_anchor(self, path: Path, *, needed: bool) -> None:
-        try:
-            anchor = checkpoint.read(path)
-        except AuditError as exc:
-            self.report.add("unproven", "anchor", f"the anchor {path} cannot be used: {exc.message}")
-            return
-        if anchor is not None:
-            self._watch(f"the anchor {path}", anchor, independent=self._elsewhere(path))
-        elif needed:
-            self.report.add("unproven", "anchor", f"the anchor {path} is missing")
-
-    def _watch(self, name: str, anchor: Anchor, *, independent: bool) -> None:
-        self.watched.append(_Watched(name=name, anchor=anchor, independent=independent))
-        if self.key is not None and anchor.key != self.key.fingerprint:
-            self.report.add("tampered", "rekeyed", f"{name} names another key, {anchor.key[:16]}…")
-
-    def _elsewhere(self, path: Path) -> bool:
-        """Tell whether ``path`` lies outside the log's own folder: whoever rewrites one may rewrite the other."""
-        log = self.ask.log.resolve()
-        return not path.resolve().is_relative_to(log if log.is_dir() else log.parent)
+    def _own_key(self) -> Path | None:
+        """Return the key a state folder says the log began with."""
+        folder = self.ask.log / "keys"
+        if not self.ask.log.is_dir():
+            return None
+        first = folder / "first.pub"
+        return first if first.exists() else folder / "seal.pub"
 
     # ----------------------------------------------------------------------------------- the walk
 
@@ -197,7 +202,8 @@ class _Case:
         with contextlib.suppress(UnknownVersion):
             for row in log.rows(start):
                 self._row(row)
-        self.conclude_anchors()
+        self.archive.conclude(self.report)
+        self.outside.conclude(self.previous, stopped=self.stopped)
 
     def _identify(self, log: Log) -> None:
         """Find out whose log this is, for the memory's sake; what is read here is verified later."""
@@ -216,14 +222,18 @@ class _Case:
             self.report.add("note", "memory", f"the remembered head {path} cannot be used: {exc.message}")
         else:
             if anchor is not None:
-                self._watch("the head remembered from last time", anchor, independent=self._elsewhere(path))
+                self.remembered = anchor
+                independent = self.outside.elsewhere(path)
+                self.outside.watch("the head remembered from last time", anchor, independent=independent)
 
     def _start(self, log: Log) -> int | None:
         """Return the height to begin at, with what comes before it in place; None for the very beginning."""
         anchor = self._starting_head()
         if anchor is None:
             if self.ask.since:
-                self.resync, self.ledger = True, None
+                self.ledger = None
+                self._begin_at(log, self.ask.since)
+                self._take_up(log.row(self.ask.since - 1))
                 return self.ask.since
             return None
         self.trusted_start, self.ledger = True, None
@@ -231,10 +241,25 @@ class _Case:
         row = log.row(anchor.height)
         if row is not None and not row.wrong_types() and block.hash_of(row.hdr) == anchor.head:
             with contextlib.suppress(Malformed):
-                self._seen(block.parse_header(row.hdr), row)
+                header = block.parse_header(row.hdr)
+                self._begin_at(log, anchor.height)
+                self._seen(header, row)
                 return anchor.height + 1
         self.report.add("tampered", "fork", "the head to start from is not in the log", height=anchor.height)
         return None
+
+    def _take_up(self, row: Row | None) -> None:
+        """Take the block before the range for what it says: the first block's ``prev`` settles whether it is true."""
+        self.resync = True
+        if row is not None:
+            with contextlib.suppress(Malformed):
+                self.previous, self.digest = _header(row), block.hash_of(row.hdr)
+                self.resync = False
+
+    def _begin_at(self, log: Log, height: int) -> None:
+        """Take in the headers below, which only checkpoints look at: a root that fits proves them all."""
+        stubs = itertools.takewhile(lambda stub: stub.height < height, log.stubs(0))
+        self.outside.begin(lambda: (stub.hdr if type(stub.hdr) is bytes else b"" for stub in stubs))
 
     def _starting_head(self) -> Anchor | None:
         if self.ask.since_head is not None:
@@ -246,14 +271,10 @@ class _Case:
             if anchor is None:
                 self.report.add("unproven", "since", f"cannot start from {self.ask.since_head}: it is missing")
             else:
-                self._watch(
-                    f"the anchor {self.ask.since_head}", anchor, independent=self._elsewhere(self.ask.since_head)
-                )
+                independent = self.outside.elsewhere(self.ask.since_head)
+                self.outside.watch(f"the anchor {self.ask.since_head}", anchor, independent=independent)
             return anchor
-        if self.ask.incremental:
-            remembered = [one.anchor for one in self.watched if one.name.startswith("the head remembered")]
-            return remembered[0] if remembered else None
-        return None
+        return self.remembered if self.ask.incremental else None
 
     def _row(self, row: Row) -> None:
         """Check one block; what is wrong becomes a finding, and the walk goes on."""
@@ -268,9 +289,14 @@ class _Case:
             self.resync, self.ledger = True, None
             self.report.last = row.height
             return
+        body = self.archive.body(header, row)
         self._check_place(header, row)
-        self._check_signature(header, row)
-        self._check_body(header, row)
+        self._check_signature(header, row, body)
+        self._check_ratchet(header, row)
+        if body:
+            self._check_body(header, row, body)
+        else:
+            self.ledger = None  # what its entries opened and closed is not known
         self._seen(header, row)
 
     def _seen(self, header: Header, row: Row) -> None:
@@ -286,16 +312,12 @@ class _Case:
         report.origin = header.origin
         report.entries = header.first + header.count
         report.head_wall_us, report.open = header.sealed, header.open
-        for one in self.watched:
-            if one.anchor.height == header.height:
-                self._meet(one, header)
+        self.outside.see(header, row.hdr, self.digest)
 
     def _check_place(self, header: Header, row: Row) -> None:
         add, height = self.report.add, row.height
         if (header.height, header.first, header.count) != (row.height, row.first, row.n):
             add("tampered", "columns", "the columns beside the header contradict it", height=height)
-        if row.rsig:
-            add("unproven", "ratchet", "it carries a ratchet signature, which this version cannot check", height=height)
         if not self.resync:
             for because in block.check_follows(header, self.previous, self.digest):
                 add("tampered", "chain", because, height=height)
@@ -307,23 +329,32 @@ class _Case:
         if self.ask.expect_origin is not None and header.origin != self.ask.expect_origin:
             add("tampered", "foreign", f"it belongs to {header.origin}, not {self.ask.expect_origin}", height=height)
 
-    def _check_signature(self, header: Header, row: Row) -> None:
-        if self.key is None:
+    def _check_signature(self, header: Header, row: Row, body: bytes) -> None:
+        if self.keys is None:
             self.signed = False
-        elif header.keys[0] != self.key.fingerprint:
+            return
+        for problem in self.keys.check(header, row.hdr, row.sig, body):
             self.signed = False
-            because = f"it is signed by another key, {header.keys[0][:16]}…"
-            self.report.add("tampered", "rekeyed", because, height=row.height)
-        elif not self.key.verify(row.sig, block.signed_octets(row.hdr)):
-            self.signed = False
-            self.report.add("tampered", "signature", "its signature does not fit the pinned key", height=row.height)
+            # Without the ratchet nothing tells a signature that is due from one that was wiped out.
+            weight = "tampered" if problem.code == "due" and not row.rsig else problem.weight
+            self.report.add(weight, problem.code, problem.because, height=row.height)
 
-    def _check_body(self, header: Header, row: Row) -> None:
+    def _check_ratchet(self, header: Header, row: Row) -> None:
+        if header.height and (self.resync or not row.rsig):
+            self.breaks = [*self.breaks[-MAX_BREAKS:], header.height]
+        if self.resync:
+            return
+        broken = ratchet.check(header, row.hdr, row.rsig, self.previous)
+        if broken:
+            self.report.add("tampered", "ratchet", broken, height=row.height)
+
+    def _check_body(self, header: Header, row: Row, body: bytes) -> None:
         try:
-            block.check_flat(header, row.body)
+            block.check_flat(header, body)
+            self.archive.account(header, body)
             if self.ask.flat and not self.ask.deep and self.sink is None:
                 return
-            entries = block.split_body(row.body)
+            entries = block.split_body(body)
             leaves = block.check_entries(header, entries)
         except Malformed as exc:
             self.report.add("tampered", "body", exc.message, height=row.height)
@@ -377,46 +408,14 @@ class _Case:
 
     # -------------------------------------------------------------------------------- the conclusion
 
-    def _meet(self, one: _Watched, header: Header) -> None:
-        one.met = True
-        anchor = one.anchor
-        if anchor.origin != header.origin:
-            because = f"the log is {header.origin}, {one.name} belongs to {anchor.origin}"
-            self.report.add("tampered", "foreign", because, height=header.height)
-        elif anchor != checkpoint.of_header(header, self.digest):
-            because = f"it is not the block that {one.name} remembers: the log was rewritten, or forked"
-            self.report.add("tampered", "fork", because, height=header.height)
-        else:
-            newest = self.report.anchored_to
-            self.report.anchored_to = anchor.height if newest is None else max(newest, anchor.height)
-            self.report.independent = self.report.independent or (one.independent and self.key_independent)
-
-    def conclude_anchors(self) -> None:
-        """Account for the anchors that were not met."""
-        last = -1 if self.previous is None else self.previous.height
-        first = self.report.first if self.report.first is not None else 0
-        for one in self.watched:
-            if one.met or (self.stopped and one.anchor.height > last):
-                continue
-            if self.previous is not None and one.anchor.origin != self.previous.origin:
-                because = f"the log is {self.previous.origin}, {one.name} belongs to {one.anchor.origin}"
-                self.report.add("tampered", "foreign", because)
-            elif one.anchor.height > last:
-                end = "is empty" if last < 0 else f"ends at block {last}"
-                because = f"{one.name} remembers block {one.anchor.height}, the log {end}: it was cut or rolled back"
-                self.report.add("tampered", "cut", because)
-            elif one.anchor.height >= first:
-                because = f"block {one.anchor.height}, which {one.name} remembers, is missing"
-                self.report.add("tampered", "cut", because)
-
     def conclude(self, now_us: int) -> None:
         """Weigh what was found against what was asked, and remember a head that was proved."""
         report, ask = self.report, self.ask
-        if self.previous is None and report.exit_code == 0:
+        if report.first is None and report.exit_code == 0:
             report.add("unproven", "empty", "there is no block in the range asked for")
-        elif self.previous is not None:
-            report.level = "L1" if self.signed else "L0"
+        elif report.first is not None and self.previous is not None:
             report.head_age_s = (now_us - self.previous.sealed) / 1e6
+            report.level = self._level(self.previous, now_us)
             self._check_age(report.head_age_s)
             self._list_open(self.previous)
             if report.anchored_to is None:
@@ -428,6 +427,26 @@ class _Case:
         proved_from_start = ask.since == 0 or self.trusted_start
         if report.exit_code == 0 and proved_from_start and ask.memory is not None and self.previous is not None:
             self._remember(ask.memory, checkpoint.of_header(self.previous, self.digest))
+
+    def _level(self, head: Header, now_us: int) -> str:
+        """Return what is proven of every block in the range."""
+        report = self.report
+        report.broken_at = [height for height in self.breaks if height > self.outside.covered]
+        if self.keys is None:
+            return "L0"
+        for first, last in self.keys.revoked:
+            if last > self.outside.covered:
+                because = f"a stolen key may have signed blocks {first} to {last}; no witness or anchor covers them"
+                report.add("unproven", "revoked", because, height=first)
+                self.signed = False
+        if not self.signed:
+            return "L0"
+        outside, fresh_s = self.outside, self.ask.max_age_s or FRESH_S
+        if outside.reaches(report.witnessed_to, head, outside.unwitnessed_us, self.ask.tail_s):
+            if now_us / 1e6 - (report.witnessed_s or 0) <= fresh_s:
+                return "L4" if outside.reaches(report.dated_to, head, outside.undated_us, DATED_TAIL_S) else "L3"
+            report.add("note", "stale", f"the newest cosignatures are older than {fresh_s:.0f} s: witnessed no longer")
+        return "L2" if head.next and not report.broken_at else "L1"
 
     def _check_age(self, age_s: float) -> None:
         limit = self.ask.max_age_s

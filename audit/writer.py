@@ -9,13 +9,15 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple, Self
 
-from audit import block, checkpoint, entry, group, recovery
+from audit import block, checkpoint, entry, group, keyring, ratchet, recovery, succession
 from audit.checkpoint import Anchor, Keeper
 from audit.clock import Clock, SystemClock
-from audit.errors import Damaged, DiskFull, Malformed, Poisoned, RolledBack, Unreadable
+from audit.ed25519 import Secret
+from audit.errors import Damaged, DiskFull, KeyRefused, Malformed, Poisoned, RolledBack, Unreadable
 from audit.group import End, Job, Made, Receipt
 from audit.intents import Ledger
 from audit.keys import Signer
+from audit.prune import DAY_US, Pruned, Pruner
 from audit.reader import FILE_NAME, Log
 from audit.storage import Lock, Reserve, Store
 
@@ -24,6 +26,8 @@ __all__ = ["Receipt", "Writer"]
 ANCHOR_NAME: Final = "anchor"
 KEYS_NAME: Final = "keys"
 RESERVE_BYTES: Final = 4 * 1024 * 1024
+_TRIAL: Final = b"sealed-log/trial/v1\n"
+"""What a new key signs to show that it can: no other signature begins like this."""
 MAX_WAITING: Final = 262_144
 """Entries in the queue beyond which submissions are refused: a stuck disk must not eat the memory."""
 
@@ -51,6 +55,7 @@ class Writer:
         origin: str,
         end: recovery.Tail | None,
         standing: recovery.Standing,
+        fresh: Callable[[], Secret] | None,
         inline: bool,
     ) -> None:
         self.folder = folder
@@ -66,16 +71,25 @@ class Writer:
         self.public = signer.public
         self._node, self._clock, self._signer = node, clock, signer
         self._lock, self._store, self._reserve = lock, store, reserve
-        self._end = End(end.header, end.hash, Ledger(end.waiting)) if end else End(None, block.GENESIS, Ledger())
+        self._end = End(None, block.GENESIS, Ledger())
+        if end is not None:
+            secret = ratchet.take(folder / KEYS_NAME, end.header.next)
+            self._end = End(end.header, end.hash, Ledger(end.waiting), secret)
         self._tip = self._end
         """Where the next block goes: ahead of ``_end`` while a commit is under way."""
         self._flight: _Flight | None = None
+        self._make_secret = fresh
+        self._fresh: Secret | None = None
+        """Made ahead of time, while nobody waits: the ratchet's key for the block after the next."""
+        self.beacon = ""
+        """Hash of the newest proof from outside (a cosigned checkpoint, a time stamp), put into each header."""
         self._poison: Poisoned | None = None
         self._waiting = 0
         self._inline = inline
         self._keepers = [Keeper(path, known, self._conflict) for path, known in standing.known.items()]
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._turn = threading.Lock()
+        self._pruning = threading.Lock()
         self._closed = False
         self._signing: ThreadPoolExecutor | None = None
         self._committing: ThreadPoolExecutor | None = None
@@ -84,7 +98,7 @@ class Writer:
             self._start()
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - all but one by name
         cls,
         folder: Path,
         *,
@@ -94,12 +108,17 @@ class Writer:
         anchors: Sequence[Path] = (),
         reserve_bytes: int = RESERVE_BYTES,
         signer: Signer | None = None,
+        passphrase: bytes | None = None,
+        credentials: Path | None = None,
+        fresh: Callable[[], Secret] | None = Secret.generate,
         inline: bool = False,
     ) -> Self:
         """Open the log in a state folder, or begin one where there was none.
 
         ``anchors`` are files kept elsewhere, besides ``folder/anchor``. ``signer`` replaces the key in
-        ``folder/keys``. With ``inline`` everything happens in the calling thread, for simulations.
+        ``folder/keys``, which ``passphrase`` opens; a key that systemd put into the folder ``credentials`` comes before
+        the one in ``folder/keys``. ``fresh`` makes the ratchet's keys; without it there is no ratchet. With ``inline``
+        everything happens in the calling thread, for simulations.
 
         Raises ``Busy`` for a second writer, ``KeyRefused`` for a key that is missing or unfit, ``Damaged`` for a log
         that is missing, emptied, foreign or does not verify, ``Unreadable`` where the folder cannot be used. A log
@@ -114,8 +133,10 @@ class Writer:
             store = Store(folder / FILE_NAME, create=recovery.may_begin(folder / FILE_NAME, key_folder, paths))
             stack.callback(store.close)
             log = Log(store.driver)
-            signer = signer or recovery.key(folder / KEYS_NAME, log, paths)
-            end = recovery.tail(log, signer.public)
+            signer = signer or recovery.key(
+                folder / KEYS_NAME, log, paths, passphrase=passphrase, credentials=credentials
+            )
+            end = recovery.tail(log, signer.public, keyring.retired(folder / KEYS_NAME))
             origin = recovery.name_log(origin, node, signer.public, end)
             standing = recovery.compare(log, end, paths, origin)
             if end is None and standing.rollback:
@@ -131,6 +152,7 @@ class Writer:
                 origin=origin,
                 end=end,
                 standing=standing,
+                fresh=fresh,
                 inline=inline,
             )
             stack.pop_all()
@@ -188,6 +210,79 @@ class Writer:
         self.rollback = ""
         return receipt
 
+    def prune(  # noqa: PLR0913 - all but two by name
+        self,
+        keep_us: int,
+        folder: Path,
+        *,
+        because: str,
+        witnessed: Callable[[int], bool] | None = None,
+        ceiling: int | None = None,
+    ) -> Pruned | None:
+        """Archive to ``folder`` and drop the bodies of blocks older than ``keep_us``; None where there are none.
+
+        Blocks; call it from a thread of its own. With ``witnessed`` (given the height of the sealed order) nothing is
+        dropped before it says yes; until then each call asks again. ``ceiling`` is a height that keeps its body, and
+        all above it. See ``audit.prune`` for what is never pruned.
+
+        Raises ``Malformed`` for less than a day, ``Unreadable`` where the folder cannot be used, ``Damaged`` for a log
+        that is not what its headers say, ``DiskFull``, ``RolledBack`` and ``Poisoned``.
+        """
+        if keep_us < DAY_US:
+            raise Malformed("less than a day is no retention", hint="a written policy says how long: keep 400 days, say")
+        if self._end.lost:
+            # The first block after a crash says so, and cannot say anything else.
+            self.append({"kind": "heartbeat"}, reserve=True)
+        with Log.open(self.folder) as log:
+            pruner = Pruner(blocks=log, writer=self, drop=self._drop, folder=folder, turn=self._pruning)
+            return pruner.run(
+                because=because,
+                before_us=self._clock.wall_us() - keep_us,
+                open_seqs=[waiting.seq for waiting in self._end.ledger.waiting.values()],
+                ceiling=ceiling,
+                witnessed=witnessed,
+            )
+
+    def rotate(
+        self, new: Signer, *, because: str, trusted_to: int | None = None, passphrase: bytes | None = None
+    ) -> Receipt:
+        """Hand the log over to another key: seals a block that both sign, after which the new one signs alone.
+
+        ``trusted_to`` is the last height at which the old key is trusted, where it was stolen. A ``SealingKey`` takes
+        the place of the one in ``keys/``, encrypted with ``passphrase``; another signer's key lives elsewhere, and the
+        old one is removed from there. Blocks; call it from a thread of its own.
+
+        Raises ``KeyRefused`` for a new key that cannot sign or was in force before, and what ``append`` raises.
+        """
+        if not new.public.verify(new.sign(_TRIAL), _TRIAL):
+            raise KeyRefused("the new key does not make good signatures", hint="is its public half another key's?")
+        folder = self.folder / KEYS_NAME
+        if new.public.fingerprint in {self.public.fingerprint, *(old.fingerprint for old in keyring.retired(folder))}:
+            raise KeyRefused("the new key is, or was, in force in this log already", hint="make another one")
+        head = -1 if self._end.header is None else self._end.header.height
+        if trusted_to is not None and not 0 <= trusted_to <= head:
+            raise Malformed(f"the old key cannot be trusted up to block {trusted_to}: the log ends at block {head}")
+        if self._end.lost:
+            # The first block after a crash says so, and cannot say anything else.
+            self.append({"kind": "heartbeat"}, reserve=True)
+        with _usable(self.folder):
+            keyring.stage(folder, self.public, new, passphrase)
+        data = succession.describe(new.public, trusted_to)
+        one: dict[str, object] = {"kind": "rotate", "because": because, "data": data}
+        receipt = self._submit([one], reserve=True, successor=new).result()[0]
+        with _usable(self.folder):
+            keyring.promote(folder, new.public)
+        return receipt
+
+    def _drop(self, heights: Sequence[int]) -> None:
+        if self._poison is not None or self._closed:
+            raise Poisoned("the writer is closed")
+        try:
+            self._store.drop(heights)
+        except Poisoned as exc:
+            self._poisoned(exc, [])
+            raise
+
     def flush_anchors(self) -> None:
         """Write the head to every anchor now, and wait for it."""
         for keeper in self._keepers:
@@ -231,10 +326,16 @@ class Writer:
                 pool.shutdown()
         for keeper in self._keepers:
             keeper.stop(flush=flush)
+        if flush and self._poison is None and self._end.secret is not None:
+            # Lost, it costs a break in the ratchet, which is what a crash costs too; it must not cost the stop.
+            with contextlib.suppress(OSError):
+                ratchet.keep(self.folder / KEYS_NAME, self._end.secret)
         self._store.close()
         self._lock.release()
 
-    def _submit(self, entries: Sequence[Mapping[str, object]], *, reserve: bool) -> "Future[list[Receipt]]":
+    def _submit(
+        self, entries: Sequence[Mapping[str, object]], *, reserve: bool, successor: Signer | None = None
+    ) -> "Future[list[Receipt]]":
         if not 1 <= len(entries) <= block.MAX_ENTRIES:
             raise Malformed(f"a block holds 1 to {block.MAX_ENTRIES} entries, not {len(entries)}")
         clock = self._clock
@@ -243,7 +344,7 @@ class Writer:
         full = [{**stamp, **fields, "v": entry.VERSION, "node": self._node, "seq": 0} for fields in entries]
         for one in full:
             entry.check(one)
-        job = Job(entries=full, reserve=reserve, taken=now, future=Future())
+        job = Job(entries=full, reserve=reserve, taken=now, future=Future(), successor=successor)
         with self._turn:
             self._admit(len(full))
             if not self._inline:
@@ -317,15 +418,26 @@ class Writer:
         chosen, rest = group.prepare(jobs, self._tip)
         if not chosen.jobs:
             return rest
-        made = group.make(chosen, self._tip, origin=self.origin, clock=self._clock, key=self.public.fingerprint)
-        signature = self._begin_signing(block.signed_octets(made.octets))
+        secret = self._tip.secret
+        made = group.make(
+            chosen,
+            self._tip,
+            origin=self.origin,
+            clock=self._clock,
+            key=self.public.fingerprint,
+            fresh=self._take_fresh(),
+            beacon=self.beacon,
+        )
+        signature = self._begin_signing(block.signed_octets(made.octets), chosen.successor)
+        rsig = secret.sign(ratchet.signed_octets(made.octets)) if secret else b""
         again = self._land()
         if again is not None:  # the block before was lost, so this one follows nothing
             others = chosen.members() + rest
             return again + (self._reserved(others) if self.full else others)
         header = made.header
-        row = (header.height, header.first, header.count, made.octets, self.public.size, made.body)
-        if self._committing is not None and (rest or not self._queue.empty()):
+        size = self.public.size + (chosen.successor.public.size if chosen.successor else 0)
+        row = (header.height, header.first, header.count, made.octets, size, rsig, made.body)
+        if self._committing is not None and chosen.successor is None and (rest or not self._queue.empty()):
             # More is waiting: encode and sign it while this one reaches the disk.
             self._flight = _Flight(made, self._committing.submit(self._store.append, row, signature))
             self._tip = made.end
@@ -349,9 +461,17 @@ class Writer:
             self._poisoned(exc, made.group.members())
             return []
         self._end = self._tip = made.end
+        if made.group.successor is not None:
+            self._signer, self.public = made.group.successor, made.group.successor.public
         self._publish(checkpoint.of_header(made.header, made.end.hash))
         made.resolve()
+        if self._fresh is None and self._make_secret is not None:
+            self._fresh = self._make_secret()
         return None
+
+    def _take_fresh(self) -> Secret | None:
+        fresh, self._fresh = self._fresh, None
+        return fresh or (self._make_secret() if self._make_secret else None)
 
     def _publish(self, head: Anchor) -> None:
         for keeper in self._keepers:
@@ -383,10 +503,13 @@ class Writer:
         for job in jobs:
             job.fail(Poisoned(because.message, hint=because.hint))
 
-    def _begin_signing(self, octets: bytes) -> Callable[[], bytes]:
-        if self._signing is None:
-            return lambda: self._signer.sign(octets)
-        return self._signing.submit(self._signer.sign, octets).result
+    def _begin_signing(self, octets: bytes, successor: Signer | None) -> Callable[[], bytes]:
+        signers = (self._signer, successor) if successor else (self._signer,)
+
+        def sign() -> bytes:
+            return b"".join(signer.sign(octets) for signer in signers)
+
+        return sign if self._signing is None else self._signing.submit(sign).result
 
     def _conflict(self, because: str) -> None:
         """Stop: two writers with one anchor means that one of them is a copy."""

@@ -6,12 +6,19 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from audit import block, canonical, merkle
+from audit import block, canonical, der, merkle
+from audit import x509 as pins
 from audit.keys import SealingKey
 from audit.writer import Writer
 
@@ -118,7 +125,7 @@ def build(folder: Path, key: SealingKey, *, clock: FakeClock | None = None, node
         writer.append({**verdict, "took_us": 9})
         writer.submit([make_event(number) for number in range(5)])
         writer.append(make_intent("left-open"))
-    (state / "keys").mkdir(mode=0o700)
+    (state / "keys").mkdir(mode=0o700, exist_ok=True)
     (state / "keys" / "seal.pub").write_bytes(key.public.pem)
     return Built(folder=state, key=public, anchor=anchor)
 
@@ -270,3 +277,128 @@ def wait_until(true: Callable[[], object], within_s: float = 5.0) -> None:
 @pytest.fixture
 def until() -> Callable[..., None]:
     return wait_until
+
+
+# ------------------------------------------------------------------------------------ time-stamp authorities
+
+
+def make_certificate(subject: str, key, by=None, **changes):
+    """Issue a certificate, by itself unless ``by`` (certificate, key) issues it; ``changes`` make it odd."""
+    what = {
+        "years": (2026, 2036),
+        "authority": False,
+        "path_length": None,
+        "purposes": (ExtendedKeyUsageOID.TIME_STAMPING,),
+        "critical": True,
+        "usage": True,
+        "hash": SHA256(),
+        "padding": None,
+        "more": (),
+        **changes,
+    }
+    issuer, signer = (by[0].subject, by[1]) if by else (x509.Name.from_rfc4514_string(subject), key)
+    first, last = what["years"]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name.from_rfc4514_string(subject))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(first, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(last, 1, 1, tzinfo=UTC))
+    )
+    if what["authority"]:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=what["path_length"]), critical=True)
+    if what["usage"] is not None:
+        signs = what["usage"] is what["authority"]
+        names = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "crl_sign")
+        others = dict.fromkeys((*names, "encipher_only", "decipher_only"), False)
+        usage = x509.KeyUsage(digital_signature=not signs, key_cert_sign=signs, **others)
+        builder = builder.add_extension(usage, critical=True)
+    if what["purposes"]:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(what["purposes"]), critical=what["critical"])
+    for extension, critical in what["more"]:
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(signer, what["hash"], rsa_padding=what["padding"])
+
+
+class Stamper:
+    """A time-stamp authority under a root of its own; it signs whatever it is told to."""
+
+    def __init__(self, key=None, **leaf: object) -> None:
+        self.root_key, self.key = (
+            ec.generate_private_key(ec.SECP384R1()),
+            key or ec.generate_private_key(ec.SECP256R1()),
+        )
+        self.root = make_certificate("CN=Root", self.root_key, authority=True, usage=True, purposes=())
+        self.leaf = make_certificate("CN=Stamper,O=Test", self.key, (self.root, self.root_key), **leaf)
+
+    @property
+    def roots(self):
+        return [pins.parse(self.root.public_bytes(Encoding.DER))]
+
+    @staticmethod
+    def info(imprint: bytes, nonce: int | None = 7, *, time: bytes = b"20270102030405.5Z", tail: bytes = b"") -> bytes:
+        name = der.encode(0x30, der.oid("2.16.840.1.101.3.4.2.1"), der.NULL)
+        parts = [der.integer(1), der.oid("1.2.3.4"), der.encode(0x30, name, der.encode(0x04, imprint)), der.integer(9)]
+        parts += [der.encode(0x18, time), der.encode(0x30, der.integer(1), der.encode(0x80, b"\x05"))]
+        parts += [der.integer(nonce)] if nonce is not None else []
+        return der.encode(0x30, *parts, tail)
+
+    def attributes(self, info: bytes) -> dict[str, bytes]:
+        pin = der.encode(0x30, der.encode(0x04, sha256(self.leaf.public_bytes(Encoding.DER)).digest()))
+        return {
+            "1.2.840.113549.1.9.3": der.oid("1.2.840.113549.1.9.16.1.4"),
+            "1.2.840.113549.1.9.4": der.encode(0x04, sha256(info).digest()),
+            "1.2.840.113549.1.9.16.2.47": der.encode(0x30, der.encode(0x30, pin)),
+        }
+
+    def sign(self, message: bytes) -> tuple[bytes, bytes]:
+        if isinstance(self.key, rsa.RSAPrivateKey):
+            algorithm = der.encode(0x30, der.oid("1.2.840.113549.1.1.11"), der.NULL)
+            return algorithm, self.key.sign(message, padding.PKCS1v15(), SHA256())
+        return der.encode(0x30, der.oid("1.2.840.10045.4.3.2")), self.key.sign(message, ec.ECDSA(SHA256()))
+
+    def token(self, imprint: bytes, nonce: int | None = 7, **changes: object) -> bytes:
+        """Stamp; ``changes`` replace parts, signed where they are signed."""
+        info = changes.get("info") or self.info(imprint, nonce)
+        values = {**self.attributes(info), **changes.get("attributes", {})}
+        pairs = [der.encode(0x30, der.oid(oid), der.encode(0x31, value)) for oid, value in values.items() if value]
+        attributes = b"".join(sorted([*pairs, *changes.get("more", [])]))
+        algorithm, signature = self.sign(der.encode(0x31, attributes))
+        hashed = der.encode(0x30, der.oid(changes.get("hash", "2.16.840.1.101.3.4.2.1")))
+        named = changes.get("leaf", self.leaf)
+        sid = der.encode(0x30, named.issuer.public_bytes(), der.integer(named.serial_number))
+        signer = der.encode(
+            0x30,
+            changes.get("signer_version", der.integer(1)),
+            changes.get("sid", sid),
+            hashed,
+            der.encode(0xA0, attributes),
+            changes.get("algorithm", algorithm),
+            der.encode(0x04, changes.get("signature", signature)),
+        )
+        bag = b"".join(one.public_bytes(Encoding.DER) for one in changes.get("bag", [self.leaf]))
+        kind = der.oid(changes.get("type", "1.2.840.113549.1.9.16.1.4"))
+        inner = der.encode(0x30, kind, der.encode(0xA0, der.encode(0x04, changes.get("content", info))))
+        signers = der.encode(0x31, *[signer] * changes.get("signers", 1))
+        version = changes.get("version", der.integer(3))
+        data = der.encode(0x30, version, der.encode(0x31, hashed), inner, der.encode(0xA0, bag), signers)
+        content = der.encode(0x30, der.oid("1.2.840.113549.1.7.2"), der.encode(0xA0, data))
+        return der.encode(0x30, changes.get("status", der.encode(0x30, der.integer(0))), content)
+
+
+@pytest.fixture
+def certify() -> Callable[..., x509.Certificate]:
+    return make_certificate
+
+
+@pytest.fixture
+def stamp_with() -> type[Stamper]:
+    """Make another authority."""
+    return Stamper
+
+
+@pytest.fixture(scope="session")
+def stamper() -> Stamper:
+    return Stamper()

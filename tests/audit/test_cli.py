@@ -32,7 +32,7 @@ def given(built) -> list[object]:
 def test_verify_prints_the_verdict_first_and_exits_with_it(run, honest):
     code, out, _ = run("verify", *given(honest), "--deep")
     assert code == 0
-    assert out.startswith("PROVEN: L1, blocks 0 to 9\n")
+    assert out.startswith("PROVEN: L2, blocks 0 to 9\n")
     assert "This does not prove:" in out
     honest.edit("DELETE FROM blocks WHERE height = 4")
     code, out, _ = run("verify", *given(honest))

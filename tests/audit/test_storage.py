@@ -9,7 +9,7 @@ import pytest
 from audit.errors import Busy, Damaged, DiskFull, Poisoned
 from audit.storage import Lock, Reserve, Store
 
-ROW = (0, 0, 1, b"hdr", 4, b"body")
+ROW = (0, 0, 1, b"hdr", 4, b"rsig", b"body")
 
 
 def sign() -> bytes:
@@ -23,7 +23,7 @@ def test_a_block_is_kept_with_its_signature_and_the_modes_are_read_back(tmp_path
     assert store.driver.execute("PRAGMA synchronous").fetchone() == (2,)
     store.close()
     store = Store(tmp_path / "l.db", create=False)
-    assert store.driver.execute("SELECT * FROM blocks").fetchall() == [(0, 0, 1, b"hdr", b"sign", b"", b"body")]
+    assert store.driver.execute("SELECT * FROM blocks").fetchall() == [(0, 0, 1, b"hdr", b"sign", b"rsig", b"body")]
     store.close()
 
 
@@ -71,7 +71,7 @@ def test_a_failed_commit_poisons_and_keeps_nothing(tmp_path):
     with pytest.raises(Poisoned, match="UNIQUE"):
         store.append(ROW, sign)
     with pytest.raises(Poisoned):
-        store.append((1, 0, 1, b"h", 99, b"b"), lambda: b"x" * 100)
+        store.append((1, 0, 1, b"h", 99, b"", b"b"), lambda: b"x" * 100)
     assert store.driver.execute("SELECT count(*) FROM blocks").fetchone() == (1,)
     store.close()
 
@@ -92,7 +92,7 @@ def test_a_full_disk_is_not_poison(tmp_path):
     pages = store.driver.execute("PRAGMA page_count").fetchone()[0]
     store.driver.execute(f"PRAGMA max_page_count = {pages + 2}").fetchall()
     with pytest.raises(DiskFull):
-        store.append((0, 0, 1, b"hdr", 4, bytes(100_000)), sign)
+        store.append((0, 0, 1, b"hdr", 4, b"", bytes(100_000)), sign)
     store.append(ROW, sign)
     store.close()
 

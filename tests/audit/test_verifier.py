@@ -37,7 +37,7 @@ def codes(report, weight: str = "tampered") -> set[str]:
 def test_an_honest_log_is_proven(honest, more):
     report = verify(ask(honest, **more))
     assert report.exit_code == 0, report.text()
-    assert (report.level, report.first, report.last, report.proven_to) == ("L1", 0, 9, 9)
+    assert (report.level, report.first, report.last, report.proven_to) == ("L2", 0, 9, 9)
     assert (report.anchored_to, report.independent, report.open) == (9, True, 1)
     assert report.findings == [] or codes(report, "note") == {"deadline"}
 
@@ -132,9 +132,9 @@ def test_nothing_is_proven_without_key_or_anchor(honest):
 
 
 def test_a_higher_level_than_proven_is_not_proven(honest):
-    for level in ("L2", "L3", "L4"):
+    for level in ("L3", "L4"):
         report = verify(ask(honest, min_level=level))
-        assert (report.exit_code, report.level) == (2, "L1")
+        assert (report.exit_code, report.level) == (2, "L2")
 
 
 def test_unusable_keys_and_anchors_are_not_proven(honest, key):
@@ -200,9 +200,10 @@ def test_an_unknown_kind_version_or_field_of_an_entry_is_not_proven(forge, chang
     assert (report.exit_code, codes(report, "unproven")) == (2, {"version"})
 
 
-def test_a_ratchet_signature_is_not_proven_here(honest):
+def test_a_ratchet_signature_that_does_not_fit_is_seen(honest):
     honest.edit("UPDATE blocks SET rsig = x'01' WHERE height = 3")
-    assert verify(ask(honest)).exit_code == 2
+    report = verify(ask(honest))
+    assert (report.exit_code, report.findings[0].code) == (1, "ratchet")
 
 
 # ------------------------------------------------------------------------------------ attacks: 1
@@ -541,9 +542,24 @@ def test_a_range_is_proven_and_named(honest):
     assert (report.asked_from, report.first, report.last) == (6, 6, 9)
     assert "anything before block 6" in report.limits()
     assert report.open_intents == {}
-    honest.edit(("UPDATE blocks SET sig = zeroblob(384) WHERE height = 2", []))
+    honest.edit(("UPDATE blocks SET sig = randomblob(384) WHERE height = 2", []))
     assert verify(ask(honest, since=6)).exit_code == 0
     assert verify(ask(honest, since=1)).exit_code == 1
+
+
+def test_the_block_before_a_range_is_what_the_ratchet_of_its_first_block_rests_on(honest):
+    honest.edit("UPDATE blocks SET rsig = x'' WHERE height = 6")
+    assert verify(ask(honest, since=6)).findings[0].code == "ratchet"
+    honest.edit("DELETE FROM blocks WHERE height = 5")
+    assert verify(ask(honest, since=6)).broken_at == [], "the anchor at the head covers it"
+
+
+def test_a_signature_that_is_due_is_not_proven_with_the_ratchet_and_tampering_without(honest):
+    honest.edit("UPDATE blocks SET sig = zeroblob(384) WHERE height = 3")
+    report = verify(ask(honest))
+    assert (report.exit_code, report.level, report.findings[0].code) == (2, "L0", "due")
+    honest.edit("UPDATE blocks SET sig = zeroblob(384) WHERE height = 0")
+    assert verify(ask(honest)).exit_code == 1, "the first block has no ratchet"
 
 
 def test_a_range_beyond_the_end_is_not_proven(honest):
@@ -651,11 +667,11 @@ def test_a_log_written_to_while_it_is_read_at_rest_is_read_again(honest, monkeyp
 def test_to_json_holds_what_text_says(honest):
     report = verify(ask(honest))
     told = json.loads(json.dumps(report.to_json()))
-    assert (told["verdict"], told["exit"], told["level"]) == ("proven", 0, "L1")
+    assert (told["verdict"], told["exit"], told["level"]) == ("proven", 0, "L2")
     assert told["range"] == {"asked": [0, None], "seen": [0, 9], "proven_to": 9}
     assert told["open_intents"][0]["id"] == "left-open"
-    assert told["summary"] == "proven: L1, blocks 0 to 9"
-    assert report.text().startswith("PROVEN: L1")
+    assert told["summary"] == "proven: L2, blocks 0 to 9"
+    assert report.text().startswith("PROVEN: L2")
 
 
 def test_other_keys_can_be_pinned_with_the_same_result(rebuild):

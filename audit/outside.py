@@ -1,0 +1,237 @@
+"""What others remember of a log: anchors and checkpoints it must contain, and how far they vouch for it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from audit import checkpoint, merkle
+from audit.block import Header
+from audit.checkpoint import Anchor
+from audit.errors import AuditError
+from audit.files import read_small
+from audit.report import Report
+from audit.testimony import MAX_NOTE, Given, Testimony
+
+MAX_KEPT: Final = 4096
+"""So many checkpoints of a state folder are read, the newest; a folder of millions is somebody's joke."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Watched:
+    """An anchor to be met on the way."""
+
+    name: str
+    anchor: Anchor
+    independent: bool
+    met: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Claim:
+    """A checkpoint to be met on the way: at its size, the tree over the headers must have its root."""
+
+    name: str
+    said: Testimony
+    independent: bool
+    """Whether it was kept where the log is not, so that it counts whoever signed it."""
+    met: bool = False
+
+    @property
+    def height(self) -> int:
+        """The last block it covers; -1 for a checkpoint of nothing."""
+        return self.said.head.size - 1
+
+    @property
+    def counts(self) -> bool:
+        """Whether somebody whom the auditor trusts stands behind it."""
+        return self.independent or self.said.log_signed or self.said.witnessed_s is not None
+
+
+@dataclass(slots=True)
+class Outside:
+    """Holds a log against what others remember, block by block."""
+
+    log: Path
+    given: Given
+    report: Report
+    key_independent: bool = False
+    watched: list[Watched] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    tree: merkle.Frontier = field(default_factory=merkle.Frontier)
+    whole: bool = True
+    """Whether the tree holds every header from block 0 on."""
+    covered: int = -1
+    """The newest block that an independent anchor or a witness vouches for."""
+    unwitnessed_us: int | None = None
+    """When the first block after the newest witnessed one was sealed; None where there is none."""
+    undated_us: int | None = None
+    """The same for what is dated."""
+
+    # ------------------------------------------------------------------------------- what is given
+
+    def read(self, anchors: Iterable[Path]) -> None:
+        """Read what was given, and what lies in the state folder."""
+        for path in anchors:
+            self._read_one(path)
+        for path in self.given.checkpoints:
+            self._read_note(path, independent=False, needed=True)
+        if self.log.is_dir():
+            self._read_anchor(self.log / "anchor", needed=False)
+            self._read_kept()
+        self.claims.sort(key=lambda claim: claim.said.head.size)
+
+    def _read_one(self, path: Path) -> None:
+        """Read a file given as anchor: one line of JSON, or a checkpoint."""
+        try:
+            is_json = read_small(path, MAX_NOTE).startswith(b"{")
+        except (AuditError, OSError):
+            is_json = True
+        if is_json:
+            self._read_anchor(path, needed=True)
+        else:
+            self._read_note(path, independent=self.elsewhere(path), needed=True)
+
+    def _read_anchor(self, path: Path, *, needed: bool) -> None:
+        try:
+            anchor = checkpoint.read(path)
+        except AuditError as exc:
+            self.report.add("unproven", "anchor", f"the anchor {path} cannot be used: {exc.message}")
+            return
+        if anchor is not None:
+            self.watch(f"the anchor {path}", anchor, independent=self.elsewhere(path))
+        elif needed:
+            self.report.add("unproven", "anchor", f"the anchor {path} is missing")
+
+    def _read_note(self, path: Path, *, independent: bool, needed: bool) -> None:
+        try:
+            said = self.given.judge(read_small(path, MAX_NOTE), path)
+        except FileNotFoundError:
+            if needed:
+                self.report.add("unproven", "anchor", f"the checkpoint {path} is missing")
+        except AuditError as exc:
+            self.report.add("unproven", "anchor", f"the checkpoint {path} cannot be used: {exc.message}")
+        else:
+            if said.head.size:  # a checkpoint of nothing vouches for nothing
+                self.claims.append(Claim(name=f"the checkpoint {path}", said=said, independent=independent))
+
+    def _read_kept(self) -> None:
+        """Read the checkpoints of the state folder: without a policy nobody stands behind them."""
+        if self.given.policy is None:
+            return
+        names = (path.name for path in (self.log / "witnessed").glob("*.note"))
+        for name in sorted(names)[-MAX_KEPT:]:
+            self._read_note(self.log / "witnessed" / name, independent=False, needed=False)
+        self._read_note(self.log / "checkpoint", independent=False, needed=False)
+
+    def watch(self, name: str, anchor: Anchor, *, independent: bool) -> None:
+        """Expect to meet ``anchor`` on the way."""
+        self.watched.append(Watched(name=name, anchor=anchor, independent=independent))
+
+    def elsewhere(self, path: Path) -> bool:
+        """Tell whether ``path`` lies outside the log's own folder: whoever rewrites one may rewrite the other."""
+        log = self.log.resolve()
+        return not path.resolve().is_relative_to(log if log.is_dir() else log.parent)
+
+    # ------------------------------------------------------------------------------------ the walk
+
+    def begin(self, headers: Callable[[], Iterable[bytes]]) -> None:
+        """Take in the headers before the one the walk begins at, where a checkpoint needs them."""
+        if self.claims:
+            self.tree.extend(merkle.leaf_hashes(headers()))
+
+    def reaches(self, height: int | None, head: Header, beyond_us: int | None, tail_s: float) -> bool:
+        """Tell whether ``height`` is the head, or all that lies beyond was sealed less than ``tail_s`` before the head.
+
+        ``beyond_us`` is when the first block beyond it was sealed.
+        """
+        if height is None:
+            return False
+        return height >= head.height or (beyond_us is not None and beyond_us >= head.sealed - round(tail_s * 1e6))
+
+    def see(self, header: Header, octets: bytes, digest: str) -> None:
+        """Hold one block against what is remembered of its height."""
+        if self.report.witnessed_to == header.height - 1:
+            self.unwitnessed_us = header.sealed
+        if self.report.dated_to == header.height - 1:
+            self.undated_us = header.sealed
+        if self.claims and self.whole:
+            self._grow(header, octets)
+        for one in self.watched:
+            if one.anchor.height == header.height:
+                self._meet(one, header, digest)
+
+    def _grow(self, header: Header, octets: bytes) -> None:
+        if header.height != self.tree.size:
+            self.whole = False  # a gap in the log: roots beyond it mean nothing, and the gap is a finding already
+            return
+        self.tree.append(merkle.leaf_hash(octets))
+        for claim in self.claims:
+            if claim.said.head.size == self.tree.size and claim.said.head.origin == header.origin:
+                self._compare(claim, header)
+
+    def _compare(self, claim: Claim, header: Header) -> None:
+        claim.met = True
+        if claim.said.head.root == self.tree.root():
+            self._vouch(claim, header)
+        elif claim.counts:
+            because = f"the headers up to it have another root than {claim.name} says: the log was rewritten, or forked"
+            self.report.add("tampered", "fork", because, height=header.height)
+
+    def _vouch(self, claim: Claim, header: Header) -> None:
+        report, said = self.report, claim.said
+        if claim.independent:
+            self._anchored(header.height, independent=True)
+        if said.witnessed_s is not None:
+            self._anchored(header.height, independent=True)
+            report.witnessed_to, report.witnessed_s = header.height, said.witnessed_s
+        if said.dated_us is not None and said.log_signed:
+            report.dated_to, report.dated_us = header.height, said.dated_us
+
+    def _anchored(self, height: int, *, independent: bool) -> None:
+        newest = self.report.anchored_to
+        self.report.anchored_to = height if newest is None else max(newest, height)
+        self.report.independent = self.report.independent or (independent and self.key_independent)
+        if independent:
+            self.covered = max(self.covered, height)
+
+    def _meet(self, one: Watched, header: Header, digest: str) -> None:
+        one.met = True
+        anchor = one.anchor
+        if anchor.origin != header.origin:
+            because = f"the log is {header.origin}, {one.name} belongs to {anchor.origin}"
+            self.report.add("tampered", "foreign", because, height=header.height)
+        elif anchor != checkpoint.of_header(header, digest):
+            because = f"it is not the block that {one.name} remembers: the log was rewritten, or forked"
+            self.report.add("tampered", "fork", because, height=header.height)
+        else:
+            self._anchored(header.height, independent=one.independent)
+
+    # ------------------------------------------------------------------------------ the conclusion
+
+    def conclude(self, last: Header | None, *, stopped: bool) -> None:
+        """Account for what was not met. ``stopped`` is whether a block of an unknown version ended the walk."""
+        end = -1 if last is None else last.height
+        for one in self.watched:
+            if not (one.met or (stopped and one.anchor.height > end)):
+                self._missed(one.name, one.anchor.origin, one.anchor.height, last)
+        for claim in self.claims:
+            if claim.met or not claim.counts or (stopped and claim.height > end):
+                continue
+            if self.whole or claim.height > end:
+                self._missed(claim.name, claim.said.head.origin, claim.height, last)
+            else:
+                because = f"{claim.name} cannot be compared: headers before it are missing"
+                self.report.add("unproven", "headers", because)
+
+    def _missed(self, name: str, origin: str, height: int, last: Header | None) -> None:
+        end = -1 if last is None else last.height
+        first = self.report.first if self.report.first is not None else 0
+        if last is not None and origin != last.origin:
+            self.report.add("tampered", "foreign", f"the log is {last.origin}, {name} belongs to {origin}")
+        elif height > end:
+            top = "is empty" if last is None else f"ends at block {end}"
+            because = f"{name} remembers block {height}, the log {top}: it was cut or rolled back"
+            self.report.add("tampered", "cut", because)
+        elif height >= first:
+            self.report.add("tampered", "cut", f"block {height}, which {name} remembers, is missing")

@@ -1,0 +1,137 @@
+"""What a checkpoint is worth to this auditor: which of his keys signed it, which witnesses, which time stamp."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from audit import note, policy, timestamp, x509
+from audit.errors import AuditError, Unsigned
+from audit.files import read_small
+from audit.note import Note, Verifier
+from audit.policy import Policy
+from audit.report import Report
+from audit.treehead import TreeHead
+
+MAX_NOTE: Final = 65_536
+MAX_TOKEN: Final = 65_536
+_MAX_FILE: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Testimony:
+    """A checkpoint, and who stands behind it."""
+
+    head: TreeHead
+    digest: str
+    """SHA-256 of the whole file, hex: what a header's ``beacon`` names."""
+    log_signed: bool = False
+    """Whether a key of the policy signed it for the log itself."""
+    witnessed_s: int | None = None
+    """Seconds since 1970 of the newest cosignatures that satisfy the quorum; None where none do."""
+    dated_us: int | None = None
+    """Wall time, µs, of the time-stamp authority; None without a valid token."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Given:
+    """What the auditor trusts: a policy, time-stamp authorities, and the loose tokens he brought."""
+
+    policy: Policy | None = None
+    roots: Sequence[x509.Certificate] = ()
+    tokens: list[bytes] = field(default_factory=list)
+    checkpoints: tuple[Path, ...] = ()
+
+    @classmethod
+    def read(
+        cls,
+        rules: Path | None,
+        tsa: Path | None,
+        tokens: Iterable[Path],
+        checkpoints: tuple[Path, ...],
+        report: Report,
+    ) -> Self:
+        """Read the files; what cannot be read is a finding, and counts for nothing."""
+        given = cls(checkpoints=checkpoints)
+        if rules is not None:
+            given.policy = _parsed(_read(rules, "policy", report), rules, report)
+        if tsa is not None:
+            octets = _read(tsa, "tsa", report)
+            try:
+                given.roots = x509.from_pem(octets)
+            except AuditError as exc:
+                report.add("unproven", "tsa", f"the certificates {tsa} cannot be used: {exc.message}")
+        given.tokens = [octets for path in tokens if (octets := _read(path, "token", report))]
+        return given
+
+    def judge(self, octets: bytes, path: Path) -> Testimony:
+        """Weigh a checkpoint read from ``path`` (its token may lie beside it); raises ``AuditError``."""
+        found = Note.parse(octets)
+        head = TreeHead.parse(found.text)
+        keys = self.policy.verifiers_of(head.origin) if self.policy else ()
+        log_signed = bool(self._signed(found, keys))
+        return Testimony(
+            head=head,
+            digest=hashlib.sha256(octets).hexdigest(),
+            log_signed=log_signed,
+            witnessed_s=self._witnessed(found) if log_signed else None,
+            dated_us=self._dated(found, path) if self.roots else None,
+        )
+
+    @staticmethod
+    def _signed(found: Note, keys: Iterable[Verifier]) -> tuple[tuple[Verifier, note.Signature], ...]:
+        """Return whose signatures verify; raises ``Forged`` where a known key's does not."""
+        try:
+            return note.open_note(found, keys).by
+        except Unsigned:
+            return ()
+
+    def _witnessed(self, found: Note) -> int | None:
+        """Return the newest time such that the cosignatures not older than it satisfy the quorum."""
+        rules = self.policy
+        if rules is None or rules.asks_for_nobody:
+            return None
+        signed = self._signed(found, {witness.verifier for witness in rules.witnesses})
+        named: set[str] = set()
+        for key, one in sorted(signed, key=lambda pair: note.time_of(pair[1].octets), reverse=True):
+            named |= rules.names_of([key])
+            if rules.satisfied(named):
+                return note.time_of(one.octets)
+        return None
+
+    def _dated(self, found: Note, path: Path) -> int | None:
+        """Return when an authority saw this checkpoint's text; the earliest of several."""
+        imprint = hashlib.sha256(found.text.encode()).digest()
+        times = []
+        for token in (*self.tokens, *_beside(path)):
+            try:
+                times.append(timestamp.check(token, imprint, self.roots).time_us)
+            except AuditError:
+                continue  # a token of another checkpoint, or one nobody trusts: it dates nothing
+        return min(times, default=None)
+
+
+def _beside(path: Path) -> list[bytes]:
+    try:
+        return [read_small(path.with_suffix(".tsr"), MAX_TOKEN)]
+    except (AuditError, FileNotFoundError):
+        return []
+
+
+def _read(path: Path, code: str, report: Report) -> bytes:
+    try:
+        return read_small(path, _MAX_FILE)
+    except FileNotFoundError:
+        report.add("unproven", code, f"{path} is missing")
+    except AuditError as exc:
+        report.add("unproven", code, exc.message)
+    return b""
+
+
+def _parsed(octets: bytes, path: Path, report: Report) -> Policy | None:
+    try:
+        return policy.parse(octets)
+    except AuditError as exc:
+        report.add("unproven", "policy", f"the policy {path} cannot be used: {exc}")
+        return None
