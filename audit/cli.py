@@ -20,6 +20,7 @@ from audit.report import LEVELS, Report, when
 from audit.signature import PublicKey
 from audit.verifier import Ask, verify
 from audit.witness.cli import add_commands as add_witness_commands
+from audit.witness.cli import add_commands as add_witness_commands
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _USAGE: Final = 2
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("path", type=Path, metavar="KEY", help="a public key file, or a state folder")
     sub.add_argument("--json", action="store_true")
     sub.set_defaults(command=_keys)
+    what = "remember other logs' heads, and sign for them"
+    add_witness_commands(commands.add_parser("witness", help=what, description=what))
     what = "remember other logs' heads, and sign for them"
     add_witness_commands(commands.add_parser("witness", help=what, description=what))
     return parser
