@@ -44,10 +44,10 @@ def _target(url: str) -> SplitResult:
     """Take an address of the web apart, and nothing else: a configuration must not make this read files."""
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and parts.username is None
     except ValueError:
-        good = None
-    if not good or not url.isascii() or not url.isprintable() or " " in url or parts.username is not None:
+        parts, good = SplitResult("", "", "", "", ""), False
+    if not good or not url.isascii() or not url.isprintable() or " " in url:
         raise Malformed(f"{url[:200]!r} is not an address of a time-stamp authority", hint="http(s)://HOST[:PORT]/PATH")
     return parts
 
@@ -86,7 +86,7 @@ def _post(target: SplitResult, body: bytes, timeout: float) -> bytes:
             data = answer.read(timestamp.MAX_TOKEN + 1)
             cut = bool(answer.length) and len(data) <= timestamp.MAX_TOKEN
     except (OSError, http.client.HTTPException, ValueError) as exc:
-        raise Unreachable(f"{where} did not answer: {exc or type(exc).__name__}") from exc
+        raise Unreachable(f"{where} did not answer: {str(exc) or type(exc).__name__}") from exc
     if answer.status != http.client.OK:
         raise Unreachable(f"{where} answered {answer.status}")
     if kind != REPLY_TYPE:

@@ -170,7 +170,7 @@ def trace(leaf: Certificate, others: Iterable[Certificate], pinned: Sequence[Cer
     leaf.check_at(when_us)
     if leaf in pinned:
         return
-    left, because = [*others, leaf], ""
+    left, because = [one for one in (*others, leaf) if one not in pinned], ""
     level = [(one, one.path_length) for one in pinned]
     while level:
         below: list[tuple[Certificate, int]] = []
