@@ -1,11 +1,11 @@
 """How submissions become a block: what is queued, what one block takes of it, and the header it gets."""
 
 import contextlib
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import count, repeat
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, overload
 
 from audit import block, canonical, merkle
 from audit.clock import Clock
@@ -23,7 +23,7 @@ _WHY: Final = {"heartbeat": "heartbeat", "rotate": "rotate", "prune": "prune"}
 
 
 class Receipt(NamedTuple):
-    """Where an entry was sealed. A named tuple: a hundred thousand a second are made."""
+    """Where an entry was sealed."""
 
     seq: int
     height: int
@@ -31,6 +31,29 @@ class Receipt(NamedTuple):
     """Its leaf hash, hex: what an outcome names its intent by."""
     header: str
     """SHA-256 of the block's header, hex."""
+
+
+class Receipts(Sequence[Receipt]):
+    """One submission's receipts, each made when it is looked at: thousands are never looked at."""
+
+    __slots__ = ("_first", "_header", "_height", "_leaves")
+
+    def __init__(self, first: int, height: int, leaves: list[bytes], header: str) -> None:
+        """Take the number of the first entry, the block's height, the leaf hashes and the header's hash."""
+        self._first, self._height, self._leaves, self._header = first, height, leaves, header
+
+    def __len__(self) -> int:
+        return len(self._leaves)
+
+    @overload
+    def __getitem__(self, place: int) -> Receipt: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Receipt]: ...
+    def __getitem__(self, place: int | slice) -> Receipt | list[Receipt]:
+        if isinstance(place, slice):
+            return [self[at] for at in range(*place.indices(len(self)))]
+        leaf = self._leaves[place].hex()
+        return Receipt(self._first + place % len(self._leaves), self._height, leaf, self._header)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +65,7 @@ class Job:
     """Whether it may use the space kept back for a full disk."""
     taken: int
     """Wall clock, µs."""
-    future: Future[list[Receipt]]
+    future: Future[Sequence[Receipt]]
     successor: Signer | None = None
     """Who signs from the next block on, where the one entry is a rotation."""
 
@@ -111,8 +134,8 @@ class Made(NamedTuple):
         """Hand out the receipts."""
         header, digest = self.header, self.end.hash
         for job, start in self.group.jobs:
-            leaves = [leaf.hex() for leaf in self.group.leaves[start : start + len(job.entries)]]
-            receipts = list(map(Receipt, count(header.first + start), repeat(header.height), leaves, repeat(digest)))
+            leaves = self.group.leaves[start : start + len(job.entries)]
+            receipts = Receipts(header.first + start, header.height, leaves, digest)
             with contextlib.suppress(Exception):  # cancelled by its owner: the entries are sealed all the same
                 job.future.set_result(receipts)
 

@@ -181,7 +181,7 @@ class Writer:
         """Anchors that could not be written last time, in words."""
         return tuple(keeper.because for keeper in self._keepers if keeper.because)
 
-    def submit(self, entries: Sequence[Mapping[str, object]], *, reserve: bool = False) -> "Future[list[Receipt]]":
+    def submit(self, entries: Sequence[Mapping[str, object]], *, reserve: bool = False) -> "Future[Sequence[Receipt]]":
         """Seal entries together, in one block; the future resolves when they are signed and on the disk.
 
         Each needs ``kind`` and its fields; ``v``, ``seq`` and ``node`` are set here, ``ts``, ``mono``, ``boot`` where
@@ -229,7 +229,9 @@ class Writer:
         that is not what its headers say, ``DiskFull``, ``RolledBack`` and ``Poisoned``.
         """
         if keep_us < DAY_US:
-            raise Malformed("less than a day is no retention", hint="a written policy says how long: keep 400 days, say")
+            raise Malformed(
+                "less than a day is no retention", hint="a written policy says how long: keep 400 days, say"
+            )
         if self._end.lost:
             # The first block after a crash says so, and cannot say anything else.
             self.append({"kind": "heartbeat"}, reserve=True)
@@ -335,13 +337,14 @@ class Writer:
 
     def _submit(
         self, entries: Sequence[Mapping[str, object]], *, reserve: bool, successor: Signer | None = None
-    ) -> "Future[list[Receipt]]":
+    ) -> "Future[Sequence[Receipt]]":
         if not 1 <= len(entries) <= block.MAX_ENTRIES:
             raise Malformed(f"a block holds 1 to {block.MAX_ENTRIES} entries, not {len(entries)}")
         clock = self._clock
         now = clock.wall_us()
-        stamp = {"ts": now, "mono": clock.mono_us(), "boot": clock.boot_id()}
-        full = [{**stamp, **fields, "v": entry.VERSION, "node": self._node, "seq": 0} for fields in entries]
+        ours = {"v": entry.VERSION, "node": self._node, "seq": 0}
+        stamp = {"ts": now, "mono": clock.mono_us(), "boot": clock.boot_id(), **ours}
+        full = [{**stamp, **fields, **ours} for fields in entries]
         for one in full:
             entry.check(one)
         job = Job(entries=full, reserve=reserve, taken=now, future=Future(), successor=successor)

@@ -101,7 +101,7 @@ class Record:
         return entry.redact(value, self.secrets)
 
     def _hand_over(
-        self, loop: asyncio.AbstractEventLoop, batch: Sequence[Note | Act], done: "Future[list[Receipt]]"
+        self, loop: asyncio.AbstractEventLoop, batch: Sequence[Note | Act], done: "Future[Sequence[Receipt]]"
     ) -> None:
         """Runs in the writer's thread (or, inline, in this one)."""
         error = done.exception()
@@ -111,7 +111,9 @@ class Record:
         except RuntimeError:
             return  # the loop has ended: what is durable is durable, and nobody is left to act on it
 
-    def _settle(self, batch: Sequence[Note | Act], receipts: list[Receipt] | None, error: BaseException | None) -> None:
+    def _settle(
+        self, batch: Sequence[Note | Act], receipts: Sequence[Receipt] | None, error: BaseException | None
+    ) -> None:
         self._pending -= 1
         if self._pending == 0:
             self._idle.set()

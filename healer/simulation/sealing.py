@@ -17,7 +17,7 @@ from healer.record import AuditClock
 from healer.simulation.chance import Chance
 from healer.simulation.loop import SimLoop
 
-Submission = tuple[Sequence[Mapping[str, object]], bool, "Future[list[Receipt]]"]
+Submission = tuple[Sequence[Mapping[str, object]], bool, "Future[Sequence[Receipt]]"]
 
 
 class QuickKey(PublicKey):
@@ -82,12 +82,12 @@ class SlowWriter:
         """The last sealed block."""
         return self.writer.head
 
-    def submit(self, entries: Sequence[Mapping[str, object]], *, reserve: bool = False) -> "Future[list[Receipt]]":
+    def submit(self, entries: Sequence[Mapping[str, object]], *, reserve: bool = False) -> "Future[Sequence[Receipt]]":
         """Take entries; see `audit.writer.Writer.submit`."""
         if self.failed is not None:
             self.lost += 1
             raise Poisoned(self.failed.message)
-        future: Future[list[Receipt]] = Future()
+        future: Future[Sequence[Receipt]] = Future()
         self._queue.append((entries, reserve, future))
         self._next()
         return future
@@ -115,7 +115,7 @@ class SlowWriter:
         self._next()
 
     def _commit(
-        self, entries: Sequence[Mapping[str, object]], *, reserve: bool, future: "Future[list[Receipt]]"
+        self, entries: Sequence[Mapping[str, object]], *, reserve: bool, future: "Future[Sequence[Receipt]]"
     ) -> None:
         done = self.writer.submit(entries, reserve=reserve)
         if any(one["kind"] == "intent" for one in entries):
@@ -126,7 +126,7 @@ class SlowWriter:
         else:
             future.set_result(done.result())
 
-    def _refuse(self, future: "Future[list[Receipt]]", because: DiskFull | Poisoned) -> None:
+    def _refuse(self, future: "Future[Sequence[Receipt]]", because: DiskFull | Poisoned) -> None:
         self.lost += 1
         self._chance.reach("seal refused")
         future.set_exception(because)

@@ -4,7 +4,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from audit import block, canonical, group
+from audit import block, canonical, group, merkle
 from audit.errors import Malformed
 from audit.group import End, Job
 from audit.intents import Ledger
@@ -21,11 +21,11 @@ def job(*fields: dict[str, object]) -> Job:
 def test_a_block_follows_the_end_it_was_made_for(event, intent, clock):
     first, rest = group.prepare([job(event()), job(intent(), event())], EMPTY)
     assert rest == []
-    one = group.make(first, EMPTY, origin="o/1", clock=clock, key="a" * 64)
+    one = group.make(first, EMPTY, origin="o/1", clock=clock, key="a" * 64, fresh=None, beacon="")
     assert (one.header.height, one.header.first, one.header.count, one.header.open) == (0, 0, 3, 1)
     assert one.header.opened == 5
     second, _ = group.prepare([job(event())], one.end)
-    two = group.make(second, one.end, origin="o/1", clock=clock, key="a" * 64)
+    two = group.make(second, one.end, origin="o/1", clock=clock, key="a" * 64, fresh=None, beacon="")
     assert block.check_follows(two.header, one.header, one.end.hash) == []
     assert [canonical.decode(octets)["seq"] for octets in block.split_body(two.body)] == [3]
     assert EMPTY.ledger.waiting == {}, "what was prepared may still be lost"
@@ -37,7 +37,7 @@ def test_one_bad_job_fails_alone_and_takes_no_number(event, outcome, clock):
     assert chosen.members() == [jobs[0], jobs[2]]
     with pytest.raises(Malformed):
         jobs[1].future.result(0)
-    group.make(chosen, EMPTY, origin="o/1", clock=clock, key="a" * 64).resolve()
+    group.make(chosen, EMPTY, origin="o/1", clock=clock, key="a" * 64, fresh=None, beacon="").resolve()
     assert [receipt.seq for one in (jobs[0], jobs[2]) for receipt in one.future.result(0)] == [0, 1]
 
 
@@ -55,3 +55,15 @@ def test_no_group_holds_more_entries_than_a_block_may(event):
     assert (chosen.members(), rest) == (jobs[:1], jobs[1:])
     exact = [job(*[event()] * (block.MAX_ENTRIES - 1)), job(event())]
     assert group.prepare(exact, EMPTY)[1] == []
+
+
+def test_receipts_are_a_sequence_that_says_where_each_entry_lies(event):
+    chosen, _ = group.prepare([job(event()), job(event(1), event(2), event(3))], EMPTY)
+    leaves = [merkle.leaf_hash(octets).hex() for octets in chosen.octets]
+    receipts = group.Receipts(11, 4, chosen.leaves[1:], "f" * 64)
+    plain = [group.Receipt(10 + at, 4, leaves[at], "f" * 64) for at in (1, 2, 3)]
+    assert list(receipts) == plain
+    assert (receipts[-1], receipts[1:], receipts[::-1], len(receipts)) == (plain[2], plain[1:], plain[::-1], 3)
+    for outside in (3, -4):
+        with pytest.raises(IndexError):
+            receipts[outside]
