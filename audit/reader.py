@@ -193,7 +193,7 @@ class Log(Blocks):
             with _readable():
                 query = f"{select} WHERE {where} AND height <= ? ORDER BY height LIMIT {batch}"
                 cursor = self._connection.execute(query, (bound, 2**63 - 1 if last is None else last))
-            with contextlib.closing(cursor):
+            try:
                 while True:
                     with _readable():
                         found = cursor.fetchone()
@@ -202,6 +202,9 @@ class Log(Blocks):
                     count += 1
                     where, bound = "height > ?", found[0]
                     yield found
+            finally:
+                with contextlib.suppress(sqlite3.Error):  # whoever stopped in the middle may have closed the log first
+                    cursor.close()
             if count < batch:
                 return
 

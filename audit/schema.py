@@ -23,8 +23,9 @@ blocks: Final = Table(
 )
 
 # A seat-belt against a slip of the hand, not against an attacker: he drops them first.
+NO_UPDATE: Final = "CREATE TRIGGER blocks_no_update BEFORE UPDATE ON blocks BEGIN SELECT RAISE(ABORT, 'sealed'); END"
 _SEAT_BELTS: Final = (
-    "CREATE TRIGGER blocks_no_update BEFORE UPDATE ON blocks BEGIN SELECT RAISE(ABORT, 'sealed'); END",
+    NO_UPDATE,
     "CREATE TRIGGER blocks_no_delete BEFORE DELETE ON blocks BEGIN SELECT RAISE(ABORT, 'sealed'); END",
 )
 

@@ -147,8 +147,10 @@ def test_without_room_nothing_is_held(tmp_path):
     assert not (tmp_path / "reserve").exists()
 
 
-def test_no_reserve_is_asked_for(tmp_path):
+def test_a_reserve_nobody_asked_for_is_given_back_once_and_no_more(tmp_path):
     reserve = Reserve(tmp_path / "reserve", 0)
-    reserve.release()
     assert reserve.held
+    reserve.release()
+    assert not reserve.held, "or a full disk would be tried for ever"
+    assert reserve.rebuild()
     assert not (tmp_path / "reserve").exists()
