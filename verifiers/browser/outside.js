@@ -1,0 +1,110 @@
+// What somebody outside says of a log: anchors, checkpoints and witnesses, compared while the log goes by.
+import { Unproven, hex, same } from "./bytes.js";
+import { parseAnchor } from "./format.js";
+import { Policy, VerifierKey, parseCheckpoint, signedByLog } from "./note.js";
+
+const MOST_FILES = 10000;
+
+/** Octets of a file an auditor gave as anchor: {anchor} or {checkpoint}. */
+export function readAnchor(octets) {
+  return octets[0] === 0x7b ? { anchor: parseAnchor(octets) } : { checkpoint: parseCheckpoint(octets) };
+}
+
+/** All outside facts; `trusted` are the auditor's own, `vouched` those that the log's or the witnesses' keys signed. */
+export class Outside {
+  static async read({ anchors = [], heads = [], checkpoints = [], noteKeys = [], policy = null }, note) {
+    const outside = new Outside();
+    outside.anchors = [...heads];
+    outside.trees = [];
+    outside.policy = policy && Policy.parse(policy);
+    outside.covers = -1;
+    outside.matched = 0;
+    if (anchors.length + checkpoints.length > MOST_FILES) throw new Unproven("too many anchors and checkpoints");
+    const keys = [...noteKeys.map((line) => VerifierKey.parse(line.trim())), ...(outside.policy?.logs ?? [])];
+    for (const octets of anchors) {
+      const { anchor, checkpoint } = readAnchor(octets);
+      if (anchor) outside.anchors.push(anchor);
+      else await outside.#add(checkpoint, true, keys);
+    }
+    for (const octets of checkpoints) {
+      try {
+        await outside.#add(parseCheckpoint(octets), false, keys);
+      } catch (error) {
+        note(`a checkpoint was left aside: ${error.message}`);
+      }
+    }
+    return outside;
+  }
+
+  async #add(checkpoint, trusted, keys) {
+    const witnessed = (await this.policy?.witnessed(checkpoint)) ?? null;
+    if (!trusted && !witnessed && !(await signedByLog(checkpoint, keys))) return;
+    this.trees.push({ ...checkpoint, trusted, witnessed, oldestAfter: Infinity, matched: false });
+  }
+
+  get any() {
+    return this.anchors.length + this.trees.length > 0;
+  }
+
+  /** Compare with the origin of the log, once it is known. */
+  meet(origin, tell) {
+    for (const anchor of this.anchors) if (anchor.origin !== origin) tell(anchor.height, `an anchor is of another log, ${anchor.origin}`);
+    // A stranger's checkpoint in the folder says nothing; one the auditor gave must be of this log.
+    for (const tree of this.trees) if (tree.trusted && tree.origin !== origin) tell(tree.size - 1, `a checkpoint given as anchor is of another log, ${tree.origin}`);
+    this.anchors = this.anchors.filter((anchor) => anchor.origin === origin);
+    this.trees = this.trees.filter((tree) => tree.origin === origin);
+    this.byHeight = Map.groupBy ? Map.groupBy(this.anchors, (anchor) => anchor.height) : grouped(this.anchors, "height");
+    this.bySize = Map.groupBy ? Map.groupBy(this.trees, (tree) => tree.size) : grouped(this.trees, "size");
+  }
+
+  /** A block went by: `tree` is the log's tree with it. */
+  pass(header, hash, tree, tell) {
+    for (const one of this.trees) if (one.size < tree.size) one.oldestAfter = Math.min(one.oldestAfter, header.sealed);
+    for (const anchor of this.byHeight.get(header.height) ?? []) {
+      const odd = differs(anchor, header, hash);
+      if (odd) tell(header.height, `the anchor at this height names another ${odd}`);
+      else this.#match(header.height);
+    }
+    for (const one of this.bySize.get(tree.size) ?? []) {
+      if (!same(one.root, tree.root())) {
+        tell(header.height, `a checkpoint of ${one.size} blocks names another tree: the log was forked or rewritten`);
+        continue;
+      }
+      one.matched = true;
+      if (one.trusted || one.witnessed) this.#match(header.height);
+    }
+  }
+
+  #match(height) {
+    this.matched += 1;
+    this.covers = Math.max(this.covers, height);
+  }
+
+  /** The log ended: whatever lies above it was cut off. */
+  end(size, tell) {
+    const above = [...this.anchors.filter((one) => one.height >= size).map((one) => one.height), ...this.trees.filter((one) => one.size > size).map((one) => one.size - 1)];
+    if (above.length) tell(Math.max(...above), `the log ends before block ${Math.max(...above)}, which was seen outside: it was cut, or this is an older copy`);
+  }
+
+  /** The best witnessed checkpoint that suffices for L3, and the best there is at all. */
+  witness(size, sealed, tail, oldest) {
+    const witnessed = this.trees.filter((one) => one.matched && one.witnessed && one.size > 0).sort((left, right) => right.size - left.size);
+    const suffices = (one) => (one.size >= size || one.oldestAfter >= sealed - tail) && one.witnessed.since * 1e6 >= oldest;
+    const good = witnessed.find(suffices);
+    const best = good ?? witnessed[0];
+    return { reached: Boolean(good), best: best && { size: best.size, since: best.witnessed.since } };
+  }
+}
+
+function grouped(list, name) {
+  const groups = new Map();
+  for (const one of list) groups.set(one[name], [...(groups.get(one[name]) ?? []), one]);
+  return groups;
+}
+
+function differs(anchor, header, hash) {
+  if (anchor.head !== hex(hash)) return "head";
+  if (anchor.count !== header.first + header.count) return "count of entries";
+  if (!header.keys.includes(anchor.key)) return "key";
+  return anchor.sealed === header.sealed ? null : "time";
+}

@@ -1,0 +1,54 @@
+// A file read by slices: a few windows are kept, so that ten gigabytes cost no more than ten megabytes.
+
+const WINDOW = 4 * 1024 * 1024;
+const KEPT = 6;
+
+/** A window on something with `size` and `slice(from, to).arrayBuffer()`: a File, a Blob. */
+export class Source {
+  constructor(blob) {
+    this.blob = blob;
+    this.size = blob.size;
+    this.windows = new Map();
+  }
+
+  /** The octets from `at`, at once where the window is there, else as a promise; `length` must not cross a window. */
+  octets(at, length) {
+    const number = Math.floor(at / WINDOW);
+    const from = at - number * WINDOW;
+    const held = this.windows.get(number);
+    if (held instanceof Uint8Array) {
+      if (number !== this.newest) this.#ahead(number);
+      return held.subarray(from, from + length);
+    }
+    return this.#load(number).then((window) => window.subarray(from, from + length));
+  }
+
+  /** Octets across windows. */
+  async read(at, length) {
+    return new Uint8Array(await this.blob.slice(at, at + length).arrayBuffer());
+  }
+
+  async #load(number) {
+    const window = await this.#fetch(number);
+    this.#ahead(number);
+    return window;
+  }
+
+  /** The next window is on its way while this one is read. */
+  #ahead(number) {
+    this.newest = number;
+    if ((number + 1) * WINDOW < this.size) this.#fetch(number + 1).catch(() => {});
+  }
+
+  #fetch(number) {
+    const held = this.windows.get(number);
+    if (held) return Promise.resolve(held);
+    while (this.windows.size >= KEPT) this.windows.delete(this.windows.keys().next().value);
+    const coming = this.read(number * WINDOW, WINDOW).then((octets) => {
+      if (this.windows.has(number)) this.windows.set(number, octets);
+      return octets;
+    });
+    this.windows.set(number, coming);
+    return coming;
+  }
+}
