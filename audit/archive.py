@@ -120,7 +120,7 @@ def _check_body(path: Path, row: Row) -> int:
     try:
         header = block.parse_header(row.hdr)
         block.check_flat(header, row.body)
-        block.check_entries(header, block.split_body(row.body))
+        block.check_entries(header, row.body)
     except Malformed as exc:
         raise Damaged(f"{path}: block {row.height}: {exc.message}", hint="run: healer-audit verify") from exc
     return header.count

@@ -99,7 +99,7 @@ def check_row(row: Row, in_force: Succession) -> block.Header:
         raise Malformed(f"block {row.height} is not signed by the sealing key: {problem.because}")
     if row.body or not row.height:  # block 0 is never pruned
         block.check_flat(header, row.body)
-        block.check_entries(header, block.split_body(row.body))
+        block.check_entries(header, row.body)
     return header
 
 

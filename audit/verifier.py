@@ -354,14 +354,13 @@ class _Case:
             self.archive.account(header, body)
             if self.ask.flat and not self.ask.deep and self.sink is None:
                 return
-            entries = block.split_body(body)
-            leaves = block.check_entries(header, entries)
+            leaves = block.check_entries(header, body)
         except Malformed as exc:
             self.report.add("tampered", "body", exc.message, height=row.height)
             self.ledger = None
             return
         if self.sink is not None or self.ask.deep:
-            for offset, (octets, leaf) in enumerate(zip(entries, leaves, strict=True)):
+            for offset, (octets, leaf) in enumerate(zip(block.split_body(body), leaves, strict=True)):
                 sealed = Sealed(header.first + offset, header.height, leaf.hex(), octets)
                 if self.sink is not None:
                     self.sink(sealed)

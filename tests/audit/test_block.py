@@ -112,15 +112,35 @@ def test_a_body_is_compared_by_length_digest_number_and_root():
 
     header = replace(HEADER, count=2, body_len=len(body), body=sha256(body).hexdigest(), root=root)
     block.check_flat(header, body)
-    assert block.check_entries(header, entries) == merkle.leaf_hashes(entries)
+    assert block.check_entries(header, body) == merkle.leaf_hashes(entries)
     with pytest.raises(Malformed, match="octets"):
         block.check_flat(header, body + b"x")
     with pytest.raises(Malformed, match="not the one"):
         block.check_flat(header, body[:-1] + b"x")
     with pytest.raises(Malformed, match="holds 1 entries"):
-        block.check_entries(header, entries[:1])
+        block.check_entries(header, block.join_body(entries[:1]))
+    with pytest.raises(Malformed, match="holds 3 entries"):
+        block.check_entries(header, body + bytes(4))
     with pytest.raises(Malformed, match="Merkle root"):
-        block.check_entries(header, entries[::-1])
+        block.check_entries(header, block.join_body(entries[::-1]))
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=9), st.integers(-2, 2), st.binary(max_size=9))
+def test_leaf_hashes_come_from_exactly_the_entries_counted(entries, more, tail):
+    body, count = block.join_body(entries) + tail, len(entries) + more
+    leaves = merkle.leaf_hashes(entries)
+    header = replace(HEADER, count=count, root=merkle.root(leaves).hex())
+    if more == 0 and not tail:
+        assert block.check_entries(header, body) == leaves
+    else:
+        with pytest.raises(Malformed):
+            block.check_entries(header, body)
+
+
+@pytest.mark.parametrize("body", [b"", b"\x00", b"\x00\x00\x00\x02a", b"\xff\xff\xff\xffa", bytes(3)])
+def test_a_body_that_does_not_come_apart_has_no_leaf_hashes(body):
+    with pytest.raises(Malformed, match=r"do not add up|holds 0 entries"):
+        block.check_entries(replace(HEADER, count=1), body)
 
 
 def test_each_way_of_not_following_is_named():
