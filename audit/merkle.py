@@ -98,7 +98,7 @@ class Frontier:
         self.size += 1
 
     def extend(self, leaves: Iterable[bytes]) -> None:
-        """Add leaves by their hashes, a level at a time: a third faster than one by one."""
+        """Add leaves by their hashes, a level at a time, which is faster than one by one."""
         digest, peaks = sha256, self._peaks
         nodes, level = list(leaves), 0
         self.size += len(nodes)
