@@ -98,8 +98,17 @@ class Keeper:
     Each file has a thread of its own: an anchor on a dead network mount must not hold up the others.
     """
 
-    def __init__(self, path: Path, known: Anchor | None, on_conflict: Callable[[str], None]) -> None:
-        """Watch ``path``, which holds ``known`` now; ``on_conflict`` is told when somebody else moves it."""
+    def __init__(
+        self,
+        path: Path,
+        known: Anchor | None,
+        on_conflict: Callable[[str], None],
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Watch ``path``, which holds ``known`` now; ``on_conflict`` is told when somebody else moves it.
+
+        ``then`` is called after each write, in the same thread: for what is kept beside the anchor.
+        """
         self.path = path
         self.because = ""
         """Why the file could not be written last time; empty when it could."""
@@ -107,6 +116,7 @@ class Keeper:
         self._attempted = known
         self._newest = known
         self._on_conflict = on_conflict
+        self._then = then
         self._write = threading.Lock()
         self._dirty = threading.Event()
         self._stopping = threading.Event()
@@ -134,6 +144,8 @@ class Keeper:
                 self.because = f"{self.path}: {exc}"
             else:
                 self.because = ""
+            if self._then is not None:
+                self._then()
 
     def stop(self, *, flush: bool = True, patience_s: float = 2.0) -> None:
         """End the thread, after a last write if asked; a path that hangs is given up after ``patience_s``."""

@@ -186,7 +186,12 @@ def tree_root(nodes: Nodes, size: int) -> bytes:
     """Return the root of the first ``size`` leaves; raises ``Malformed`` for a size that cannot be."""
     if not 0 <= size < MAX_SIZE:
         raise Malformed(f"no tree has {size} leaves")
-    return _folded(_peaks_from(nodes, 0, size))
+    return _folded(peaks(nodes, size))
+
+
+def peaks(nodes: Nodes, size: int) -> list[bytes]:
+    """Return the complete subtrees of the first ``size`` leaves, the largest first: what ``Frontier.resume`` takes."""
+    return _peaks_from(nodes, 0, size)
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, root: bytes, proof: Sequence[bytes]) -> None:

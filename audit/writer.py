@@ -9,12 +9,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple, Self
 
-from audit import block, checkpoint, entry, group, keyring, ratchet, recovery, succession
+from audit import block, checkpoint, commitments, entry, group, keyring, ratchet, recovery, succession
 from audit.checkpoint import Anchor, Keeper
 from audit.clock import Clock, SystemClock
+from audit.commitments import Private, Vault
 from audit.ed25519 import Secret
 from audit.errors import Damaged, DiskFull, KeyRefused, Malformed, Poisoned, RolledBack, Unreadable
 from audit.group import End, Job, Made, Receipt
+from audit.heads import Heads
 from audit.intents import Ledger
 from audit.keys import Signer
 from audit.prune import DAY_US, Pruned, Pruner
@@ -56,6 +58,7 @@ class Writer:
         end: recovery.Tail | None,
         standing: recovery.Standing,
         fresh: Callable[[], Secret] | None,
+        heads: Heads | None,
         inline: bool,
     ) -> None:
         self.folder = folder
@@ -86,10 +89,15 @@ class Writer:
         self._poison: Poisoned | None = None
         self._waiting = 0
         self._inline = inline
-        self._keepers = [Keeper(path, known, self._conflict) for path, known in standing.known.items()]
+        self._heads = heads
+        then = [heads.sync] if heads else []
+        self._keepers = [
+            Keeper(path, known, self._conflict, then.pop() if then else None) for path, known in standing.known.items()
+        ]
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._turn = threading.Lock()
         self._pruning = threading.Lock()
+        self._vault: Vault | None = None
         self._closed = False
         self._signing: ThreadPoolExecutor | None = None
         self._committing: ThreadPoolExecutor | None = None
@@ -141,6 +149,9 @@ class Writer:
             standing = recovery.compare(log, end, paths, origin)
             if end is None and standing.rollback:
                 raise Damaged(f"the log was emptied: {standing.rollback}", hint="restore it from a backup")
+            heads = None if inline else Heads.open(folder, origin, log)
+            if heads is not None:
+                stack.callback(heads.close)
             writer = cls(
                 folder=folder,
                 node=node,
@@ -153,6 +164,7 @@ class Writer:
                 end=end,
                 standing=standing,
                 fresh=fresh,
+                heads=heads,
                 inline=inline,
             )
             stack.pop_all()
@@ -165,6 +177,13 @@ class Writer:
         """The last sealed block: height, count of entries, header hash, wall time; None before the first."""
         end = self._end
         return None if end.header is None else checkpoint.of_header(end.header, end.hash)
+
+    @property
+    def heads(self) -> Heads:
+        """The tree over the headers and its signed head: for witnesses, and for proofs."""
+        if self._heads is None:  # with everything in one thread it is made when it is asked for
+            self._heads = Heads.open(self.folder, self.origin, Log(self._store.driver))
+        return self._heads
 
     @property
     def open_intents(self) -> tuple[str, ...]:
@@ -181,18 +200,26 @@ class Writer:
         """Anchors that could not be written last time, in words."""
         return tuple(keeper.because for keeper in self._keepers if keeper.because)
 
-    def submit(self, entries: Sequence[Mapping[str, object]], *, reserve: bool = False) -> "Future[Sequence[Receipt]]":
+    def submit(
+        self,
+        entries: Sequence[Mapping[str, object]],
+        *,
+        reserve: bool = False,
+        private: Sequence[tuple[int, Private]] = (),
+    ) -> "Future[Sequence[Receipt]]":
         """Seal entries together, in one block; the future resolves when they are signed and on the disk.
 
         Each needs ``kind`` and its fields; ``v``, ``seq`` and ``node`` are set here, ``ts``, ``mono``, ``boot`` where
-        absent. Do not change them afterwards. ``reserve`` lets them use the reserved space of a full disk.
+        absent. Do not change them afterwards. ``reserve`` lets them use the reserved space of a full disk. ``private``
+        is what was taken out of them (see ``commitments.conceal``), each with the index of its entry: it is kept in
+        ``private.db``, durably, before they are sealed; where it cannot be kept, they are not sealed.
 
         Raises ``Malformed``, ``Poisoned``, ``RolledBack`` at once. The future may fail with ``DiskFull``,
         ``Poisoned``, or ``Malformed`` (an outcome without an open intent; more than 4 MiB).
         """
         if self.rollback:
             raise RolledBack(self.rollback, hint="find out who restored an old copy; healer resume-healing accepts it")
-        return self._submit(entries, reserve=reserve)
+        return self._submit(entries, reserve=reserve, private=private)
 
     def append(self, fields: Mapping[str, object], *, reserve: bool = False) -> Receipt:
         """Seal one entry and wait for it; raises what ``submit`` and its future raise."""
@@ -328,15 +355,26 @@ class Writer:
                 pool.shutdown()
         for keeper in self._keepers:
             keeper.stop(flush=flush)
+        if self._heads is not None:
+            if self._inline and flush:
+                self._heads.sync()
+            self._heads.close()
         if flush and self._poison is None and self._end.secret is not None:
             # Lost, it costs a break in the ratchet, which is what a crash costs too; it must not cost the stop.
             with contextlib.suppress(OSError):
                 ratchet.keep(self.folder / KEYS_NAME, self._end.secret)
+        if self._vault is not None:
+            self._vault.close()
         self._store.close()
         self._lock.release()
 
     def _submit(
-        self, entries: Sequence[Mapping[str, object]], *, reserve: bool, successor: Signer | None = None
+        self,
+        entries: Sequence[Mapping[str, object]],
+        *,
+        reserve: bool,
+        successor: Signer | None = None,
+        private: Sequence[tuple[int, Private]] = (),
     ) -> "Future[Sequence[Receipt]]":
         if not 1 <= len(entries) <= block.MAX_ENTRIES:
             raise Malformed(f"a block holds 1 to {block.MAX_ENTRIES} entries, not {len(entries)}")
@@ -347,7 +385,7 @@ class Writer:
         full = [{**stamp, **fields, **ours} for fields in entries]
         for one in full:
             entry.check(one)
-        job = Job(entries=full, reserve=reserve, taken=now, future=Future(), successor=successor)
+        job = Job(entries=full, reserve=reserve, taken=now, future=Future(), successor=successor, private=private)
         with self._turn:
             self._admit(len(full))
             if not self._inline:
@@ -421,6 +459,13 @@ class Writer:
         chosen, rest = group.prepare(jobs, self._tip)
         if not chosen.jobs:
             return rest
+        try:
+            self._keep_private(chosen.private(self._tip.seq))
+        except DiskFull as exc:
+            return self._make_room(exc, chosen.members()) + rest
+        except Poisoned as exc:
+            self._poisoned(exc, chosen.members())
+            return rest
         secret = self._tip.secret
         made = group.make(
             chosen,
@@ -447,6 +492,16 @@ class Writer:
             return rest
         return (self._settle(made, lambda: self._store.append(row, signature)) or []) + rest
 
+    def _keep_private(self, rows: Sequence[tuple[int, Private]]) -> None:
+        """Seal or stop: what an entry only stands for is on the disk before the entry is."""
+        if not rows:
+            return
+        try:
+            self._vault = self._vault or Vault.open(self.folder / commitments.FILE_NAME, write=True)
+        except Unreadable as exc:
+            raise Poisoned(exc.message, hint=exc.hint) from exc
+        self._vault.keep(rows)
+
     def _land(self) -> list[Job] | None:
         """Wait for the commit under way, if any; returns as ``_settle`` does."""
         flight, self._flight = self._flight, None
@@ -464,6 +519,8 @@ class Writer:
             self._poisoned(exc, made.group.members())
             return []
         self._end = self._tip = made.end
+        if self._heads is not None:
+            self._heads.add(made.octets)
         if made.group.successor is not None:
             self._signer, self.public = made.group.successor, made.group.successor.public
         self._publish(checkpoint.of_header(made.header, made.end.hash))

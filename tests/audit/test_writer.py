@@ -540,7 +540,7 @@ def test_a_really_full_disk(tmp_path, key, event):
         with Writer.open(place / "s", node="n", signer=key, reserve_bytes=2 << 20) as writer:
             receipt = writer.append(event())
             filler = place / "filler"
-            with filler.open("wb") as file, contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), filler.open("wb") as file:
                 while True:
                     file.write(bytes(65_536))
                     file.flush()
