@@ -1,0 +1,127 @@
+"""A key that never leaves its token seals the log: SoftHSM2 behind OpenSC, through the shipped example."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audit import keys
+from audit.errors import Poisoned
+from audit.keys import SealingKey
+from audit.signer import CommandSigner, SignerFailed
+from audit.verifier import Ask, verify
+from audit.writer import Writer
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "signers" / "pkcs11.py"
+MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
+
+
+def require(name: str, found: object) -> None:
+    if found:
+        return
+    if os.environ.get("HEALER_REQUIRE_REAL") == "1":
+        pytest.fail(f"{name} is missing, and HEALER_REQUIRE_REAL=1")
+    pytest.skip(f"{name} is not installed (Debian: softhsm2, opensc)")
+
+
+class Token:
+    """A token in a folder, with two keys in it."""
+
+    def __init__(self, folder: Path, module: str) -> None:
+        self.folder, self.module = folder, module
+        self.pin = folder / "pin"
+        (folder / "tokens").mkdir(parents=True)
+        (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\n")
+        self.environment = {"SOFTHSM2_CONF": str(folder / "softhsm2.conf")}
+        self.pin.write_text("5678\n")
+        self._run("softhsm2-util", "--init-token", "--free", "--label", "healer", "--so-pin", "1234", "--pin", "5678")
+        for number in ("01", "02"):
+            self._tool("--login", "--pin", "5678", "--keypairgen", "--key-type", "rsa:3072", "--id", number)
+            self._tool("--read-object", "--type", "pubkey", "--id", number, "-o", str(folder / f"{number}.der"))
+            run = ("openssl", "pkey", "-pubin", "-inform", "DER", "-in", str(folder / f"{number}.der"))
+            self._run(*run, "-pubout", "-out", str(folder / f"{number}.pub"))
+
+    def _tool(self, *argv: str) -> None:
+        self._run("pkcs11-tool", "--module", self.module, "--token-label", "healer", *argv)
+
+    def _run(self, *argv: str) -> None:
+        subprocess.run(argv, env={**os.environ, **self.environment}, check=True, capture_output=True, timeout=60)
+
+    def signer(self, number: str = "01") -> CommandSigner:
+        argv = [sys.executable, str(EXAMPLE), "--module", self.module, "--token", "healer", "--id", number]
+        public = keys.load_public(self.folder / f"{number}.pub")
+        return CommandSigner([*argv, "--pin-file", str(self.pin)], public, environment=self.environment)
+
+
+@pytest.fixture(scope="module")
+def token(tmp_path_factory) -> Token:
+    require("softhsm2-util", shutil.which("softhsm2-util"))
+    require("pkcs11-tool", shutil.which("pkcs11-tool"))
+    module = next((path for path in MODULES if Path(path).exists()), None)
+    require("libsofthsm2.so", module)
+    return Token(tmp_path_factory.mktemp("hsm"), str(module))
+
+
+EVENT = {"kind": "event", "type": "test.happened", "data": {}}
+
+
+def test_a_token_seals_a_log_from_its_first_block(token, tmp_path):
+    with token.signer() as signer, Writer.open(tmp_path / "s", node="n", signer=signer, reserve_bytes=0) as writer:
+        for _ in range(5):
+            writer.append(EVENT)
+    report = verify(Ask(log=tmp_path / "s", key=token.folder / "01.pub", deep=True))
+    assert (report.exit_code, report.last) == (0, 4), report.text()
+
+
+def test_a_log_moves_from_a_file_into_a_token_and_on_to_the_next_key(token, tmp_path):
+    (tmp_path / "pin.pub").write_bytes(_begin(tmp_path / "s"))
+    with token.signer() as first, token.signer("02") as second:
+        with Writer.open(tmp_path / "s", node="n", reserve_bytes=0) as writer:
+            writer.rotate(first, because="into the token")
+            writer.append(EVENT)
+        assert not (tmp_path / "s" / "keys" / "seal.pem").exists()
+        with Writer.open(tmp_path / "s", node="n", signer=first, reserve_bytes=0) as writer:
+            writer.rotate(second, because="yearly")
+            writer.append(EVENT)
+    report = verify(Ask(log=tmp_path / "s", key=tmp_path / "pin.pub", deep=True))
+    assert (report.exit_code, report.last) == (0, 4), report.text()
+
+
+def _begin(folder: Path) -> bytes:
+    with Writer.open(folder, node="n", reserve_bytes=0) as writer:
+        writer.append(EVENT)
+        return writer.public.pem
+
+
+def test_a_token_that_is_taken_out_stops_the_sealing(token, tmp_path):
+    with token.signer() as signer, Writer.open(tmp_path / "s", node="n", signer=signer, reserve_bytes=0) as writer:
+        writer.append(EVENT)
+        (token.folder / "tokens").rename(token.folder / "away")
+        try:
+            with pytest.raises(Poisoned, match="ended with status 1"):
+                writer.append(EVENT)
+        finally:
+            (token.folder / "away").rename(token.folder / "tokens")
+    assert verify(Ask(log=tmp_path / "s", key=token.folder / "01.pub")).exit_code == 0
+
+
+def test_a_wrong_pin_is_told_at_the_start(token, capfd):
+    right = token.pin.read_text()
+    token.pin.write_text("0000\n")
+    try:
+        with pytest.raises(SignerFailed, match="ended with status 1"):
+            token.signer()
+        assert "CKR_PIN_INCORRECT" in capfd.readouterr().err
+    finally:
+        token.pin.write_text(right)
+
+
+def test_another_public_key_than_the_tokens_is_refused(token):
+    argv = [sys.executable, str(EXAMPLE), "--module", token.module, "--token", "healer", "--id", "01"]
+    with pytest.raises(SignerFailed, match="not the pinned key's"):
+        CommandSigner(
+            [*argv, "--pin-file", str(token.pin)], SealingKey.generate().public, environment=token.environment
+        )
