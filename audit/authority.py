@@ -22,7 +22,8 @@ _SHA256: Final = der.encode(der.SEQUENCE, der.oid("2.16.840.1.101.3.4.2.1"), der
 def ask(url: str, imprint: bytes, *, roots: Sequence[Certificate], timeout: float = TIMEOUT_S) -> bytes:
     """Have ``imprint`` (SHA-256, 32 octets) stamped; return the token, checked against ``roots`` and our nonce.
 
-    The whole exchange takes at most about twice ``timeout`` seconds, however slowly the authority drips. Raises
+    Once its name is resolved, the whole exchange takes at most about twice ``timeout`` seconds, however slowly the
+    authority drips; redirections and proxies are not followed. Raises
     ``Unreachable`` where there is no answer, and what ``timestamp.check`` raises where the answer is not good.
     """
     nonce = int.from_bytes(os.urandom(8), "big") | 1 << 63  # always eight octets
@@ -48,7 +49,8 @@ def _target(url: str) -> SplitResult:
     except ValueError:
         parts, good = SplitResult("", "", "", "", ""), False
     if not good or not url.isascii() or not url.isprintable() or " " in url:
-        raise Malformed(f"{url[:200]!r} is not an address of a time-stamp authority", hint="http(s)://HOST[:PORT]/PATH")
+        shown = url.rpartition("@")[2][:200]  # what stands before may be a secret
+        raise Malformed(f"{shown!r} is not an address of a time-stamp authority", hint="http(s)://HOST[:PORT]/PATH")
     return parts
 
 
