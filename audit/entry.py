@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from audit import canonical
+from audit import canonical, commitments
 from audit.errors import Malformed, UnknownVersion
 
 VERSION: Final = 1
@@ -257,7 +257,8 @@ def _check_each(entry: Mapping[str, object], shape: _Shape) -> None:
         if type(value) is not types.get(name):
             if name not in types:
                 raise UnknownVersion(f"entry kind {kind} has no field {str(name)[:60]!r}")
-            raise Malformed(f"{kind}: field {name} must be {_WORDS[types[name]]}")
+            if not (types[name] is str and commitments.is_commitment(value) and commitments.may_conceal(name)):
+                raise Malformed(f"{kind}: field {name} must be {_WORDS[types[name]]}")
         canonical.check(value)
     if not shape.required <= entry.keys():
         raise Malformed(f"{kind}: missing {', '.join(sorted(shape.required - entry.keys()))}")
@@ -283,8 +284,7 @@ def redact(value: object, secrets: Collection[str] = ()) -> object:
     """
     if isinstance(value, dict):
         return {
-            name: REDACTED if item and _SECRET_NAME.search(str(name).lower()) else redact(item, secrets)
-            for name, item in value.items()
+            name: REDACTED if item and _secret(name, item) else redact(item, secrets) for name, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [redact(item, secrets) for item in value]
@@ -293,6 +293,11 @@ def redact(value: object, secrets: Collection[str] = ()) -> object:
             if len(secret) >= _SHORTEST_SECRET:
                 value = value.replace(secret, REDACTED)
     return value
+
+
+def _secret(name: object, item: object) -> bool:
+    """Tell whether a field's name says secret; a commitment in it gives nothing away."""
+    return _SECRET_NAME.search(str(name).lower()) is not None and not commitments.is_commitment(item)
 
 
 def table() -> str:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, overload
 
 from audit import block, canonical, merkle
 from audit.clock import Clock
+from audit.commitments import Private
 from audit.ed25519 import Secret
 from audit.errors import AuditError, Malformed
 from audit.intents import Ledger
@@ -69,6 +70,9 @@ class Job:
     successor: Signer | None = None
     """Who signs from the next block on, where the one entry is a rotation."""
 
+    private: Sequence[tuple[int, Private]] = ()
+    """What the entries only stand for, each with the place of its entry: kept beside the log, before it is sealed."""
+
     def fail(self, because: AuditError) -> None:
         """Tell the caller that nothing was sealed."""
         with contextlib.suppress(Exception):  # cancelled by its owner meanwhile: nobody to tell
@@ -109,6 +113,10 @@ class Group(NamedTuple):
     leaves: list[bytes]
     ledger: Ledger
     kinds: set[str]
+
+    def private(self, first: int) -> list[tuple[int, Private]]:
+        """Return what is to be kept beside the log, by entry number, when the block's first entry is ``first``."""
+        return [(first + start + place, one) for job, start in self.jobs for place, one in job.private]
 
     def members(self) -> list[Job]:
         """Return the jobs alone."""

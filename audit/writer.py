@@ -237,7 +237,7 @@ class Writer:
         self.rollback = ""
         return receipt
 
-    def prune(  # noqa: PLR0913 - all but two by name
+    def prune(
         self,
         keep_us: int,
         folder: Path,
