@@ -27,13 +27,15 @@ _SCHEMA: Final = (
     "PRIMARY KEY (level, n)) STRICT"
 )
 
+Level = int | Literal["entries"]
+"""What comes after ``tile/`` in a path: a tile's level, or bundles of entries."""
 Source = Callable[[int, int], bytes | None]
 """Answers tile ``n`` of a level with its hashes, joined (perhaps more than the tree at hand has), or with None."""
 Emit = Callable[[int, int, bytes], None]
 """Takes level, ``n`` and hashes, joined, of one tile."""
 
 
-def path_of(level: int | Literal["entries"], number: int, width: int = WIDTH) -> str:
+def path_of(level: Level, number: int, width: int = WIDTH) -> str:
     """Return where a tile or bundle lies below the log's prefix: ``tile/0/x001/x234/067``, with ``.p/5`` if partial."""
     number, last = divmod(number, 1000)
     parts = [f"{last:03d}"]
