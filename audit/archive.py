@@ -1,17 +1,19 @@
 """Archive files: whole blocks copied out of a log, read back, and only then trusted to replace it."""
 
+import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from audit import block
+from audit import block, orders
 from audit.block import APPLICATION_ID
 from audit.errors import Damaged, DiskFull, Malformed, Unreadable
 from audit.files import sync_folder
+from audit.orders import Order
 from audit.reader import Blocks, Log, Row
 
 MODE: Final = 0o400
@@ -76,7 +78,8 @@ def put(rows: Iterable[Row], path: Path) -> None:
     except OSError as exc:
         raise Unreadable(f"{path} cannot be written: {exc.strerror}", hint="does its folder exist?") from exc
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _fill(path: Path, rows: Iterable[Row]) -> None:
@@ -114,6 +117,51 @@ def check(path: Path, log: Blocks, first: int, last: int) -> Archive:
         raise Damaged(f"{path} ends before block {height}")
     sha256, size = digest(path)
     return Archive(path=path, first=first, last=last, entries=entries, sha256=sha256, size=size)
+
+
+def whole(log: Blocks, start: int, folders: Sequence[Path]) -> Iterator[Row]:
+    """Yield the blocks from ``start`` on, with the bodies that were pruned taken from their archives in ``folders``.
+
+    For one's own log. Raises ``Unreadable`` where an archive is missing: what cannot be read is not skipped.
+    """
+    with contextlib.ExitStack() as stack:
+        found: _Copy | None = None
+        for row in log.rows(start):
+            if row.body:
+                yield row
+                continue
+            if found is None or not found.order.first <= row.height <= found.order.last:
+                found = _copy_with(log, row.height, folders, stack)
+            yield found.joined(row)
+
+
+class _Copy(NamedTuple):
+    """An archive that is the one an order names."""
+
+    order: Order
+    log: Log
+
+    def joined(self, row: Row) -> Row:
+        """Return the block with its body, which must be the one its header was sealed over."""
+        kept = self.log.row(row.height)
+        if kept is None or kept.hdr != row.hdr:
+            raise Damaged(f"{self.order.name}: block {row.height} is not the log's")
+        _check_body(Path(self.order.name), kept)
+        return kept
+
+
+def _copy_with(log: Blocks, height: int, folders: Sequence[Path], stack: contextlib.ExitStack) -> _Copy:
+    wanted = [order for order in orders.of(log, height) if order.first <= height <= order.last]
+    for order in wanted:
+        for folder in folders:
+            with contextlib.suppress(Unreadable):
+                if digest(folder / order.name) == (order.sha256, order.size):
+                    return _Copy(order, stack.enter_context(Log.open(folder / order.name)))
+    names = " or ".join(order.name for order in wanted) or "no order says where to"
+    raise Unreadable(
+        f"block {height} was pruned, and its archive is missing ({names})",
+        hint=f"put it into {' or '.join(map(str, folders))}",
+    )
 
 
 def _check_body(path: Path, row: Row) -> int:

@@ -322,18 +322,6 @@ def test_sealing_goes_on_while_bodies_go(tmp_path, key, clock, store, event, mon
         again.append(event(0))
 
 
-@pytest.mark.parametrize(
-    "data",
-    [{}, {"from": 1}, {"from": "1", "to": 2, "entries": 1, "size": 1, "sha256": "", "name": "a.sealed"},
-     {"from": 1, "to": 2, "entries": 1, "size": 1, "sha256": "", "name": "../a.sealed"},
-     {"from": 1, "to": 2, "entries": 1, "size": 1, "sha256": "", "name": "/etc/passwd"},
-     {"from": True, "to": 2, "entries": 1, "size": 1, "sha256": "", "name": "a.sealed"}],
-)  # fmt: skip
-def test_an_order_that_is_none_is_refused(data):
-    with pytest.raises(Malformed):
-        orders.order_of(3, {"kind": "prune", "data": data})
-
-
 def test_an_honest_pruned_log_verifies(old, store, tmp_path, key):
     with old() as writer:
         writer.prune(DAY_US, store, because=BECAUSE)
