@@ -40,6 +40,8 @@ class Report:
     log: str
     flat: bool
     deep: bool
+    bundle: bool = False
+    """Whether single entries were looked at, not a log."""
     asked_from: int = 0
     origin: str = ""
     level: str = "none"
@@ -110,14 +112,21 @@ class Report:
     def _limits(self) -> Iterator[str]:
         if not self.independent:
             yield "that key and anchor were not replaced with the log: they lie in its own folder or were not given"
-        if self.anchored_to is None:
-            yield "that the end was not cut off: no anchor was matched"
-        elif self.last is not None and self.last > self.anchored_to:
-            yield f"that nothing after block {self.last} was cut off: the newest anchor is block {self.anchored_to}"
+        yield from self._edges()
         if self.flat:
             yield "the Merkle roots (--flat): a proof of a single entry may not fit"
         if not self.deep:
             yield "that entries are well-formed and every outcome has its intent (--deep)"
+        yield "that the key was only used by the agent: who holds it can sign new blocks after the newest anchor"
+        yield "that what was written is true: who owned the agent before an action wrote what he liked"
+
+    def _edges(self) -> Iterator[str]:
+        if self.bundle:
+            yield "what else happened: it holds single entries"
+        elif self.anchored_to is None:
+            yield "that the end was not cut off: no anchor was matched"
+        elif self.last is not None and self.last > self.anchored_to:
+            yield f"that nothing after block {self.last} was cut off: the newest anchor is block {self.anchored_to}"
         if self.asked_from:
             yield f"anything before block {self.asked_from}"
         if self.broken_at:
@@ -125,8 +134,6 @@ class Report:
             yield f"that a thief of the key did not forge block {crashed} and what follows: the ratchet broke there"
         for first, last in self.pruned[:5]:
             yield f"what was in blocks {first} to {last}: their entries were pruned (--archive joins them again)"
-        yield "that the key was only used by the agent: who holds it can sign new blocks after the newest anchor"
-        yield "that what was written is true: who owned the agent before an action wrote what he liked"
 
     def to_json(self) -> dict[str, object]:
         """Return the same facts for machines."""

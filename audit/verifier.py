@@ -6,12 +6,12 @@ from the start that was asked for to the end, never back from "the newest that e
 
 import contextlib
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from audit import block, checkpoint, entry, pruned, ratchet
+from audit.ask import Ask, Sink
 from audit.block import Header
 from audit.checkpoint import Anchor
 from audit.clock import Clock, SystemClock
@@ -23,7 +23,7 @@ from audit.outside import Outside
 from audit.reader import Log, Row, Sealed
 from audit.report import LEVELS, Report
 from audit.signature import PublicKey
-from audit.succession import Succession
+from audit.succession import ROTATES, Succession
 from audit.testimony import Given
 
 MAX_WAITING: Final = 100_000
@@ -38,47 +38,6 @@ DATED_TAIL_S: Final = 86_400.0
 """How much before the head a time stamp may not cover yet: they are made hourly or daily."""
 CLOCK_SLACK_US: Final = 2_000_000
 _MAX_KEY_FILE: Final = 65_536
-
-Sink = Callable[[Sealed], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What to prove, against what."""
-
-    log: Path
-    """A log file or a state folder."""
-    key: Path | None = None
-    """The pinned public key; in a state folder ``keys/seal.pub`` serves, but proves less."""
-    anchors: tuple[Path, ...] = ()
-    """Heads kept elsewhere, as anchors or as checkpoints; in a state folder ``anchor`` serves, but proves less."""
-    checkpoints: tuple[Path, ...] = ()
-    """Cosigned checkpoints besides those of the state folder; worth what their signatures are worth."""
-    policy: Path | None = None
-    """Whose signatures count, and how many of them: a policy file (c2sp.org/tlog-policy)."""
-    tokens: tuple[Path, ...] = ()
-    """RFC 3161 tokens besides those of the state folder."""
-    tsa: Path | None = None
-    """Certificates of the time-stamp authorities that count, PEM."""
-    archives: tuple[Path, ...] = ()
-    """Archive files that hold what was pruned."""
-    tail_s: float = 60.0
-    """How much before the head, in the log's own time, a witness may not have seen yet."""
-    memory: Memory | None = None
-    min_level: str = "L1"
-    flat: bool = False
-    """Skip the Merkle roots; four times faster."""
-    deep: bool = False
-    """Read every entry: form, kinds, intents and outcomes."""
-    since: int = 0
-    """First height wanted."""
-    since_head: Path | None = None
-    """An anchor file to start from: what lies before it has been proved already."""
-    incremental: bool = False
-    """Start from the remembered head, where there is one."""
-    max_age_s: float | None = None
-    expect_origin: str | None = None
-
 
 def verify(ask: Ask, *, clock: Clock | None = None, sink: Sink | None = None) -> Report:
     """Prove what can be proved; never raises for anything the log or its neighbours contain.
@@ -233,6 +192,7 @@ class _Case:
             if self.ask.since:
                 self.ledger = None
                 self._begin_at(log, self.ask.since)
+                self._catch_up(log, self.ask.since)
                 self._take_up(log.row(self.ask.since - 1))
                 return self.ask.since
             return None
@@ -243,6 +203,7 @@ class _Case:
             with contextlib.suppress(Malformed):
                 header = block.parse_header(row.hdr)
                 self._begin_at(log, anchor.height)
+                self._catch_up(log, anchor.height + 1)
                 self._seen(header, row)
                 return anchor.height + 1
         self.report.add("tampered", "fork", "the head to start from is not in the log", height=anchor.height)
@@ -260,6 +221,16 @@ class _Case:
         """Take in the headers below, which only checkpoints look at: a root that fits proves them all."""
         stubs = itertools.takewhile(lambda stub: stub.height < height, log.stubs(0))
         self.outside.begin(lambda: (stub.hdr if type(stub.hdr) is bytes else b"" for stub in stubs))
+
+    def _catch_up(self, log: Log, height: int) -> None:
+        """Follow the changes of keys below the range, where the pinned key is no longer in force at its beginning."""
+        row = log.row(height)
+        if self.keys is None or row is None or row.wrong_types() or self.keys.names(row.hdr):
+            return
+        for stub in itertools.takewhile(lambda stub: stub.height < height, log.stubs(0)):
+            row = log.row(stub.height) if type(stub.hdr) is bytes and stub.hdr.endswith(ROTATES) else None
+            if row is not None and not row.wrong_types():
+                self.keys.skip(row.hdr, row.sig, row.body)
 
     def _starting_head(self) -> Anchor | None:
         if self.ask.since_head is not None:
@@ -365,19 +336,21 @@ class _Case:
                 if self.sink is not None:
                     self.sink(sealed)
                 if self.ask.deep:
-                    self._check_entry(sealed)
+                    self._check_entry(sealed, header.why)
         if self.ask.deep and self.ledger is not None and len(self.ledger.waiting) != header.open:
             because = f"the header counts {header.open} open intents, the entries leave {len(self.ledger.waiting)}"
             self.report.add("tampered", "open", because, height=row.height)
 
     # ---------------------------------------------------------------------------------- the entries
 
-    def _check_entry(self, sealed: Sealed) -> None:
+    def _check_entry(self, sealed: Sealed, why: str) -> None:
         place = {"height": sealed.height, "seq": sealed.seq}
         try:
             fields = entry.parse(sealed.octets)
             if fields["seq"] != sealed.seq:
                 self.report.add("tampered", "entry", f"it says it is entry {fields['seq']}", **place)
+            if fields["kind"] == "rotate" != why:
+                self.report.add("tampered", "rotation", f"a rotation in a block of the kind {why}", **place)
             self._follow(fields, sealed.leaf)
         except UnknownVersion as exc:
             self.report.add("unproven", "version", exc.message, **place)
