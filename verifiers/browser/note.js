@@ -1,5 +1,5 @@
 // Signed notes, checkpoints, cosignatures and policies (c2sp.org/signed-note, tlog-checkpoint, tlog-cosignature, tlog-policy).
-import { Unproven, base64, hex, join, octetsOf, same, textOf, unbase64 } from "./bytes.js";
+import { Unproven, base64, hex, join, octetsOf, textOf, unbase64 } from "./bytes.js";
 import { ed25519Signed } from "./keys.js";
 import { sha256 } from "./sha256.js";
 
@@ -66,18 +66,26 @@ export async function lineSigned(key, note, line) {
   return (await ed25519Signed(key.octets, line.octets.subarray(8), message)) && Number(time);
 }
 
-/** Names and keys that signed a note: throws Unproven where a known key's signature is bad, or none is known. */
+/** Which of `keys` signed a note, as a Map to what lineSigned says. Throws Unproven where a known key's signature is bad. */
+export async function signers(note, keys) {
+  const found = new Map();
+  for (const line of note.signatures) {
+    for (const key of keys) {
+      if (key.name !== line.name || key.id !== line.id || (key.type !== ED25519 && key.type !== COSIGNATURE)) continue;
+      const said = await lineSigned(key, note, line);
+      if (said === false) throw new Unproven(`the signature of ${key.name} does not verify`);
+      if (!found.has(key) || found.get(key) < said) found.set(key, said);
+    }
+  }
+  return found;
+}
+
+/** The text of a note, and the names of the keys that signed it: throws Unproven where none of them is known. */
 export async function openNote(octets, keys) {
   const note = parseNote(octets);
-  const verified = [];
-  for (const line of note.signatures) {
-    const key = keys.find((one) => one.name === line.name && one.id === line.id);
-    if (!key || verified.includes(key)) continue;
-    if ((await lineSigned(key, note, line)) === false) throw new Unproven(`the signature of ${key.name} does not verify`);
-    verified.push(key);
-  }
-  if (!verified.length) throw new Unproven("no signature by a known key");
-  return { text: note.text, names: verified.map((key) => key.name) };
+  const found = await signers(note, keys);
+  if (!found.size) throw new Unproven("no signature by a known key");
+  return { text: note.text, names: [...found.keys()].map((key) => key.name) };
 }
 
 /** A checkpoint: origin, size, root and the note it stands in; throws Unproven where it is none. */
@@ -166,18 +174,12 @@ export class Policy {
     return group.members.filter((member) => this.suffices(signed, member)).length >= group.k;
   }
 
-  /** Whether a checkpoint is witnessed: {since: seconds} of its newest sufficient set, or null. */
-  async witnessed(checkpoint) {
-    if (!(await signedByLog(checkpoint, this.logs))) return null;
+  /** Whether a checkpoint that `found` (see signers) signed is witnessed: {since: seconds} of its newest sufficient set, or null. */
+  witnessed(checkpoint, found) {
+    // Where nobody was asked to witness, nobody did.
+    if (this.quorum === "none" || !signedByLog(checkpoint, found, this.logs)) return null;
     const times = new Map();
-    for (const line of checkpoint.note.signatures) {
-      for (const [name, key] of this.witnesses) {
-        const time = await lineSigned(key, checkpoint.note, line);
-        if (typeof time === "number") times.set(name, Math.max(time, times.get(name) ?? 0));
-      }
-    }
-    // Nobody was asked to witness: then nobody did.
-    if (this.quorum === "none") return null;
+    for (const [name, key] of this.witnesses) if (typeof found.get(key) === "number") times.set(name, found.get(key));
     for (const since of [...new Set(times.values())].sort((left, right) => right - left)) {
       const young = new Set([...times].filter(([, time]) => time >= since).map(([name]) => name));
       if (this.suffices(young)) return { since };
@@ -186,15 +188,7 @@ export class Policy {
   }
 }
 
-/** Whether a log's own key, named like its origin, signed a checkpoint. */
-export async function signedByLog(checkpoint, keys) {
-  for (const key of keys) {
-    if (key.name !== checkpoint.origin || key.type !== ED25519) continue;
-    for (const line of checkpoint.note.signatures) if (await lineSigned(key, checkpoint.note, line)) return true;
-  }
-  return false;
-}
-
-export function sameCheckpoint(checkpoint, size, root) {
-  return checkpoint.size === size && same(checkpoint.root, root);
+/** Whether a log's own key, named like its origin, is among those that signed a checkpoint. */
+export function signedByLog(checkpoint, found, keys) {
+  return keys.some((key) => key.type === ED25519 && key.name === checkpoint.origin && found.has(key));
 }

@@ -1,7 +1,7 @@
 // What somebody outside says of a log: anchors, checkpoints and witnesses, compared while the log goes by.
 import { Unproven, hex, same } from "./bytes.js";
 import { parseAnchor } from "./format.js";
-import { Policy, VerifierKey, parseCheckpoint, signedByLog } from "./note.js";
+import { Policy, VerifierKey, parseCheckpoint, signedByLog, signers } from "./note.js";
 
 const MOST_FILES = 10000;
 
@@ -12,42 +12,52 @@ export function readAnchor(octets) {
 
 /** All outside facts; `trusted` are the auditor's own, `vouched` those that the log's or the witnesses' keys signed. */
 export class Outside {
-  static async read({ anchors = [], heads = [], checkpoints = [], noteKeys = [], policy = null }, note) {
+  /** Read what was given; what cannot be read goes to `reasons` where the auditor relies on it, else to `notes`. */
+  static async read({ anchors = [], heads = [], checkpoints = [], noteKeys = [], policy = null }, notes, reasons) {
     const outside = new Outside();
     outside.anchors = [...heads];
     outside.trees = [];
-    outside.policy = policy && Policy.parse(policy);
     outside.covers = -1;
     outside.matched = 0;
+    const told = async (list, what, work) => {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Unproven)) throw error;
+        list.push(`${what}: ${error.message}`);
+        return null;
+      }
+    };
     if (anchors.length + checkpoints.length > MOST_FILES) throw new Unproven("too many anchors and checkpoints");
-    const keys = [...noteKeys.map((line) => VerifierKey.parse(line.trim())), ...(outside.policy?.logs ?? [])];
+    outside.policy = policy && (await told(reasons, "the policy", () => Policy.parse(policy)));
+    const keys = [...(outside.policy?.logs ?? [])];
+    for (const line of noteKeys) {
+      const key = await told(notes, "a verifier key was left aside", () => VerifierKey.parse(line.trim()));
+      if (key) keys.push(key);
+    }
     for (const octets of anchors) {
-      const { anchor, checkpoint } = readAnchor(octets);
-      if (anchor) outside.anchors.push(anchor);
-      else await outside.#add(checkpoint, true, keys);
+      await told(reasons, "an anchor cannot be used", async () => {
+        const found = readAnchor(octets);
+        if (found.anchor) outside.anchors.push(found.anchor);
+        else await outside.#add(found.checkpoint, true, keys);
+      });
     }
     for (const octets of checkpoints) {
-      try {
-        await outside.#add(parseCheckpoint(octets), false, keys);
-      } catch (error) {
-        note(`a checkpoint was left aside: ${error.message}`);
-      }
+      await told(reasons, "a checkpoint cannot be used", () => outside.#add(parseCheckpoint(octets), false, keys));
     }
     return outside;
   }
 
-  async #add(checkpoint, trusted, keys) {
-    const witnessed = (await this.policy?.witnessed(checkpoint)) ?? null;
-    if (!trusted && !witnessed && !(await signedByLog(checkpoint, keys))) return;
+  async #add(checkpoint, trusted, logs) {
+    const found = await signers(checkpoint.note, [...logs, ...(this.policy?.witnesses.values() ?? [])]);
+    const witnessed = this.policy?.witnessed(checkpoint, found) ?? null;
+    if (!trusted && !witnessed && !signedByLog(checkpoint, found, logs)) return;
     this.trees.push({ ...checkpoint, trusted, witnessed, oldestAfter: Infinity, matched: false });
-  }
-
-  get any() {
-    return this.anchors.length + this.trees.length > 0;
   }
 
   /** Compare with the origin of the log, once it is known. */
   meet(origin, tell) {
+    if (origin === null) origin = this.anchors[0]?.origin ?? this.trees[0]?.origin;
     for (const anchor of this.anchors) if (anchor.origin !== origin) tell(anchor.height, `an anchor is of another log, ${anchor.origin}`);
     // A stranger's checkpoint in the folder says nothing; one the auditor gave must be of this log.
     for (const tree of this.trees) if (tree.trusted && tree.origin !== origin) tell(tree.size - 1, `a checkpoint given as anchor is of another log, ${tree.origin}`);

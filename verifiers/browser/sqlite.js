@@ -3,7 +3,6 @@ import { Unproven, textOf } from "./bytes.js";
 import { Source } from "./source.js";
 import { Wal } from "./wal.js";
 
-const APPLICATION = 0x48454c31;
 const COLUMNS = ["height", "first", "n", "hdr", "sig", "rsig", "body"];
 const DEEPEST = 24;
 const MOST_TABLES = 1000;
@@ -90,8 +89,9 @@ export class Database {
   static async open(blob, walBlob = null) {
     const database = new Database();
     database.file = new Source(blob);
+    // SQLite, too, takes a file of no octets for a database without tables: a log that was emptied.
+    if (blob.size === 0) return database;
     const head = await database.file.read(0, 100);
-    if (blob.size === 0) throw new Unproven("the file is empty");
     if (head.length < 100 || textHead(head) !== "SQLite format 3\0") throw new Unproven("not an SQLite file");
     database.pageSize = u16(head, 16) === 1 ? 65536 : u16(head, 16);
     const size = database.pageSize;
@@ -104,7 +104,6 @@ export class Database {
     if (database.usable < 480) throw broken("no room in its pages");
     database.walMode = first[18] === 2 || first[19] === 2;
     if (u32(first, 56) > 1) throw new Unproven("its text is not UTF-8");
-    if (u32(first, 68) !== APPLICATION) throw new Unproven("an SQLite file, but not a sealed log (its application_id is another)");
     await database.#findTable();
     return database;
   }
@@ -241,6 +240,7 @@ export class Database {
 
   /** Rows in the order of their height, from `from` on; `tooLarge` where one cannot be read into memory. */
   async *rows(from = -Infinity) {
+    if (!this.root) return;
     for await (const cell of this.cells(this.root, from)) {
       const values = await this.#record(cell);
       if (!values) {

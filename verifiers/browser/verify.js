@@ -159,7 +159,7 @@ class Walk {
     if (!signers) return;
     const size = signers.reduce((sum, key) => sum + key.size, 0);
     if (sig.length !== size) this.tell(height, `a signature of ${sig.length} octets, not ${size}`);
-    else if (zeros(sig)) await this.waiting(height, ratchet.good);
+    else if (zeros(sig) && !turning) await this.waiting(height, ratchet.good);
     else if (!subtle) this.unsigned = true;
     else await this.later(height, () => this.rsa(signers, block));
   }
@@ -216,8 +216,8 @@ class Walk {
       const names = Object.keys(data).join();
       if (names !== "fingerprint,new" && names !== "fingerprint,new,trusted_to") throw new Wrong("the rotate entry's data has other fields than it should");
       const der = typeof data.new === "string" ? unbase64(data.new) : null;
-      const trusted = data.trusted_to ?? height;
-      if (!der || !Number.isInteger(trusted) || trusted < 0) throw new Wrong("the rotate entry's data is not of the right form");
+      const trusted = data.trusted_to ?? height - 1;
+      if (!der || !Number.isInteger(trusted) || (names.endsWith("trusted_to") && (trusted < 0 || trusted >= height))) throw new Wrong("the rotate entry's data is not of the right form");
       const key = await RsaKey.ofDer(der).catch((error) => {
         throw new Wrong(`the new key: ${error.message}`);
       });
@@ -286,7 +286,7 @@ class Walk {
 
   end() {
     for (const [from, to] of this.gone) this.tell(from, `the bodies of blocks ${from} to ${to} are missing, and no prune block says so`);
-    if (!this.outside.byHeight) this.outside.meet(this.outside.anchors[0]?.origin ?? this.outside.trees[0]?.origin, () => {});
+    if (!this.outside.byHeight) this.outside.meet(null, () => {});
     this.outside.end(this.tree.size, (at, text) => this.tell(at, text));
     for (const [from, to] of this.revoked)
       if (to > this.outside.covers) this.doubt(Math.max(from, this.outside.covers + 1), `blocks ${from} to ${to} were sealed with a key that is revoked from there on`);
@@ -307,13 +307,18 @@ class Walk {
 }
 
 /** Everything an auditor needs to know of one log; throws Unproven where it cannot be read at all. */
-async function walked(input, options, findings, notes, progress) {
-  const outside = await Outside.read(input, (text) => notes.push(text));
-  const key = input.key ? await RsaKey.ofPem(input.key) : null;
+async function walked(input, options, findings, notes, reasons, progress) {
+  const outside = await Outside.read(input, notes, reasons);
+  const key = input.key ? await RsaKey.ofPem(input.key).catch((error) => void reasons.push(`the key was refused: ${error.message}`)) : null;
   const database = await Database.open(input.log, input.wal);
   if (database.walMode && !input.wal) notes.push("no WAL file was given: if `audit.db-wal` lies beside the log, the newest blocks may be in it");
   const archives = [];
-  for (const blob of input.archives ?? []) archives.push(await Database.open(blob));
+  for (const blob of input.archives ?? []) {
+    await Database.open(blob).then(
+      (archive) => archives.push(archive),
+      (error) => reasons.push(`an archive: ${error.message}`),
+    );
+  }
   const walk = new Walk(outside, key, archives, options, findings);
   walk.noRatchet = !(await knowsEd25519());
   for await (const row of database.rows()) {
@@ -338,7 +343,7 @@ export async function verifyLog(input, options = {}, progress = null) {
   const reasons = [];
   let walk = null;
   try {
-    walk = await walked(input, options, findings, notes, progress);
+    walk = await walked(input, options, findings, notes, reasons, progress);
   } catch (error) {
     if (!(error instanceof Unproven) && !(error instanceof Wrong)) throw error;
     findings.add("unproven", null, error.message);
