@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final, Self
 
 from audit import merkle, note
-from audit.block import Header
 from audit.ed25519 import Secret
 from audit.errors import AuditError, KeyRefused
 from audit.files import read_small, sync_folder, write_atomically
@@ -104,7 +103,7 @@ class Heads:
             return merkle.consistency_proof(self._tiles, old, new)
 
     def sync(self) -> None:
-        """Write tree and checkpoint; off the path on which a block is acknowledged. Failures are kept in ``because``."""
+        """Write tree and checkpoint, off the path that acknowledges; failures are kept in ``because``."""
         try:
             with self._write:
                 self._flush()
@@ -129,11 +128,6 @@ class Heads:
         """Let go of the file."""
         with self._write, contextlib.suppress(sqlite3.Error):
             self._connection.close()
-
-
-def covered(header: Header, head: TreeHead) -> bool:
-    """Tell whether a tree head is large enough to hold this block."""
-    return head.origin == header.origin and head.size > header.height
 
 
 def _connect(path: Path) -> sqlite3.Connection:
