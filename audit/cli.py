@@ -1,6 +1,7 @@
 """The auditor's commands: verify, show, tail, export, stats, keys. Standard library only."""
 
 import argparse
+import importlib
 import json
 import os
 import re
@@ -20,10 +21,10 @@ from audit.report import LEVELS, Report, when
 from audit.signature import PublicKey
 from audit.verifier import Ask, verify
 from audit.witness.cli import add_commands as add_witness_commands
-from audit.witness.cli import add_commands as add_witness_commands
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _USAGE: Final = 2
+_ROTATE: Final = "hand the log over to a new key"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,8 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("path", type=Path, metavar="KEY", help="a public key file, or a state folder")
     sub.add_argument("--json", action="store_true")
     sub.set_defaults(command=_keys)
-    what = "remember other logs' heads, and sign for them"
-    add_witness_commands(commands.add_parser("witness", help=what, description=what))
+    _add_rotate(commands.add_parser("rotate", help=_ROTATE, description=f"{_ROTATE.capitalize()}."))
     what = "remember other logs' heads, and sign for them"
     add_witness_commands(commands.add_parser("witness", help=what, description=what))
     return parser
@@ -96,6 +96,21 @@ def _add_proof_options(sub: argparse.ArgumentParser) -> None:
     add("--incremental", action="store_true", help="start after the head remembered from last time")
     add("--memory", type=Path, metavar="DIR", help="where proven heads are remembered")
     add("--no-memory", action="store_true", help="neither use nor keep a remembered head")
+
+
+def _add_rotate(sub: argparse.ArgumentParser) -> None:
+    add = sub.add_argument
+    add("state", type=Path, metavar="STATE", help="the state folder; its agent must be stopped")
+    add("--because", required=True, metavar="WORDS", help="why, as the log will say")
+    add("--revoke-after", type=_height, metavar="HEIGHT", help="the old key was stolen: trust it up to this block only")
+    add("--bits", type=int, choices=(3072, 4096, 8192), default=3072, help="size of the new key (3072)")
+    add("--passphrase-file", type=Path, metavar="FILE", help="opens the old key, and closes the new one")
+    for end, which in (("from", "old"), ("to", "new")):
+        add(f"--{end}-key", type=Path, metavar="FILE", help=f"the {which} key, where it is not in the state folder")
+        add(f"--{end}-command", metavar="COMMAND", help=f"a program that signs with the {which} key")
+        add(f"--{end}-public", type=Path, metavar="FILE", help="its public key")
+    add("--json", action="store_true", help="print one JSON object")
+    sub.set_defaults(command=_rotate)
 
 
 def _add_filters(sub: argparse.ArgumentParser) -> None:
@@ -198,6 +213,17 @@ def _stats(args: argparse.Namespace) -> int:
     for kind, count in kinds.most_common():
         print(f"{count:>12} {kind}")
     return _closing(report)
+
+
+def _rotate(args: argparse.Namespace) -> int:
+    # By name: what verifies shares no code with what stores, and a bare copy of this folder cannot rotate anything.
+    try:
+        rotate = importlib.import_module("audit.rotate")
+    except ImportError as exc:
+        raise AuditError(
+            f"rotating needs the agent's own environment: {exc}", hint="run it where the agent is"
+        ) from exc
+    return int(rotate.run(args))
 
 
 def _keys(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 from typing import Final, Literal, NamedTuple
 
 from audit import block, entry
@@ -9,6 +10,8 @@ from audit.block import Header
 from audit.errors import KeyRefused, Malformed, UnknownVersion
 from audit.signature import PublicKey
 
+ROTATES: Final = b',"why":"rotate"}'
+"""How the header of such a block ends: ``why`` is its last field."""
 _DATA: Final = frozenset({"new", "fingerprint"})
 
 
@@ -61,6 +64,18 @@ class Succession:
         if not self.current.verify(sig, block.signed_octets(octets)):
             return [Problem("tampered", "signature", "its signature does not fit the key in force")]
         return []
+
+    def names(self, octets: bytes) -> bool:
+        """Tell whether a header says that the key in force signed its block."""
+        with contextlib.suppress(Malformed):
+            return block.parse_header(octets).keys[0] == self.fingerprint
+        return False
+
+    def skip(self, octets: bytes, sig: bytes, body: bytes) -> None:
+        """Take in a ``rotate`` block below the range that is being proved; one that is not good changes nothing."""
+        with contextlib.suppress(Malformed):
+            self.check(block.parse_header(octets), octets, sig, body)
+        self.revoked.clear()  # what it revokes lies below the range, too
 
     def _rotate(self, old: PublicKey, header: Header, octets: bytes, sig: bytes, body: bytes) -> list[Problem]:
         message = block.signed_octets(octets)
