@@ -5,7 +5,6 @@ connection each, and what they send was written before the clock starts. The flo
 one Ed25519 check and one signature for each, and its share of the flush that those who ask together wait for.
 """
 
-import json
 import os
 import selectors
 import socket

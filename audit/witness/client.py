@@ -207,7 +207,7 @@ class Witnesses:
             self._ahead(asked, url, answer.size)
         elif isinstance(answer, Conflict) and answer.size != old and asked.tries[url] < _TRIES:
             self._step_back(asked, url, answer.size)
-        elif (isinstance(answer, Conflict) and answer.size == asked.head.size) or (isinstance(answer, Refused) and answer.status == 422 and old):
+        elif isinstance(answer, Refused) and _denies(answer, old, asked.head):
             self._forked(asked, url, old, answer)
         else:
             asked.problems.append(Problem(witness=self._name(url), because=answer.message))
@@ -295,6 +295,13 @@ class Witnesses:
             conflicts=tuple(asked.conflicts),
             problems=tuple(asked.problems),
         )
+
+
+def _denies(answer: Refused, old: int, head: TreeHead) -> bool:
+    """Whether a witness says it has seen another history: another root at our size, or a proof that does not fit."""
+    if isinstance(answer, Conflict):
+        return answer.size == old == head.size
+    return answer.status == 422 and old > 0
 
 
 class _Memory:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from audit.ed25519 import Secret
-from audit.errors import KeyRefused
+from audit.errors import KeyRefused, Unreadable
 from audit.files import read_small, write_atomically
 from audit.note import Kind, PostQuantumSigner, Signer, parse_signer
 
@@ -26,7 +26,7 @@ def load(path: Path) -> Signer | PostQuantumSigner:
     """Load a cosigning key; raises ``KeyRefused`` with the command that repairs what is wrong."""
     try:
         _check(path, path.lstat())
-        signer = parse_signer(read_small(path, _MAX_FILE).decode("utf-8").removesuffix("\n"))
+        signer = parse_signer(_read(path).decode("utf-8").removesuffix("\n"))
     except FileNotFoundError as exc:
         raise KeyRefused(f"there is no key at {path}", hint="make one: healer-audit witness key FILE NAME") from exc
     except UnicodeDecodeError as exc:
@@ -36,6 +36,13 @@ def load(path: Path) -> Signer | PostQuantumSigner:
             f"{path} holds a log's key, which must not cosign", hint="make one: healer-audit witness key FILE NAME"
         )
     return signer
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_small(path, _MAX_FILE)
+    except Unreadable as exc:
+        raise KeyRefused(exc.message) from exc
 
 
 def _check(path: Path, found: os.stat_result) -> None:

@@ -36,12 +36,12 @@ NOTHING: Final = Held(size=0, root=_EMPTY_ROOT, note=b"")
 class State:
     """The memory of one witness; ``put`` counts at once, and may be told to others only after ``flush``."""
 
-    def __init__(self, folder: Path, lock: int, database: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, lock: int, database: sqlite3.Connection, held: dict[str, Held]) -> None:
         """Use ``open`` instead."""
         self.folder = folder
         self._lock = lock
         self._database = database
-        self._held = _read(folder, database)
+        self._held = held
         self._unwritten: dict[str, Held] = {}
         self._poisoned = False
 
@@ -55,10 +55,11 @@ class State:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _take(folder / LOCK)
         try:
-            return cls(folder, lock, _database(folder, lock))
+            database, held = _opened(folder, lock)
         except BaseException:
             os.close(lock)
             raise
+        return cls(folder, lock, database, held)
 
     def __getitem__(self, origin: str) -> Held:
         """Return what is remembered of a log; ``NOTHING`` before the first time."""
@@ -109,35 +110,31 @@ def _take(path: Path) -> int:
     return lock
 
 
-def _database(folder: Path, lock: int) -> sqlite3.Connection:
+def _opened(folder: Path, lock: int) -> tuple[sqlite3.Connection, dict[str, Held]]:
     """Open the database; the lock file's content says whether there must be one."""
+    path = folder / DATABASE
     made = os.fstat(lock).st_size > 0
-    if made and not (folder / DATABASE).exists():
-        raise Damaged(
-            f"{folder / DATABASE} is missing", hint="retire this witness's key: what it has cosigned is forgotten"
-        )
-    database = _connect(folder / DATABASE)
+    if made and not path.exists():
+        raise Damaged(f"{path} is missing", hint="retire this witness's key: what it has cosigned is forgotten")
+    # One thread serves, which need not be the one that opened.
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        path.chmod(0o600)
+        _make_durable(path, database)
+        _adopt(path, database)
+        held = _read(path, database)
+    except sqlite3.Error as exc:
+        database.close()
+        raise Damaged(f"{path} is not a witness's state: {exc}") from exc
+    except BaseException:
+        database.close()
+        raise
     if not made:
         sync_folder(folder)
         sync_folder(folder.parent)
         os.pwrite(lock, b"made\n", 0)
         os.fsync(lock)
-    return database
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None)
-    try:
-        path.chmod(0o600)
-        _make_durable(path, database)
-        _adopt(path, database)
-    except sqlite3.Error as exc:
-        database.close()
-        raise Damaged(f"{path} is not a witness's state: {exc}") from exc
-    except Damaged:
-        database.close()
-        raise
-    return database
+    return database, held
 
 
 def _make_durable(path: Path, database: sqlite3.Connection) -> None:
@@ -166,14 +163,14 @@ def _adopt(path: Path, database: sqlite3.Connection) -> None:
         raise Damaged(f"{path} is damaged: {found}")
 
 
-def _read(folder: Path, database: sqlite3.Connection) -> dict[str, Held]:
+def _read(path: Path, database: sqlite3.Connection) -> dict[str, Held]:
     held = {}
     for origin, size, octets in database.execute("SELECT origin, size, note FROM head"):
         try:
             head = TreeHead.parse(Note.parse(octets).text)
         except Malformed as exc:
-            raise Damaged(f"{folder / DATABASE} holds no tree head for {origin!r}: {exc.message}") from exc
+            raise Damaged(f"{path} holds no tree head for {origin!r}: {exc.message}") from exc
         if (head.origin, head.size) != (origin, size):
-            raise Damaged(f"{folder / DATABASE} contradicts itself about {origin!r}")
+            raise Damaged(f"{path} contradicts itself about {origin!r}")
         held[origin] = Held(size=size, root=head.root, note=octets)
     return held
