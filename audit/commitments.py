@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
 from audit.errors import DiskFull, Poisoned, Unreadable
@@ -18,6 +18,8 @@ from audit.files import sync_folder
 FILE_NAME: Final = "private.db"
 SALT: Final = 32
 VEIL: Final = "[concealed]"
+MARK: Final = b'{"c":"'
+"""In the octets of every entry that holds a commitment, and of a few that do not."""
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _TABLE: Final = "CREATE TABLE private (c TEXT NOT NULL PRIMARY KEY, salt BLOB, value TEXT, seq INTEGER NOT NULL) STRICT"
 
@@ -70,7 +72,7 @@ def conceal(
     fields: Mapping[str, object],
     globs: Sequence[str],
     *,
-    random: Callable[[int], bytes],
+    random: Callable[[int], bytes] = os.urandom,
     clean: Callable[[str], str] = str,
 ) -> tuple[dict[str, object], list[Private]]:
     """Replace the texts whose dotted path matches a glob; return the fields as they are sealed, and what was taken out.
@@ -94,9 +96,9 @@ def conceal(
     return {name: walk(value, name) if name not in PLAIN else value for name, value in fields.items()}, taken
 
 
-def veil(value: object) -> object:
+def veil(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy in which each commitment is a text that says so, for those who need a text in its place."""
-    return _replaced(value, lambda _: VEIL)
+    return {name: _replaced(value, lambda _: VEIL) for name, value in fields.items()}
 
 
 def found_in(value: object, path: str = "") -> Iterator[tuple[str, str]]:
@@ -108,7 +110,7 @@ def found_in(value: object, path: str = "") -> Iterator[tuple[str, str]]:
             yield from found_in(one, f"{path}.{name}" if path else str(name))
 
 
-def reveal(value: object, vault: "Vault") -> object:
+def reveal(fields: Mapping[str, Any], vault: "Vault") -> dict[str, Any]:
     """Return a copy in which each commitment has its text, or says in words why not."""
     told = {"erased": "[erased]", "unknown": VEIL, "false": "[FALSE: what is kept is not what was sealed]"}
 
@@ -116,7 +118,7 @@ def reveal(value: object, vault: "Vault") -> object:
         found = vault.find(c)
         return told.get(found.state, found.value)
 
-    return _replaced(value, open_one)
+    return {name: _replaced(value, open_one) for name, value in fields.items()}
 
 
 def _replaced(value: object, by: Callable[[str], str]) -> object:

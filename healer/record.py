@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audit import canonical, entry
+from audit import archive, canonical, commitments, entry
+from audit.commitments import Private
 from audit.errors import AuditError, DiskFull
-from audit.reader import Log
+from audit.reader import Blocks, Log, sealed_of
 from audit.writer import Receipt, Writer
 from healer.clock import Clock
 from healer.errors import SealError
@@ -21,6 +22,9 @@ from healer.model.sealable import sealable
 
 RESERVED_KINDS = frozenset({"outcome", "verdict", "state", "lifecycle", "request", "mode", "maintenance"})
 """What may use the space kept back for a full disk: how things ended, and brakes; never a new beginning."""
+
+ARCHIVE = "archive"
+"""Folder in the state folder where archives of pruned blocks lie unless the configuration says otherwise."""
 
 
 @dataclass(slots=True)
@@ -54,9 +58,12 @@ class Record:
         refused: Callable[[Decision, SealError], None],
         broken: Callable[[SealError], None],
         secrets: Collection[str] = (),
+        conceal: Sequence[str] = (),
     ) -> None:
         self.secrets: Collection[str] = secrets
         """Values that are never sealed or shown, wherever they turn up."""
+        self.conceal: Sequence[str] = conceal
+        """Globs of dotted paths whose texts are sealed as commitments, and kept beside the log."""
         self._writer = writer
         self._clock = clock
         self._sealed, self._refused, self._broken = sealed, refused, broken
@@ -80,20 +87,26 @@ class Record:
         """Seal a batch; the callbacks given at construction hear of each intent, on the loop's thread."""
         if not batch:
             return
-        entries = [self._fields(effect.fields if isinstance(effect, Note) else effect.entry) for effect in batch]
+        kept: list[tuple[int, Private]] = []
+        entries = [self._fields(place, effect, kept) for place, effect in enumerate(batch)]
         reserve = all(fields["kind"] in RESERVED_KINDS for fields in entries)
         loop = asyncio.get_running_loop()
         self._pending += 1
         self._idle.clear()
         try:
-            future = self._writer.submit(entries, reserve=reserve)
+            future = self._writer.submit(entries, reserve=reserve, **({"private": kept} if kept else {}))
         except AuditError as exc:
             loop.call_soon(self._settle, batch, None, exc)
             return
         future.add_done_callback(lambda done: self._hand_over(loop, batch, done))
 
-    def _fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _fields(self, place: int, effect: Note | Act, kept: list[tuple[int, Private]]) -> dict[str, Any]:
         """What is sealed: without secrets, and in the log's profile, whatever a sensor or a person put into it."""
+        fields = effect.fields if isinstance(effect, Note) else effect.entry
+        if self.conceal:
+            # Before redaction, which would leave nothing to keep; secrets in use are not kept here either.
+            fields, taken = commitments.conceal(sealable(fields), self.conceal, clean=self.redacted)
+            kept.extend((place, one) for one in taken)
         return sealable({name: entry.redact(value, self.secrets) for name, value in fields.items()})
 
     def redacted(self, value: Any) -> Any:  # noqa: ANN401 - JSON of any shape
@@ -154,17 +167,31 @@ class Record:
         await self._idle.wait()
 
 
-def recall(folder: Path, snapshot: tuple[int, str, Mapping[str, Any]] | None) -> tuple[Memory, int]:
+def recall(
+    folder: Path, snapshot: tuple[int, str, Mapping[str, Any]] | None, archives: Sequence[Path] = ()
+) -> tuple[Memory, int]:
     """Fold the safety state from the log in ``folder``; returns it and the number of entries folded.
 
     ``snapshot`` (height, header hash, body of `Memory.to_json`) saves the work below its height when the log holds
-    exactly that header there; otherwise it is ignored. Raises AuditError when the log cannot be read.
+    exactly that header there; otherwise it is ignored. What was pruned above it is read from its archive, in one of
+    ``archives`` or in ``folder/archive``. Raises AuditError when the log cannot be read, or an archive is missing: an
+    agent that has forgotten its brakes must not start as if there were none.
     """
     with Log.open(folder) as log:
-        start, memory = _from_snapshot(log, snapshot)
-        folded = 0
-        for sealed in log.entries(start):
+        return fold(log, snapshot, (*archives, folder / ARCHIVE))
+
+
+def fold(
+    log: Blocks, snapshot: tuple[int, str, Mapping[str, Any]] | None, archives: Sequence[Path]
+) -> tuple[Memory, int]:
+    """The same for a log that is open."""
+    start, memory = _from_snapshot(log, snapshot)
+    folded = 0
+    for row in archive.whole(log, start, archives):
+        for sealed in sealed_of(row):
             fields = canonical.decode(sealed.octets)
+            if commitments.MARK in sealed.octets:
+                fields = commitments.veil(fields)
             if fields["kind"] == "intent":
                 fields["leaf"] = sealed.leaf
             memory.apply(fields)
@@ -172,7 +199,7 @@ def recall(folder: Path, snapshot: tuple[int, str, Mapping[str, Any]] | None) ->
     return memory, folded
 
 
-def _from_snapshot(log: Log, snapshot: tuple[int, str, Mapping[str, Any]] | None) -> tuple[int, Memory]:
+def _from_snapshot(log: Blocks, snapshot: tuple[int, str, Mapping[str, Any]] | None) -> tuple[int, Memory]:
     if snapshot is None:
         return 0, Memory()
     height, header, body = snapshot

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from audit import commitments
 from healer.config.targets import MODES, PATH, PROGRAM, TARGET, URL, address
-from healer.config.values import EVENTS
+from healer.config.values import EVENTS, Retention
 from healer.errors import HealerError
 from healer.model.limit import Brakes
 from healer.model.mode import Profile
@@ -152,6 +153,35 @@ _HARMONY = Record(
     Field(name="recovered", shape=Number(1, 100), default=85.0, shown="85", doc="from here on all is well again"),
     build=_harmony,
 )
+
+
+def _concealable(glob: str) -> str:
+    if not commitments.may_conceal(glob):
+        raise Mistake(
+            f"{glob.partition('.')[0]} is never concealed", "what orders and joins entries, and what is acted on, stays"
+        )
+    return glob
+
+
+_RETENTION = Record(
+    Field(
+        name="keep",
+        shape=Duration(86400.0, 100 * 366 * 86400.0),
+        required=True,
+        doc="the log keeps what happened this long, a day or more; older entries go into an archive",
+    ),
+    Field(name="archive", shape=PATH, default="", doc="folder for archives; else `archive` in the state folder"),
+    Field(name="because", shape=Text(longest=1024), default="", doc="the policy's name or number: sealed each time"),
+    name="retention",
+    build=lambda values, _: Retention(**values),
+)
+_POSTGRES = Record(
+    Field(
+        name="dsn_file", shape=PATH, required=True, doc="file (mode 0600) with a connection string; no secrets in here"
+    ),
+    name="postgres",
+    build=lambda values, _: values["dsn_file"],
+)
 _AUDIT = Record(
     Field(name="anchor", shape=ListOf(PATH, alone=True), default=(), doc="further files for a copy of the log's head"),
     Field(
@@ -160,6 +190,19 @@ _AUDIT = Record(
         default=EVENTS,
         shown=f"[{', '.join(EVENTS)}]",
         doc="topics of the bus that are sealed by themselves; * matches",
+    ),
+    Field(
+        name="conceal",
+        shape=ListOf(Text(longest=256, parse=_concealable), alone=True),
+        default=(),
+        doc="texts of entries, as dotted paths such as output or data.user (* matches), that are sealed as salted "
+        "hashes and kept in private.db, where they can be erased",
+    ),
+    Field(name="retention", shape=_RETENTION, doc="a written policy; without one nothing is ever pruned"),
+    Field(
+        name="store",
+        shape=Record(Field(name="postgres", shape=_POSTGRES, doc="in PostgreSQL"), build=lambda values, _: values),
+        doc="where the log is kept; without it, in audit.db",
     ),
     _seconds("verify_every", 300.0, "5m", "how often the agent verifies its own log", 1.0),
     _seconds("heartbeat", 60.0, "1m", "how often a sign of life is sealed", 1.0),

@@ -151,7 +151,7 @@ def _config(values: Values, vitals: tuple[Vital, ...], *, source: str, base: Pat
         limits=values["limits"],
         reflect_every=every,
         harmony=Harmony(**(values["harmony"] or {})),
-        audit=Audit(**(values["audit"] or {})),
+        audit=_audit(values["audit"]),
         store=Store(**(values["store"] or {})),
         api=Api(**(values["api"] or {})),
         notify={"journal": JOURNAL} | {name: Channel(name=name, **held) for name, held in values["notify"].items()},
@@ -165,6 +165,14 @@ def _rules(given: Values | None, base: Path) -> Rules:
         return Rules(base=base)
     mode = Mode.OBSERVE if given["default_mode"] is None else given["default_mode"]
     return Rules(files=given["files"], base=base, default_mode=mode, place=str(given.where("files")))
+
+
+def _audit(given: Values | None) -> Audit:
+    if given is None:
+        return Audit()
+    held = dict(given)
+    store = held.pop("store") or {}
+    return Audit(**held, postgres=store.get("postgres") or "")
 
 
 def _organ(given: Values | None) -> Organ:

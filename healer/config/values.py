@@ -55,6 +55,17 @@ class Harmony:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long the log keeps what happened."""
+
+    keep: float
+    """Seconds, a day or more."""
+    archive: str = ""
+    """Folder; empty: ``archive`` in the state folder."""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """The sealed log. Seconds."""
 
@@ -62,6 +73,12 @@ class Audit:
     """Further places (files) for a copy of the last head."""
     events: tuple[str, ...] = EVENTS
     """Topics (globs) of the bus that are sealed by themselves."""
+    conceal: tuple[str, ...] = ()
+    """Dotted paths (globs) of texts that are sealed as commitments."""
+    retention: Retention | None = None
+    """None: nothing is ever pruned."""
+    postgres: str = ""
+    """File with the connection string of the log's PostgreSQL; empty: the log is ``audit.db``."""
     verify_every: float = 300.0
     heartbeat: float = 60.0
 

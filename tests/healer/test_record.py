@@ -3,8 +3,10 @@ from concurrent.futures import Future
 
 import pytest
 
-from audit import canonical
-from audit.errors import DiskFull, Poisoned
+from audit import canonical, commitments
+from audit.commitments import Vault
+from audit.errors import AuditError, DiskFull, Poisoned
+from audit.prune import DAY_US
 from audit.reader import Log
 from audit.writer import Writer
 from healer.errors import SealError
@@ -165,6 +167,41 @@ def test_the_log_s_clock_counts_microseconds():
     assert clock.wall_us() == round(FakeClock(at=12.5).wall() * 1e6)
 
 
+async def test_concealed_texts_are_sealed_as_commitments_and_kept_beside_the_log(writer):
+    told = Told(writer, secrets=["hunter2"])
+    told.record.conceal = ["data.*", "because"]
+    data = {"user": "ann", "password": "mine", "bad": "a\ud800b", "note": "uses hunter2", "n": 3}
+    await told.seal([note(), note(type="user.x", data=data)], [act(1)])
+    plain, sealed, intent = entries(writer)
+    assert plain["data"] == {}
+    assert sealed["data"]["n"] == 3
+    assert intent["because"] != "why"
+    with Vault.open(writer.folder / "private.db") as vault:
+        shown = commitments.reveal(sealed, vault)["data"]
+        assert shown == {"user": "ann", "password": "mine", "bad": "a?b", "note": "uses [redacted]", "n": 3}
+        assert commitments.reveal(intent, vault)["because"] == "why"
+    memory, _ = recall(writer.folder, None)
+    assert memory.intents["i-1"].action == "restart"
+
+
+async def test_a_concealed_reason_does_not_hide_safe_mode_from_the_memory(writer):
+    told = Told(writer)
+    told.record.conceal = ["*"]
+    await told.seal([note("state", **STATE)])
+    memory, _ = recall(writer.folder, None)
+    assert memory.safe_mode == "[concealed]"
+
+
+async def test_what_is_concealed_is_not_sealed_when_it_cannot_be_kept(writer):
+    told = Told(writer)
+    told.record.conceal = ["data.*"]
+    (writer.folder / "private.db").mkdir()
+    await told.seal([note(type="user.x", data={"user": "ann"})])
+    assert told.record.failed
+    assert told.record.lost == 1
+    assert writer.head is None
+
+
 # Recalling ------------------------------------------------------------------------------------------------------
 
 
@@ -209,3 +246,39 @@ async def test_a_snapshot_that_does_not_belong_here_is_ignored(writer, spoil):
     found, folded = recall(writer.folder, spoil(head.height, head.head, lie))
     assert folded == 3
     assert found == recall(writer.folder, None)[0]
+
+
+@pytest.fixture
+def pruned(tmp_path):
+    """A log whose first days, in which safe mode was entered, were pruned into an archive."""
+    clock = FakeClock()
+    with Writer.open(tmp_path / "s", node="here", clock=AuditClock(clock)) as made:
+        made.append({"kind": "lifecycle", "phase": "start"})
+        made.append(safe("on").fields)
+        clock.at += 3 * 86400
+        made.append({"kind": "heartbeat"})
+        before, _ = recall(made.folder, None)
+        head = made.head
+        (tmp_path / "archives").mkdir()
+        assert made.prune(DAY_US, tmp_path / "archives", because="a day").dropped
+    return tmp_path / "s", before, (head.height, head.head, before.to_json())
+
+
+def test_a_fold_reads_what_was_pruned_from_its_archive(pruned, tmp_path):
+    folder, before, _ = pruned
+    found, _ = recall(folder, None, [tmp_path / "archives"])
+    assert found.safe_mode == before.safe_mode == "turned on"
+    (tmp_path / "archives").rename(folder / "archive")
+    assert recall(folder, None)[0].safe_mode == "turned on"
+
+
+def test_a_snapshot_above_what_was_pruned_needs_no_archive(pruned):
+    folder, before, snapshot = pruned
+    found, _ = recall(folder, snapshot)
+    assert found.safe_mode == before.safe_mode
+
+
+def test_an_agent_that_has_forgotten_its_brakes_does_not_start_as_if_there_were_none(pruned):
+    folder, _, _ = pruned
+    with pytest.raises(AuditError, match="block 1 was pruned"):
+        recall(folder, None)

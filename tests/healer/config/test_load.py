@@ -8,6 +8,7 @@ import pytest
 from healer.config import find, load_config
 from healer.config import load as module
 from healer.config.fields import document as shape
+from healer.config.values import Retention
 from healer.errors import ConfigError
 from healer.rules.vitals import check_vital
 from healer.yamldoc.compose import compose
@@ -229,3 +230,36 @@ def test_a_thousand_targets_load_quickly_enough_to_reload(everything):
         {"kind": "tcp", "name": f"t{n}", "port": 1, "requires": [f"tcp:t{n - 1}"] if n else []} for n in range(1000)
     ]
     assert len(load_config(json.loads(json.dumps({"targets": targets})), environ={}).targets) == 1000
+
+
+def test_what_the_log_conceals_keeps_and_where_it_lies():
+    config = load_config(
+        {
+            "version": 1,
+            "audit": {
+                "conceal": ["output", "data.*"],
+                "retention": {"keep": "400d", "because": "policy 12"},
+                "store": {"postgres": {"dsn_file": "/etc/healer/log.dsn"}},
+            },
+        },
+        environ={},
+    )
+    assert config.audit.conceal == ("output", "data.*")
+    assert config.audit.retention == Retention(keep=400 * 86400.0, because="policy 12")
+    assert config.audit.postgres == "/etc/healer/log.dsn"
+
+
+@pytest.mark.parametrize(
+    ("audit", "because"),
+    [
+        ({"conceal": ["target"]}, "target is never concealed"),
+        ({"conceal": ["selector.name"]}, "selector is never concealed"),
+        ({"retention": {"keep": "1h"}}, "3600s is out of bounds"),
+        ({"retention": {"archive": "/a"}}, "keep"),
+        ({"store": {"postgres": {"dsn": "postgresql://u:p@h/d"}}}, "dsn"),
+        ({"store": {"postgres": {"dsn_file": "relative"}}}, "relative"),
+    ],
+)
+def test_a_log_that_hides_or_forgets_what_it_must_not_is_refused(audit, because):
+    with pytest.raises(ConfigError, match=because):
+        load_config({"version": 1, "audit": audit}, environ={})
