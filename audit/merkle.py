@@ -197,7 +197,8 @@ def peaks(nodes: Nodes, size: int) -> list[bytes]:
 def verify_inclusion(index: int, size: int, leaf: bytes, root: bytes, proof: Sequence[bytes]) -> None:
     """Check that ``leaf`` (its hash) is number ``index`` of the ``size`` under ``root``, or raise ``Malformed``.
 
-    RFC 9162 section 2.1.3.2.
+    RFC 9162 section 2.1.3.2. ``size`` and ``root`` must come from one signed text: the path from a leaf has the same
+    shape in trees of several sizes, so that a proof alone does not tell them apart.
     """
     if not 0 <= index < size < MAX_SIZE:
         raise Malformed(f"a tree of {size} leaves has no leaf {index}")
@@ -218,7 +219,8 @@ def verify_inclusion(index: int, size: int, leaf: bytes, root: bytes, proof: Seq
 def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> None:
     """Check that the tree of ``size2`` leaves begins with that of ``size1``, or raise ``Malformed``.
 
-    RFC 9162 section 2.1.4.2. From size 0 there is nothing to prove, and a proof of it is refused.
+    RFC 9162 section 2.1.4.2. From size 0 there is nothing to prove, and a proof of it is refused. Each size must come
+    from one signed text with its root, as for ``verify_inclusion``.
     """
     if size1 == 0:
         raise Malformed("everything is consistent with an empty tree: such a proof says nothing")

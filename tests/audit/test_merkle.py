@@ -231,6 +231,27 @@ def test_honest_consistency_is_accepted_and_any_change_refused(size2, data):
     assert not consistent(earlier, size2, root1, root2, proof)
 
 
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 10_000), st.data())
+def test_another_size_is_refused_but_where_the_path_has_the_same_shape(size, data):
+    """Known of RFC 6962: it is the signature over both that ties a size to its root."""
+    index = data.draw(st.integers(0, size - 1))
+    near = st.integers(max(0, size - 40), size + 40)
+    other = data.draw((near | st.integers(0, 20_000)).filter(lambda found: found != size))
+    proof = merkle.inclusion_proof(BIG, index, size)
+    accepted = included(index, other, BIG.leaves[index], merkle.tree_root(BIG, size), proof)
+    assert accepted is (index < other and sides(index, other) == sides(index, size))
+
+
+def sides(index: int, size: int) -> list[bool]:
+    """On which side the siblings stand, by the definition's recursion."""
+    if size == 1:
+        return []
+    if index < split(size):
+        return [*sides(index, split(size)), True]
+    return [*sides(index - split(size), size - split(size)), False]
+
+
 def test_what_cannot_be_is_refused_before_anything_is_hashed():
     hashes = [bytes(32)]
     for index, size in ((0, 0), (-1, 5), (5, 5), (0, -1), (0, 2**63), (2**70, 2**71)):
