@@ -289,7 +289,7 @@ class Log:
     def headers(self) -> list[bytes]:
         return [row.hdr for row in self.rows]
 
-    def anchor(self, height: int = -1, **lies: Any) -> bytes:
+    def anchor(self, height: int = -1) -> bytes:
         row = self.rows[height]
         header = row.header
         said = {
@@ -302,7 +302,7 @@ class Log:
             "sealed": header["sealed"],
             "root": "",
         }
-        return canonical(said | lies) + b"\n"
+        return canonical(said) + b"\n"
 
 
 def write(file: Path, rows: Iterable[Row], *, page: int = 4096, schema: str = SCHEMA) -> None:
