@@ -1,8 +1,8 @@
 """``python -m bench [NAME ...] [--quick]``: each bench in a process of its own, one JSON object for all of them.
 
 Peers that are missing are installed in this run where that can be done (root and apt for runit and supervisord, a
-temporary environment for simpleeval); what could not be had is said. Everybody runs under one pid 1 that reaps at once,
-where that can be made: some supervisors wait for theirs.
+temporary environment for simpleeval, auditchain and pymerkle); what could not be had is said. Everybody runs under one
+pid 1 that reaps at once, where that can be made: some supervisors wait for theirs.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,17 @@ BENCHES: Mapping[str, float] = {
     "start": 300,
     "rules": 300,
     "seal": 300,
-    "verify": 300,
+    "verify": 600,
+    "peers": 600,
+    "witness": 300,
     "idle": 420,
     "restart": 1800,
 }
 """Name, and the seconds after which it is given up."""
 DEBIAN: Mapping[str, str] = {"runsv": "runit", "supervisord": "supervisor", "tini": "tini", "cc": "gcc"}
 """Command to package."""
+PYPI: Mapping[str, tuple[str, ...]] = {"rules": ("simpleeval",), "peers": ("auditchain", "pymerkle", "cachetools")}
+"""Bench to the packages it compares with; cachetools is what pymerkle needs."""
 REAPING = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "-s", "--")
 
 
@@ -58,11 +62,12 @@ def install() -> list[str]:
 
 
 @contextlib.contextmanager
-def simpleeval() -> Iterator[str]:
-    """A folder with that peer in it, or an empty one."""
+def fetched(packages: Iterable[str]) -> Iterator[str]:
+    """A folder with those peers in it that could be had."""
     with tempfile.TemporaryDirectory(prefix="healer-bench-") as folder:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install", "--no-deps"]
-        silently([*pip, "--target", folder, "simpleeval"], 60)
+        for package in packages:
+            silently([*pip, "--target", folder, package], 60)
         yield folder
 
 
@@ -134,7 +139,7 @@ def main(words: list[str]) -> int:
     }
     before = reaping()
     report["pid_1_reaps_at_once"] = bool(before)
-    with simpleeval() if "rules" in names else contextlib.nullcontext("") as folder:
+    with fetched(package for name in names for package in PYPI.get(name, ())) as folder:
         environment = {**ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, (ENVIRONMENT["PYTHONPATH"], folder)))}
         benches = {name: run(name, before, options, environment) for name in names}
     found = dict(verdicts(benches))
