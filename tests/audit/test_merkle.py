@@ -197,7 +197,7 @@ def mangled(draw: st.DrawFn, proof: list[bytes]) -> list[bytes]:
     return changed
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 10_000), st.data())
 def test_honest_inclusion_is_accepted_and_any_change_refused(size, data):
     index = data.draw(st.integers(0, size - 1))
@@ -214,7 +214,7 @@ def test_honest_inclusion_is_accepted_and_any_change_refused(size, data):
     assert not included(index, size, proof[0] if proof else b"", root, proof)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 10_000), st.data())
 def test_honest_consistency_is_accepted_and_any_change_refused(size2, data):
     size1 = data.draw(st.integers(1, size2))
@@ -231,7 +231,7 @@ def test_honest_consistency_is_accepted_and_any_change_refused(size2, data):
     assert not consistent(earlier, size2, root1, root2, proof)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(1, 10_000), st.data())
 def test_another_size_is_refused_but_where_the_path_has_the_same_shape(size, data):
     """Known of RFC 6962: it is the signature over both that ties a size to its root."""
