@@ -213,6 +213,14 @@ def test_a_folder_that_lacks_something_is_told_where(tmp_path):
         tilefolder.check(tmp_path)
 
 
+def test_a_signed_root_that_the_entries_do_not_have_is_damage(tmp_path):
+    tilefolder.export(Headers(*HEADERS), tmp_path, checkpoint(300))
+    lie = checkpoint(300, headers=[b"another", *HEADERS[1:]])
+    (tmp_path / "checkpoint").write_bytes(lie)
+    with pytest.raises(Damaged, match="do not lead to the root"):
+        tilefolder.check(tmp_path, [SIGNER.verifier])
+
+
 def test_a_partial_file_with_more_than_its_name_says_is_damaged(tmp_path):
     tilefolder.export(Headers(*HEADERS), tmp_path, checkpoint(10))
     tile = tmp_path / tiles.path_of(0, 0, 10)
