@@ -17,6 +17,7 @@ from healer.app.chores import Chores
 from healer.app.embedded import Embedded
 from healer.app.faces import Faces
 from healer.app.index import IncidentIndex
+from healer.app.keeping import Keeping
 from healer.app.once import look_once
 from healer.app.parts import Parts
 from healer.app.renewal import Renewal
@@ -182,7 +183,9 @@ class Agent(Faces, Renewal, Embedded):
         if found is not None and "memory" in found.body:
             snapshot = (found.height, found.header, found.body["memory"])
             self._snapshot_body = found.body
-        memory, folded = recall(self.state_dir, snapshot)
+        policy = self.config.audit.retention
+        archives = [Path(policy.archive)] if policy and policy.archive else []
+        memory, folded = recall(self.state_dir, snapshot, archives)
         _log.info("memory.folded", extra={"entries": folded, "snapshot": snapshot is not None})
         return memory
 
@@ -243,6 +246,7 @@ class Agent(Faces, Renewal, Embedded):
             refused=self.loop.refused,
             broken=self.loop.broken,
             secrets=build.secrets(self.config, self._loaded.rules, self.environ),
+            conceal=self.config.audit.conceal,
         )
         self.dispatch = Dispatch(
             actions=self.parts.hands(self.config, set_mode=self._set_mode, publish=self._publish),
@@ -381,6 +385,12 @@ class Agent(Faces, Renewal, Embedded):
             profile=self.config.profile,
         )
         self.bus.on("*", self.duties.count)
+        self.keeping = Keeping(
+            writer=self.writer,
+            state_dir=self.state_dir,
+            policy=self.config.audit.retention,
+            latest_snapshot=self._kept.latest_snapshot,
+        )
         self.chores = Chores(
             duties=self.duties,
             programs=self.programs,
@@ -390,6 +400,7 @@ class Agent(Faces, Renewal, Embedded):
             clock=self.clock,
             ask=self.ask,
             snapshot=self._snapshot,
+            keeping=self.keeping,
         )
         self.chores.schedule(self.config, self._loaded.rules)
         self.chores.calendar.start()

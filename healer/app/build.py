@@ -104,6 +104,7 @@ def not_before_a_start(old: Config, new: Config) -> list[str]:
         "node": (old.node, new.node),
         "api": (old.api, new.api),
         "audit.anchor": (old.audit.anchor, new.audit.anchor),
+        "audit.store": (old.audit.postgres, new.audit.postgres),
         "store.sample_every": (old.store.sample_every, new.store.sample_every),
     }
     return [f"{key} takes effect at the next start" for key, (before, after) in fixed.items() if before != after]

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from healer.app.keeping import Keeping
 from healer.clock import Clock
 from healer.config import Config
 from healer.core.watch import HarmonyWatch
@@ -20,6 +21,7 @@ from healer.runtime.duties import Duties
 from healer.runtime.loop import Loop
 
 PRUNE_EVERY = 3600.0
+KEEPING_EVERY = 6 * 3600.0
 WATCH_EVERY = 2.0
 _RELEASES = ("agent.kill-switch", "agent.safe-mode", "maintenance.ended", "mode.changed", "profile.changed")
 """Topics after which a start that was refused is asked for again."""
@@ -37,7 +39,7 @@ def watch_of(config: Config) -> HarmonyWatch:
 class Chores:
     """The calendar and what is on it; each job goes through the inbox like any other event."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all by name
         self,
         *,
         duties: Duties,
@@ -48,10 +50,12 @@ class Chores:
         clock: Clock,
         ask: Ask,
         snapshot: Callable[[], None],
+        keeping: Keeping,
     ) -> None:
         self.calendar = Calendar()
         self._duties, self._programs, self._history = duties, programs, history
         self._loop, self._clock, self._ask, self._snapshot = loop, clock, ask, snapshot
+        self._keeping = keeping
         self._asked: set[str] = set()
         """Programs whose start was asked for."""
         self._keep = 0.0
@@ -66,10 +70,12 @@ class Chores:
         """Put the duties of this configuration on the calendar, in place of those of the one before."""
         duties, calendar = self._duties, self.calendar
         self._keep = config.store.keep
+        self._keeping.policy = config.audit.retention
         calendar.every(config.audit.heartbeat, "heartbeat", duties.heartbeat)
         calendar.every(config.audit.verify_every, "verify the log", duties.verify)
         calendar.every(config.store.snapshot_every, "snapshot", self._snapshot)
         calendar.every(PRUNE_EVERY, "prune history", self.prune)
+        calendar.every(KEEPING_EVERY, "retention of the log", self._keeping.prune)
         calendar.every(WATCH_EVERY, "programs", self.start_programs)
         calendar.forget("own ")
         if config.profile in _REFLECTIVE:

@@ -114,6 +114,7 @@ class Renewal(ABC):
         self._not_yet = build.not_before_a_start(self.config, config)
         self.config, self._loaded = config, loaded
         self.record.secrets = build.secrets(config, loaded.rules, self.environ)
+        self.record.conceal = config.audit.conceal
         self.loop.sealed_topics = config.audit.events
         self.dispatch.actions = hands
         self._index.renew(config)

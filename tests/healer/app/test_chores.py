@@ -34,6 +34,7 @@ class Kit:
         self.waiting = ["db", "api"]
         nothing = lambda *_: None  # noqa: E731 - a duty that does nothing
         duties = SimpleNamespace(heartbeat=nothing, verify=nothing, reflect=nothing, harmony=nothing, economy=nothing)
+        self.keeping = SimpleNamespace(prune=nothing, policy=None)
         self.chores = Chores(
             duties=duties,
             programs=SimpleNamespace(waiting=lambda: tuple(self.waiting)),
@@ -43,6 +44,7 @@ class Kit:
             clock=FakeClock(),
             ask=lambda *asked: self.asked.append(asked) or "r-1",
             snapshot=nothing,
+            keeping=self.keeping,
         )
 
     def see(self, name, up, state, at):
@@ -77,6 +79,14 @@ def test_a_profile_says_whether_the_agent_reflects(kit, profile, reflects):
     own = {"own economy", "own harmony", "own reflection"}
     assert own & set(names) == (own if reflects else set())
     assert {"heartbeat", "verify the log", "snapshot", "prune history", "programs"} <= set(names)
+
+
+def test_the_log_is_kept_as_the_newest_configuration_says(kit):
+    kit.chores.schedule(config(audit={"retention": {"keep": "400d"}}), EMPTY)
+    assert "retention of the log" in kit.chores.calendar.names()
+    assert kit.keeping.policy.keep == 400 * 86400.0
+    kit.chores.schedule(config(), EMPTY)
+    assert kit.keeping.policy is None
 
 
 def test_cron_rules_come_and_go_with_the_rules(kit, tmp_path):
