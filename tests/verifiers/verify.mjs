@@ -2,9 +2,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
-import { verifyLog } from "../../verifiers/browser/verify.js";
-
-const SQLITE = "SQLite format 3\0";
+import { looksLikeBundle } from "../../verifiers/browser/bundle.js";
+import { verifyBundle, verifyLog } from "../../verifiers/browser/verify.js";
 
 /** As much of a Blob as the verifier asks of one, over a file. */
 class OnDisk {
@@ -83,7 +82,11 @@ async function run(argv) {
   const options = { ...asked };
   for (const name of ["maxAge", "tail"]) if (asked[name] !== undefined) options[name] = seconds(asked[name]);
   options.now = asked.now === undefined ? undefined : Number(asked.now);
-  return verifyLog(gathered(asked), options);
+  const input = gathered(asked);
+  const start = new Uint8Array(await input.log.slice(0, 100).arrayBuffer());
+  if (!looksLikeBundle(start)) return verifyLog(input, options);
+  const report = await verifyBundle({ ...input, bundle: octets(asked.rest[0]) }, options);
+  return { ...report, shown: report.shown.map(({ octets: shown, ...place }) => ({ ...place, text: Buffer.from(shown).toString() })) };
 }
 
 if (process.argv[2] === "--serve") {

@@ -85,6 +85,32 @@ export class Outside {
     }
   }
 
+  /** What is known outside about the blocks of a bundle. Answers whether anything is, and the time of the oldest witnessing. */
+  async bundle(blocks, tell, reasons) {
+    const [{ header }] = blocks;
+    this.meet(header.origin, tell);
+    let vouched = false;
+    let since = Infinity;
+    for (const block of blocks) {
+      for (const anchor of this.byHeight.get(block.height) ?? []) {
+        if (anchor.head === hex(block.hash)) vouched = true;
+        else tell(block.height, "an anchor names another block at this height");
+      }
+      for (const tree of this.bySize.get(block.checkpoint.size) ?? []) {
+        if (!same(tree.root, block.checkpoint.root)) tell(block.height, "a checkpoint names another tree of this size");
+        else if (tree.trusted) vouched = true;
+      }
+      const known = [...(this.policy?.logs ?? []), ...(this.policy?.witnesses.values() ?? [])];
+      const found = await signers(block.checkpoint.note, known).catch((error) => {
+        if (!(error instanceof Unproven)) throw error;
+        reasons.push(`the checkpoint of block ${block.height}: ${error.message}`);
+        return new Map();
+      });
+      since = Math.min(since, this.policy?.witnessed(block.checkpoint, found)?.since ?? -Infinity);
+    }
+    return { vouched, since: Number.isFinite(since) ? since : null };
+  }
+
   #match(height) {
     this.matched += 1;
     this.covers = Math.max(this.covers, height);

@@ -1,5 +1,6 @@
 // The walk through a log, block by block, and the verdict at its end: docs/log-format.md, "Verifying" and "Levels".
 import { Unproven, Wrong, hex, same, unbase64, unhex, zeros } from "./bytes.js";
+import { checkBlock, checkSignature, documents, headOf } from "./bundle.js";
 import { Ledger } from "./ledger.js";
 import { cutBody, onlyEntry, parseHeader, pruned } from "./format.js";
 import { RsaKey, knowsEd25519, ratchetSigned, subtle } from "./keys.js";
@@ -348,7 +349,7 @@ export async function verifyLog(input, options = {}, progress = null) {
     if (!(error instanceof Unproven) && !(error instanceof Wrong)) throw error;
     findings.add("unproven", null, error.message);
   }
-  const now = options.now ?? Date.now() * 1000;
+  const now = nowOf(options);
   const [level, witness] = walk ? walk.level(now) : [-1, { reached: false }];
   const least = LEVELS.indexOf(options.minLevel ?? "L1");
   const head = walk?.before?.header;
@@ -379,5 +380,63 @@ export async function verifyLog(input, options = {}, progress = null) {
     breaks: walk?.breaks ?? [],
     lastBreak: walk?.lastBreak ?? -1,
     open: head?.open ?? null,
+  };
+}
+
+function nowOf(options) {
+  return options.now ?? Date.now() * 1000;
+}
+
+/** Verify a bundle: `input.bundle` as octets, the rest as for a log. The report has `shown`: the entries it proves. */
+export async function verifyBundle(input, options = {}) {
+  const findings = new Findings();
+  const [notes, reasons, blocks] = [[], [], []];
+  const now = nowOf(options);
+  const told = async (height, work) => {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof Wrong) findings.add("tampered", height, error.message);
+      else if (error instanceof Unproven) findings.add("unproven", height, error.message);
+      else throw error;
+      return null;
+    }
+  };
+  const outside = await Outside.read(input, notes, reasons);
+  const key = input.key ? await RsaKey.ofPem(input.key).catch((error) => void reasons.push(`the key was refused: ${error.message}`)) : null;
+  for (const text of (await told(null, () => documents(input.bundle))) ?? []) {
+    const block = await told(null, () => checkBlock(text, options.deep));
+    if (!block) continue;
+    blocks.push(block);
+    if (options.expectOrigin && block.header.origin !== options.expectOrigin) findings.add("tampered", block.height, `it is of ${block.header.origin}`);
+    if (block.header.origin !== blocks[0].header.origin) findings.add("tampered", block.height, "it is of another log than the first");
+    if (key && subtle) await told(block.height, () => checkSignature(block, key));
+  }
+  const known = blocks.length ? await outside.bundle(blocks, (at, text) => findings.add("tampered", at, text), reasons) : { vouched: false, since: null };
+  if (!key) reasons.push("no public key: signatures were not checked");
+  else if (!subtle) reasons.push(NO_SUBTLE);
+  const fresh = known.since !== null && now - known.since * 1e6 <= (options.maxAge ?? DAY) * 1e6;
+  if (!known.vouched && known.since === null) reasons.push("no anchor and no policy vouches for it");
+  const clean = blocks.length && !findings.count.tampered;
+  const level = !clean ? -1 : !key || !subtle || findings.count.unproven ? 0 : fresh ? 3 : 1;
+  const least = LEVELS.indexOf(options.minLevel ?? "L1");
+  if (level >= 0 && level < least) reasons.push(`the level reached is ${LEVELS[level]}, ${LEVELS[least]} was asked for`);
+  if (findings.count.unproven) reasons.push("something could not be proven, see below");
+  const exit = findings.count.tampered ? 1 : reasons.length ? 2 : 0;
+  const head = blocks.length ? blocks.reduce((left, right) => (right.height > left.height ? right : left)) : null;
+  return {
+    verdict: ["proven", "tampered", "not proven"][exit],
+    exit,
+    level: level < 0 ? null : LEVELS[level],
+    reasons,
+    findings: findings.sorted(),
+    counted: findings.count,
+    notes,
+    origin: head?.header.origin ?? null,
+    blocks: blocks.length,
+    entries: blocks.reduce((sum, block) => sum + block.entries.length, 0),
+    head: head && { height: head.height, hash: headOf(head), sealed: head.header.sealed, age: (now - head.header.sealed) / 1e6 },
+    witnessed: known.since === null ? null : { since: known.since },
+    shown: blocks.flatMap((block) => block.entries.map(({ at, octets }) => ({ height: block.height, seq: block.header.first + at, octets }))),
   };
 }
