@@ -32,15 +32,26 @@ def lent_passphrase(folder: Path | None) -> bytes | None:
 def load(folder: Path, passphrase: bytes | None = None, credentials: Path | None = None) -> SealingKey | None:
     """Load the key of a log whose key folder is ``folder``; None where there is none. Raises ``KeyRefused``.
 
-    A key that systemd handed over in ``credentials`` comes first. Its public half is kept in ``folder`` too: people
-    look for it there.
+    A key that systemd handed over in ``credentials`` comes first.
     """
     if credentials is None or not os.path.lexists(credentials / CREDENTIAL):
         return keys.load(folder, passphrase) if keys.exists(folder) else None
-    lent = keys.load_credential(credentials / CREDENTIAL, passphrase)
+    return keys.load_credential(credentials / CREDENTIAL, passphrase)
+
+
+def settle(folder: Path, public: PublicKey) -> None:
+    """Keep the public half of the key in force in ``folder``, where people look for it, wherever the private one is.
+
+    Only once the log's end was seen to be signed by it: what belongs to the key before it goes. Raises ``KeyRefused``
+    where ``seal.pub`` is of a key that was never in force.
+    """
     keys.make_folder(folder)
-    keys.publish(folder, lent.public)
-    return lent
+    path = folder / keys.PUBLIC
+    if os.path.lexists(path) and keys.load_public(path) != public and keys.load_public(path) in set(retired(folder)):
+        (folder / NEXT).unlink(missing_ok=True)
+        promote(folder, public)
+    else:
+        keys.publish(folder, public)
 
 
 def stage(folder: Path, old: PublicKey, new: Signer, passphrase: bytes | None = None) -> None:
@@ -51,6 +62,8 @@ def stage(folder: Path, old: PublicKey, new: Signer, passphrase: bytes | None = 
     write_atomically(_retired_path(folder, old), old.pem)
     if isinstance(new, SealingKey):
         write_atomically(folder / NEXT, new.pem(passphrase), mode=0o600)
+    else:
+        (folder / NEXT).unlink(missing_ok=True)  # of a change that was given up
 
 
 def promote(folder: Path, new: PublicKey) -> None:

@@ -145,6 +145,8 @@ class Writer:
                 folder / KEYS_NAME, log, paths, passphrase=passphrase, credentials=credentials
             )
             end = recovery.tail(log, signer.public, keyring.retired(folder / KEYS_NAME))
+            if key_folder is not None:
+                keyring.settle(key_folder, signer.public)
             origin = recovery.name_log(origin, node, signer.public, end)
             standing = recovery.compare(log, end, paths, origin)
             if end is None and standing.rollback:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import healer
-from audit.writer import Writer
+from audit import keyring
+from audit.writer import KEYS_NAME, Writer
 from healer.api import where
 from healer.app import build, chores
 from healer.app.chores import Chores
@@ -21,6 +22,7 @@ from healer.app.keeping import Keeping
 from healer.app.once import look_once
 from healer.app.parts import Parts
 from healer.app.renewal import Renewal
+from healer.app.sealer import sealer
 from healer.clock import Clock, SystemClock
 from healer.config import Config
 from healer.core.core import Core
@@ -164,8 +166,18 @@ class Agent(Faces, Renewal, Embedded):
         self._step("sealed log")
         anchors = [Path(path) for path in self.config.audit.anchor]
         clock = AuditClock(self.clock)
-        self.writer = Writer.open(self.state_dir, node=self.config.node, clock=clock, anchors=anchors)
+        held = stack.enter_context(sealer(self.config.audit, self.environ))
+        self.writer = Writer.open(
+            self.state_dir,
+            node=self.config.node,
+            clock=clock,
+            anchors=anchors,
+            signer=held.signer,
+            passphrase=held.passphrase,
+            credentials=held.credentials,
+        )
         stack.callback(self.writer.close)
+        keyring.settle(self.state_dir / KEYS_NAME, self.writer.public)
         self._step("history")
         self._kept = History(self.state_dir / "state.db", resolution=self.config.store.sample_every)
         self._kept.start()

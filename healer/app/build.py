@@ -105,6 +105,8 @@ def not_before_a_start(old: Config, new: Config) -> list[str]:
         "api": (old.api, new.api),
         "audit.anchor": (old.audit.anchor, new.audit.anchor),
         "audit.store": (old.audit.postgres, new.audit.postgres),
+        "audit.signer": (old.audit.signer, new.audit.signer),
+        "audit.passphrase": (old.audit.passphrase, new.audit.passphrase),
         "store.sample_every": (old.store.sample_every, new.store.sample_every),
     }
     return [f"{key} takes effect at the next start" for key, (before, after) in fixed.items() if before != after]

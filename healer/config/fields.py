@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from audit import commitments
-from healer.config.targets import MODES, PATH, PROGRAM, TARGET, URL, address
-from healer.config.values import EVENTS, Retention
+from healer.config.targets import ARGV, MODES, PATH, PROGRAM, TARGET, URL, address
+from healer.config.values import EVENTS, Retention, Signer
 from healer.errors import HealerError
 from healer.model.limit import Brakes
 from healer.model.mode import Profile
@@ -13,7 +13,7 @@ from healer.model.target import EMPTY
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
 from healer.yamldoc.parsers import NAME, Count, Duration, Number, Ratio, Size, Text, Version, Word
-from healer.yamldoc.secret import TextOrSecret
+from healer.yamldoc.secret import SecretRef, TextOrSecret
 from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values
 
 Check = Callable[[str], object]
@@ -182,6 +182,12 @@ _POSTGRES = Record(
     name="postgres",
     build=lambda values, _: values["dsn_file"],
 )
+_SIGNER = Record(
+    Field(name="command", shape=ARGV, required=True, doc="the program, no shell: signs what it reads, line by line"),
+    Field(name="public", shape=PATH, required=True, doc="file with its public key: each signature is checked with it"),
+    name="signer",
+    build=lambda values, _: Signer(**values),
+)
 _AUDIT = Record(
     Field(name="anchor", shape=ListOf(PATH, alone=True), default=(), doc="further files for a copy of the log's head"),
     Field(
@@ -203,6 +209,12 @@ _AUDIT = Record(
         name="store",
         shape=Record(Field(name="postgres", shape=_POSTGRES, doc="in PostgreSQL"), build=lambda values, _: values),
         doc="where the log is kept; without it, in audit.db",
+    ),
+    Field(name="signer", shape=_SIGNER, doc="a program that holds the sealing key, in a TPM for example"),
+    Field(
+        name="passphrase",
+        shape=SecretRef(),
+        doc="opens keys/seal.pem where it is encrypted; else the credential healer-seal-passphrase",
     ),
     _seconds("verify_every", 300.0, "5m", "how often the agent verifies its own log", 1.0),
     _seconds("heartbeat", 60.0, "1m", "how often a sign of life is sealed", 1.0),

@@ -66,6 +66,15 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """A program that holds the sealing key."""
+
+    command: tuple[str, ...]
+    public: str
+    """File with the public key that checks what it signs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """The sealed log. Seconds."""
 
@@ -79,6 +88,10 @@ class Audit:
     """None: nothing is ever pruned."""
     postgres: str = ""
     """File with the connection string of the log's PostgreSQL; empty: the log is ``audit.db``."""
+    signer: Signer | None = None
+    """None: the key is one that systemd lends, or the one in the state folder."""
+    passphrase: Secret | None = None
+    """What opens that key where it is encrypted."""
     verify_every: float = 300.0
     heartbeat: float = 60.0
 

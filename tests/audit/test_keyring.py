@@ -267,8 +267,46 @@ def test_a_folder_of_credentials_without_a_key_changes_nothing(state, tmp_path, 
 
 
 def test_a_lent_key_that_is_not_the_logs_is_refused(state, tmp_path, other_key):
-    with pytest.raises(KeyRefused, match="not the public half"):
+    with pytest.raises(Damaged, match="not signed by the sealing key"):
         opened(state, credentials=lend(tmp_path / "lent", other_key))
+    assert keys.load_public(state / "keys" / "seal.pub") != other_key.public
+
+
+def test_a_change_to_a_lent_key_is_finished_by_whoever_opens_the_log_with_it(state, tmp_path, key, other_key, event):
+    class Elsewhere:
+        public = other_key.public
+        sign = other_key.sign
+
+    writer = opened(state)
+    with pytest.MonkeyPatch.context() as patch:
+        dying_at("sealed", patch, writer)
+        with pytest.raises(Died):
+            writer.rotate(Elsewhere(), because="lent from now on")
+    writer.abandon()
+    assert (state / "keys" / "seal.pem").exists()
+    with opened(state, credentials=lend(tmp_path / "lent", other_key)) as writer:
+        writer.append(event())
+    assert not (state / "keys" / "seal.pem").exists()
+    assert keys.load_public(state / "keys" / "seal.pub") == other_key.public
+    proves(state, tmp_path, key)
+
+
+def test_a_public_key_that_was_never_in_force_is_not_replaced(state, other_key):
+    (state / "keys" / "seal.pub").write_bytes(other_key.public.pem)
+    with pytest.raises(KeyRefused, match="not the public half"):
+        keyring.settle(state / "keys", keys.load_private(state / "keys" / "seal.pem").public)
+
+
+def test_a_given_up_change_leaves_no_key_behind_when_another_follows(state, key, other_key, third_key):
+    keyring.stage(state / "keys", key.public, other_key)
+
+    class Elsewhere:
+        public = third_key.public
+        sign = third_key.sign
+
+    with opened(state, signer=key) as writer:
+        writer.rotate(Elsewhere(), because="x")
+    assert names(state) == {"seal.pub", "first.pub", f"old-{key.public.fingerprint[:16]}.pub"}
 
 
 def test_a_first_key_made_with_a_passphrase_needs_it_for_ever(tmp_path, event):
