@@ -68,6 +68,7 @@ def ask(place: Place, path: str, body: bytes | None, *, timeout_s: float, clock:
         raise OutOfReach(f"no answer from {place.host}: {because[:200]}") from exc
     finally:
         connection.close()
+        connection.hang_up()
 
 
 class _Deadline:
@@ -92,11 +93,18 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(place.host if place.scheme != "unix" else "localhost", place.port or None)
         self._place = place
         self._deadline = deadline
+        self._opened: socket.socket | None = None
 
     def connect(self) -> None:
         """Open the socket, by name or by path."""
+        self._opened = _opened(self._place, self._deadline)
         # http.client asks no more of a socket than _Socket has.
-        self.sock = _Socket(_opened(self._place, self._deadline), self._deadline)
+        self.sock = _Socket(self._opened, self._deadline)
+
+    def hang_up(self) -> None:
+        """Close the socket for good."""
+        if self._opened is not None:
+            self._opened.close()
 
 
 def _opened(place: Place, deadline: _Deadline) -> socket.socket:
@@ -134,7 +142,7 @@ class _Socket:
         return io.BufferedReader(_Reader(self._inner, self._deadline))
 
     def close(self) -> None:
-        self._inner.close()
+        """Do nothing yet: http.client lets go of the socket before it has read what the peer said last."""
 
 
 class _Reader(io.RawIOBase):
