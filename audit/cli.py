@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from audit import canonical
+from audit.ask import Ask
 from audit.errors import AuditError, KeyRefused, Malformed
 from audit.files import read_small
 from audit.memory import Memory
 from audit.reader import Sealed
 from audit.report import LEVELS, Report, when
 from audit.signature import PublicKey
-from audit.verifier import Ask, verify
+from audit.verifier import verify
 from audit.witness.cli import add_commands as add_witness_commands
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from audit import block, entry
 from audit.block import Header
@@ -42,8 +42,10 @@ class Archives:
             except AuditError as exc:
                 report.add("unproven", "archive", f"the archive {path} cannot be used: {exc.message}")
 
-    def close(self) -> None:
-        """Let go of the files."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def body(self, header: Header, row: Row) -> bytes:
@@ -64,8 +66,7 @@ class Archives:
 
     def account(self, header: Header, body: bytes) -> None:
         """Take note of what a ``prune`` block declares; raises ``Malformed`` for one that is not well-formed."""
-        if header.why == "prune":
-            _insert(self._declared, parse(header, body))
+        _insert(self._declared, parse(header, body))
 
     def conclude(self, report: Report) -> None:
         """Account for every missing body: declared by a prune block, or taken out by somebody else."""

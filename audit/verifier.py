@@ -39,6 +39,7 @@ DATED_TAIL_S: Final = 86_400.0
 CLOCK_SLACK_US: Final = 2_000_000
 _MAX_KEY_FILE: Final = 65_536
 
+
 def verify(ask: Ask, *, clock: Clock | None = None, sink: Sink | None = None) -> Report:
     """Prove what can be proved; never raises for anything the log or its neighbours contain.
 
@@ -70,7 +71,7 @@ def _examine(case: "_Case") -> bool:
     case.read_given()
     moved = False
     try:
-        with Log.open(case.ask.log) as log:
+        with case.archive, Log.open(case.ask.log) as log:
             try:
                 case.walk(log)
             finally:
@@ -260,7 +261,7 @@ class _Case:
             self.resync, self.ledger = True, None
             self.report.last = row.height
             return
-        body = self.archive.body(header, row)
+        body = self._body(header, row)
         self._check_place(header, row)
         self._check_signature(header, row, body)
         self._check_ratchet(header, row)
@@ -269,6 +270,21 @@ class _Case:
         else:
             self.ledger = None  # what its entries opened and closed is not known
         self._seen(header, row)
+
+    def _body(self, header: Header, row: Row) -> bytes:
+        """Return the body, from the log or from an archive, and take note of what a ``prune`` block says."""
+        try:
+            body = self.archive.body(header, row)
+            if body and header.why == "prune":
+                block.check_flat(header, body)
+                self.archive.account(header, body)
+        except UnknownVersion as exc:
+            self.report.add("unproven", "version", exc.message, height=row.height)
+        except Malformed as exc:
+            self.report.add("tampered", "pruned", exc.message, height=row.height)
+        else:
+            return body
+        return row.body
 
     def _seen(self, header: Header, row: Row) -> None:
         report = self.report
@@ -322,7 +338,6 @@ class _Case:
     def _check_body(self, header: Header, row: Row, body: bytes) -> None:
         try:
             block.check_flat(header, body)
-            self.archive.account(header, body)
             if self.ask.flat and not self.ask.deep and self.sink is None:
                 return
             leaves = block.check_entries(header, body)
