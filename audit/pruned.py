@@ -13,6 +13,7 @@ from audit.report import Report
 
 MAX_RANGES: Final = 1000
 """So many separate prunings are followed; a log that claims more is not worth the memory."""
+_KEPT: Final = frozenset({"prune", "rotate"})
 
 
 class Range(NamedTuple):
@@ -33,6 +34,8 @@ class Archives:
         self._declared: list[Range] = []
         self._absent: list[Range] = []
         """Blocks whose bodies are not in the log itself."""
+        self._between = 0
+        """So many blocks right before this one are of a kind that is never pruned."""
 
     def open(self, paths: Iterable[Path], report: Report) -> None:
         """Open what was given; what cannot be opened is a finding."""
@@ -54,14 +57,17 @@ class Archives:
         An archive is trusted no more than the log: whatever comes back is checked against the header.
         """
         if row.body:
+            # Orders and keys keep their bodies for ever; the stretch they lie in is one stretch all the same.
+            self._between = self._between + 1 if header.why in _KEPT else 0
             return row.body
-        _extend(self._absent, header.height)
+        between, self._between = self._between, 0
+        _extend(self._absent, header.height, between)
         for log in self._logs:
             with contextlib.suppress(AuditError):
                 found = log.row(header.height)
                 if found is not None and found.hdr == row.hdr and not found.wrong_types() and found.body:
                     return found.body
-        _extend(self.missing, header.height)
+        _extend(self.missing, header.height, between)
         return b""
 
     def account(self, header: Header, body: bytes) -> None:
@@ -97,8 +103,8 @@ def parse(header: Header, body: bytes) -> Range:
     return Range(first, last)
 
 
-def _extend(ranges: list[Range], height: int) -> None:
-    if ranges and ranges[-1].last == height - 1:
+def _extend(ranges: list[Range], height: int, between: int) -> None:
+    if ranges and ranges[-1].last == height - 1 - between:
         ranges[-1] = Range(ranges[-1].first, height)
     elif len(ranges) < MAX_RANGES:
         ranges.append(Range(height, height))

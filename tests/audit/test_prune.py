@@ -329,3 +329,19 @@ def test_an_honest_pruned_log_verifies(old, store, tmp_path, key):
     public.write_bytes(key.public.pem)
     report = verify(Ask(log=tmp_path / "s", key=public))
     assert report.exit_code == 0, report.text()
+
+
+def test_a_log_pruned_each_day_for_years_verifies_as_one_stretch(tmp_path, key, clock, event, store):
+    with Writer.open(tmp_path / "s", node="n", signer=key, clock=clock, inline=True, reserve_bytes=0) as writer:
+        for number in range(12):
+            writer.append(event(number))
+            clock.wait(DAY_US)
+            writer.prune(DAY_US, store, because=BECAUSE)
+    public = tmp_path / "pinned.pub"
+    public.write_bytes(key.public.pem)
+    report = verify(Ask(log=tmp_path / "s", key=public, deep=True))
+    assert report.exit_code == 0, report.text()
+    assert len(report.pruned) == 1
+    report = verify(Ask(log=tmp_path / "s", key=public, deep=True, archives=tuple(store.iterdir())))
+    assert report.exit_code == 0, report.text()
+    assert report.pruned == []
