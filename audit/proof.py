@@ -197,6 +197,7 @@ class _Bundle:
             try:
                 self._part(part)
             except UnknownVersion as exc:
+                self.signed = False
                 report.add("unproven", "version", exc.message, height=part.height)
             except Malformed as exc:
                 report.add("tampered", "bundle", exc.message, height=part.height)
@@ -262,7 +263,7 @@ class _Bundle:
             self.dated.append(said.dated_us)
             self.report.dated_to = max(self.report.dated_to or 0, header.height)
         anchored = any(_is_at(one.anchor, header, part.hdr) for one in self.outside.watched)
-        same = any(claim.independent and claim.said.head == said.head for claim in self.outside.claims)
+        same = any(claim.said.head == said.head for claim in self.outside.claims)
         if anchored or same:
             self.report.anchored_to = max(self.report.anchored_to or 0, header.height)
         self.vouched = self.vouched and (anchored or same or said.witnessed_s is not None)
