@@ -84,7 +84,10 @@ async function run(argv) {
   options.now = asked.now === undefined ? undefined : Number(asked.now);
   const input = gathered(asked);
   const start = new Uint8Array(await input.log.slice(0, 100).arrayBuffer());
-  if (!looksLikeBundle(start)) return verifyLog(input, options);
+  if (!looksLikeBundle(start)) {
+    const { shelf, ...report } = await verifyLog(input, options);
+    return report;
+  }
   const report = await verifyBundle({ ...input, bundle: octets(asked.rest[0]) }, options);
   return { ...report, shown: report.shown.map(({ octets: shown, ...place }) => ({ ...place, text: Buffer.from(shown).toString() })) };
 }

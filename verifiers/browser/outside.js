@@ -15,7 +15,8 @@ export class Outside {
   /** Read what was given; what cannot be read goes to `reasons` where the auditor relies on it, else to `notes`. */
   static async read({ anchors = [], heads = [], checkpoints = [], noteKeys = [], policy = null }, notes, reasons) {
     const outside = new Outside();
-    outside.anchors = [...heads];
+    // What this browser remembers of other logs is no business of this one.
+    outside.anchors = heads.map((head) => ({ ...head, remembered: true }));
     outside.trees = [];
     outside.covers = -1;
     outside.matched = 0;
@@ -58,7 +59,7 @@ export class Outside {
   /** Compare with the origin of the log, once it is known. */
   meet(origin, tell) {
     if (origin === null) origin = this.anchors[0]?.origin ?? this.trees[0]?.origin;
-    for (const anchor of this.anchors) if (anchor.origin !== origin) tell(anchor.height, `an anchor is of another log, ${anchor.origin}`);
+    for (const anchor of this.anchors) if (anchor.origin !== origin && !anchor.remembered) tell(anchor.height, `an anchor is of another log, ${anchor.origin}`);
     // A stranger's checkpoint in the folder says nothing; one the auditor gave must be of this log.
     for (const tree of this.trees) if (tree.trusted && tree.origin !== origin) tell(tree.size - 1, `a checkpoint given as anchor is of another log, ${tree.origin}`);
     this.anchors = this.anchors.filter((anchor) => anchor.origin === origin);

@@ -88,6 +88,7 @@ export class Database {
   /** Open a File or Blob and, where there is one, its WAL; throws Unproven where that is not a sealed log. */
   static async open(blob, walBlob = null) {
     const database = new Database();
+    database.furthest = 0;
     database.file = new Source(blob);
     // SQLite, too, takes a file of no octets for a database without tables: a log that was emptied.
     if (blob.size === 0) return database;
@@ -111,6 +112,7 @@ export class Database {
   /** One page, at once or as a promise. */
   page(number) {
     if (number < 1 || number > this.pages) throw broken(`page ${number} of ${this.pages}`);
+    this.furthest += 1;
     const framed = this.wal?.find(number);
     if (framed !== undefined) return this.wal.octets(framed);
     if (number * this.pageSize > this.file.size) throw broken(`page ${number} lies beyond the end of the file`);

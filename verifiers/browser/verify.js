@@ -1,6 +1,7 @@
 // The walk through a log, block by block, and the verdict at its end: docs/log-format.md, "Verifying" and "Levels".
 import { Unproven, Wrong, hex, same, unbase64, unhex, zeros } from "./bytes.js";
 import { checkBlock, checkSignature, documents, headOf } from "./bundle.js";
+import { Shelf } from "./explore.js";
 import { Ledger } from "./ledger.js";
 import { cutBody, onlyEntry, parseHeader, pruned } from "./format.js";
 import { RsaKey, knowsEd25519, ratchetSigned, subtle } from "./keys.js";
@@ -60,6 +61,7 @@ class Walk {
     this.unsigned = !key;
     this.revoked = [];
     this.gone = [];
+    this.reigns = key ? [[0, key]] : [];
     this.ledger = options.deep ? new Ledger() : null;
     this.merkle = options.merkle ?? ((body, places) => plainRoot(body, places));
   }
@@ -154,7 +156,10 @@ class Walk {
     if (turning) {
       const next = await this.rotation(block, body);
       if (signers && next) signers.push(next);
-      if (this.key) this.key = next;
+      if (this.key) {
+        this.key = next;
+        this.reigns.push([height + 1, next]);
+      }
       if (signers && !next) return;
     }
     if (!signers) return;
@@ -328,6 +333,7 @@ async function walked(input, options, findings, notes, reasons, progress) {
   }
   await Promise.all(walk.pending);
   walk.end();
+  walk.database = database;
   return walk;
 }
 
@@ -375,11 +381,13 @@ export async function verifyLog(input, options = {}, progress = null) {
     entries: walk?.entries ?? 0,
     bodies: walk?.bodies ?? 0,
     head: head ? { height: head.height, hash: hex(walk.before.hash), sealed: head.sealed, age: (now - head.sealed) / 1e6 } : null,
+    headKey: head?.keys.at(-1) ?? null,
     anchored: walk?.outside.covers ?? -1,
     witnessed: witness.best ?? null,
     breaks: walk?.breaks ?? [],
     lastBreak: walk?.lastBreak ?? -1,
     open: head?.open ?? null,
+    shelf: head ? new Shelf({ database: walk.database, archives: walk.archives, reigns: walk.reigns, head: head.height }) : null,
   };
 }
 
