@@ -21,7 +21,10 @@ def tool(name: str) -> str:
 
 
 # What stays open, stays for a reason the unit states: signals, reading, programs that run as others, the network.
-@pytest.mark.parametrize(("unit", "worst"), [("healer.service", 2.8), ("healer-unprivileged.service", 1.4)])
+@pytest.mark.parametrize(
+    ("unit", "worst"),
+    [("healer.service", 2.8), ("healer-unprivileged.service", 1.4), ("healer-witness.service", 1.2)],
+)
 def test_the_service_is_no_more_exposed_than_it_must_be(unit, worst):
     analyze = [tool("systemd-analyze"), "security", "--offline=true", "--no-pager", str(SYSTEMD / unit)]
     done = subprocess.run(analyze, check=False, capture_output=True, text=True)
@@ -61,5 +64,6 @@ def test_the_user_and_the_folders_are_made(tmp_path):
         done = subprocess.run(argv, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     users = (tmp_path / "etc" / "passwd").read_text(encoding="utf-8")
-    assert re.search(r"^healer:.*:/usr/sbin/nologin$", users, flags=re.MULTILINE)
+    for user in ("healer", "healer-witness"):
+        assert re.search(rf"^{user}:.*:/usr/sbin/nologin$", users, flags=re.MULTILINE)
     assert (tmp_path / "etc" / "healer" / "rules").stat().st_mode & 0o777 == 0o755

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from audit.errors import AuditError, KeyRefused
+from audit.errors import AuditError, KeyRefused, Poisoned
 from audit.files import read_small
 
 # The auditor's other commands build this parser too: what only a witness needs is imported where it is needed.
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from audit.note import Verifier
 
 _MAX_CONFIG: Final = 4_000_000
+_TRY_AGAIN: Final = 1
+"""Exit status of a witness that a new start may cure; 2, as everywhere, is what only its operator can."""
 _WORDS: Final = ("log", "key", "state", "listen")
 
 
@@ -102,8 +104,10 @@ def _serve(args: argparse.Namespace) -> int:
     try:
         witness = Witness(logs=config.logs, cosigners=cosigners, state=state, clock=SystemClock())
         asyncio.run(Server(witness).run(config.listen, ready))
-    except OSError as exc:
-        raise AuditError(f"cannot listen on {config.listen}: {exc.strerror}") from exc
+    except (OSError, Poisoned) as exc:
+        because = exc if isinstance(exc, Poisoned) else f"cannot listen on {config.listen}: {exc.strerror}"
+        sys.stderr.write(f"healer-audit: {because}\n")
+        return _TRY_AGAIN
     finally:
         state.close()
     return 0

@@ -1,0 +1,81 @@
+"""The witness's commands say what is wrong in a sentence."""
+
+import pytest
+
+from audit import cli
+from audit.ed25519 import Secret
+from audit.note import Kind, Signer, Verifier
+
+
+@pytest.fixture
+def run(capsys):
+    def run_it(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(argument) for argument in arguments])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run_it
+
+
+@pytest.fixture
+def given(tmp_path, run):
+    """Arguments of a witness that would serve."""
+    run("witness", "key", tmp_path / "key", "w.example")
+    vkey = Signer("log.example", Secret.generate()).verifier.vkey()
+    return {"--log": vkey, "--key": tmp_path / "key", "--state": tmp_path / "state", "--listen": "127.0.0.1:0"}
+
+
+def test_key_prints_the_verifier_of_a_new_key_and_of_an_old_one(run, tmp_path):
+    code, out, _ = run("witness", "key", tmp_path / "key", "w.example/1")
+    assert code == 0
+    verifier = Verifier.parse(out.strip())
+    assert (verifier.name, verifier.kind) == ("w.example/1", Kind.COSIGNATURE)
+    assert run("witness", "key", tmp_path / "key") == (0, out, "")
+    code, out, err = run("witness", "key", tmp_path / "key", "w.example/2")
+    assert (code, out, "exists already" in err) == (2, "", True)
+    assert run("witness", "key", tmp_path / "pq", "w.example/q", "--post-quantum")[1].startswith("w.example/q+")
+
+
+@pytest.mark.parametrize("lacking", ["--log", "--key", "--state", "--listen"])
+def test_a_witness_that_lacks_something_says_so(run, given, lacking):
+    del given[lacking]
+    code, _, err = run("witness", "serve", *(word for pair in given.items() for word in pair))
+    assert (code, "needs a log, a key, a state folder" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"--log": "nonsense"}, "a key is written name+id+base64"),
+        ({"--log": Signer("w", Secret.generate(), Kind.COSIGNATURE).verifier.vkey()}, "not a log's"),
+        ({"--key": "/nowhere/key"}, "there is no key at"),
+        ({"--listen": "80"}, "no place to listen"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(run, given, change, words):
+    given |= change
+    code, _, err = run("witness", "serve", *(word for pair in given.items() for word in pair))
+    assert (code, words in err) == (2, True), err
+
+
+def test_what_a_new_start_may_cure_has_another_exit_status(run, given):
+    given["--listen"] = "203.0.113.1:80"
+    code, _, err = run("witness", "serve", *(word for pair in given.items() for word in pair))
+    assert (code, "cannot listen on 203.0.113.1:80" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no configuration"),
+        (b"\xff", "not UTF-8"),
+        (b"# fine\nlisten\n", "config:2: 'listen' is none of"),
+        (b"lissten 127.0.0.1:1\n", "config:1:"),
+        (b"log nonsense http://w/\n", "name+id+base64"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_said_with_its_line(run, tmp_path, content, words):
+    if content is not None:
+        (tmp_path / "config").write_bytes(content)
+    code, _, err = run("witness", "serve", "--config", tmp_path / "config")
+    assert (code, words in err) == (2, True), err
