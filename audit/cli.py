@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from audit import canonical
+from audit import canonical, upkeep
 from audit.ask import Ask
 from audit.errors import AuditError, KeyRefused, Malformed
 from audit.files import read_small
@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
         _add_proof_options(sub)
         if name != "verify":
             _add_filters(sub)
+        if name in {"show", "tail"}:
+            sub.add_argument(
+                "--reveal", action="store_true", help="with what concealed texts stand for, where it is kept"
+            )
         if name == "tail":
             sub.add_argument("-n", "--lines", type=int, default=20, help="how many (20)")
         sub.set_defaults(command=command)
@@ -67,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true")
     sub.set_defaults(command=_keys)
     _add_rotate(commands.add_parser("rotate", help=_ROTATE, description=f"{_ROTATE.capitalize()}."))
+    upkeep.add_commands(commands)
     what = "remember other logs' heads, and sign for them"
     add_witness_commands(commands.add_parser("witness", help=what, description=what))
     return parser
@@ -228,16 +233,26 @@ def _rotate(args: argparse.Namespace) -> int:
 
 
 def _keys(args: argparse.Namespace) -> int:
-    path = args.path / "keys" / "seal.pub" if args.path.is_dir() else args.path
+    folder = args.path / "keys" if args.path.is_dir() else None
+    path = folder / "seal.pub" if folder else args.path
+    key = _public(path)
+    # After a rotation: the key to pin for the whole log is the one that it began with.
+    first = _public(folder / "first.pub").fingerprint if folder and (folder / "first.pub").exists() else ""
+    if args.json:
+        facts = {"path": str(path), "fingerprint": key.fingerprint, "bits": key.modulus.bit_length(), "first": first}
+        print(json.dumps(facts))
+        return 0
+    print(f"{key.fingerprint}  RSA-{key.modulus.bit_length()}  {path}")
+    if first:
+        print(f"{first}  the key that the log began with  {path.with_name('first.pub')}")
+    return 0
+
+
+def _public(path: Path) -> PublicKey:
     try:
-        key = PublicKey.from_pem(read_small(path, 65_536))
+        return PublicKey.from_pem(read_small(path, 65_536))
     except FileNotFoundError as exc:
         raise KeyRefused(f"there is no key at {path}") from exc
-    if args.json:
-        print(json.dumps({"path": str(path), "fingerprint": key.fingerprint, "bits": key.modulus.bit_length()}))
-    else:
-        print(f"{key.fingerprint}  RSA-{key.modulus.bit_length()}  {path}")
-    return 0
 
 
 def _fields(sealed: Sealed) -> dict[str, object]:
@@ -258,6 +273,8 @@ def _wanted(args: argparse.Namespace, sealed: Sealed, fields: dict[str, object])
 
 
 def _line(args: argparse.Namespace, sealed: Sealed, fields: dict[str, object]) -> str:
+    if args.reveal:
+        fields = upkeep.reveal(args.log, fields)
     if args.json:
         return json.dumps({"seq": sealed.seq, "height": sealed.height, "leaf": sealed.leaf, "entry": fields})
     common = {"v", "kind", "seq", "ts", "mono", "boot", "node"}

@@ -9,9 +9,19 @@ from healer.cli.settings import Settings, settings
 
 _SELECT = ("--kind", "--seq", "--rule", "--target", "--corr", "--type", "-n", "--lines")
 _PROVE = ("--key", "--anchor", "--min-level", "--max-age", "--expect-origin", "--since", "--since-head", "--memory")
-_WITH_VALUE = frozenset({*_SELECT, *_PROVE})
+_ROTATE = (
+    "--because",
+    "--revoke-after",
+    "--bits",
+    "--passphrase-file",
+    "--from-key",
+    "--from-command",
+    "--from-public",
+)
+_TO = ("--to-key", "--to-command", "--to-public")
+_WITH_VALUE = frozenset({*_SELECT, *_PROVE, *_ROTATE, *_TO})
 """Options of the auditor's commands that take a value: what follows one is no log."""
-_SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys"})
+_SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys", "rotate"})
 
 
 @click.command(
@@ -22,6 +32,8 @@ _SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys"})
 @click.pass_context
 def audit(ctx: click.Context, args: tuple[str, ...]) -> int:
     """Prove the sealed log (verify), and read it (show, tail, stats, export, keys); `log TYPE JSON` seals an event.
+
+    `rotate --because WORDS` hands a stopped agent's log over to a new key.
 
     Without LOG, the commands take this agent's own state folder. Exit 0 proven, 1 tampered, 2 not proven.
     """

@@ -77,6 +77,18 @@ def test_the_pinned_key_stays_good(state, pinned, event, capsys):
     assert canonical.decode(sealed.octets)["node"] == "web-1"
 
 
+def test_keys_are_told_apart_after_a_change(state, pinned, capsys):
+    began = keys.load_public(pinned).fingerprint
+    assert main(["keys", str(state), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["first"] == ""
+    assert rotate(state, "--json") == 0
+    new = json.loads(capsys.readouterr().out)["new"]
+    assert main(["keys", str(state)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(new)
+    assert second.startswith(began)
+
+
 def test_the_report_for_people_says_from_which_key_to_which(state, capsys):
     assert rotate(state) == 0
     out = capsys.readouterr().out
