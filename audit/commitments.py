@@ -217,6 +217,13 @@ class Vault:
             return Found("false")
         return Found("kept", value)
 
+    def of(self, seq: int) -> list[str]:
+        """Return the commitments in the entry of that number; raises ``Unreadable``."""
+        try:
+            return [c for (c,) in self._connection.execute("SELECT c FROM private WHERE seq = ?", (seq,))]
+        except sqlite3.Error as exc:
+            raise Unreadable(f"{self.path} cannot be read: {exc}") from exc
+
     def erase(self, commitments: Iterable[str]) -> int:
         """Forget the salts and texts of these; return how many there were. Raises ``Unreadable``.
 

@@ -81,28 +81,59 @@ class Store:
         if mode != ("wal",) or level != (_FULL,):
             raise Damaged(f"{self.path} cannot be made durable: journal_mode={mode}, synchronous={level}")
 
-    def append(self, row: tuple[int, int, int, bytes, int, bytes, bytes], signature: Callable[[], bytes]) -> None:
+    def append(
+        self, row: tuple[int, int, int, bytes, int, bytes, bytes], signature: Callable[[], bytes] | None
+    ) -> None:
         """Commit one block: (height, first, n, hdr, size of the signature, rsig, body).
 
-        ``signature`` is asked for only after the body has been written, so that signing and writing overlap. Raises
-        ``DiskFull`` (nothing was kept, going on is safe) or ``Poisoned`` (nobody knows what was kept).
+        ``signature`` is asked for only after the body has been written, so that signing and writing overlap; without
+        one its octets stay zero until ``sign``. Raises ``DiskFull`` (nothing was kept, going on is safe) or
+        ``Poisoned`` (nobody knows what was kept).
         """
         with self._turn:
             self._append(row, signature)
 
-    def _append(self, row: tuple[int, int, int, bytes, int, bytes, bytes], signature: Callable[[], bytes]) -> None:
+    def _append(
+        self, row: tuple[int, int, int, bytes, int, bytes, bytes], signature: Callable[[], bytes] | None
+    ) -> None:
         try:
             self.driver.execute("BEGIN IMMEDIATE")
             self.driver.execute(_INSERT, row)
-            # Written in place: an UPDATE would write the whole row again, body and all.
-            with self.driver.blobopen("blocks", "sig", row[0]) as blob:
-                blob.write(signature())
+            if signature is not None:
+                self._write_signature(row[0], signature())
             self.driver.execute("COMMIT")
         except sqlite3.Error as exc:
             raise self._failed(exc) from exc
         except Exception as exc:  # the signer's: a module of its own, which may raise anything
             self._roll_back()
             raise Poisoned(f"sealing failed: {exc}", hint="look at the signer, then start again") from exc
+
+    def sign(self, signatures: Sequence[tuple[int, bytes]]) -> None:
+        """Write the signatures (height, octets) that blocks still lack, in one transaction; raises as ``append`` does.
+
+        Nothing else of a sealed block is touched, and a signature that is there is never replaced.
+        """
+        with self._turn:
+            try:
+                self.driver.execute("BEGIN IMMEDIATE")
+                for height, signature in signatures:
+                    self._write_signature(height, signature)
+                self.driver.execute("COMMIT")
+            except sqlite3.Error as exc:
+                raise self._failed(exc) from exc
+            except Poisoned:
+                self._roll_back()
+                raise
+
+    def _write_signature(self, height: int, signature: bytes) -> None:
+        """Written in place: an UPDATE would write the whole row again, body and all."""
+        with self.driver.blobopen("blocks", "sig", height) as blob:
+            if blob.read() != bytes(len(signature)):
+                raise Poisoned(
+                    f"block {height} has no room for a signature, or has one", hint="run: healer audit verify"
+                )
+            blob.seek(0)
+            blob.write(signature)
 
     def drop(self, heights: Sequence[int]) -> None:
         """Empty the bodies of these blocks in one transaction; raises as ``append`` does.
@@ -118,6 +149,14 @@ class Store:
                 self.driver.executemany("UPDATE blocks SET body = x'' WHERE height = ?", [(one,) for one in heights])
                 self.driver.execute(schema.NO_UPDATE)
                 self.driver.execute("COMMIT")
+            except sqlite3.Error as exc:
+                raise self._failed(exc) from exc
+
+    def fasten(self) -> list[str]:
+        """Put missing seat-belts on; return their names. Raises ``DiskFull`` or ``Poisoned``."""
+        with self._turn:
+            try:
+                return schema.fasten(self.driver)
             except sqlite3.Error as exc:
                 raise self._failed(exc) from exc
 

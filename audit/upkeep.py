@@ -1,0 +1,155 @@
+"""The operator's commands that keep a log in shape: prune, erase, repair; none of them changes sealed octets."""
+
+import argparse
+import contextlib
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final
+
+from audit import canonical, commitments, keys
+from audit.commitments import Vault
+from audit.errors import AuditError, Unreadable
+from audit.reader import FILE_NAME, Log, Sealed
+
+_UNITS: Final = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
+_LEFTOVER: Final = re.compile(r"\..+\.new")
+
+
+def add_commands(commands: Any) -> None:  # noqa: ANN401 - argparse does not say what its sub-parsers are
+    """Add the commands to the auditor's parser."""
+    what = "archive and drop the bodies of old blocks; headers and signatures stay"
+    sub = commands.add_parser("prune", help=what, description=f"{what.capitalize()}.")
+    _state(sub)
+    sub.add_argument("--keep", type=_duration, required=True, metavar="TIME", help="keep this long: 400d, 52w")
+    sub.add_argument("--archive", type=Path, required=True, metavar="DIR", help="where archives go")
+    sub.add_argument("--because", required=True, metavar="WORDS", help="the policy, as the log will say")
+    sub.add_argument("--passphrase-file", type=Path, metavar="FILE", help="opens the key")
+    sub.set_defaults(command=_prune)
+    what = "erase what concealed texts stand for; the log still verifies"
+    sub = commands.add_parser("erase", help=what, description=f"{what.capitalize()}.")
+    _state(sub)
+    sub.add_argument("--seq", type=_natural, required=True, metavar="N", help="number of the entry")
+    sub.add_argument("--field", default="*", metavar="PATH", help="only this one: output, data.user; * matches")
+    sub.set_defaults(command=_erase)
+    what = "put right what is not sealed, and say what was left alone"
+    sub = commands.add_parser("repair", help=what, description=f"{what.capitalize()}.")
+    _state(sub)
+    sub.set_defaults(command=_repair)
+
+
+def _state(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("state", type=Path, metavar="STATE", help="the state folder")
+    sub.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _duration(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,6})([hdw])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a time to keep a log: write 400d or 52w")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _natural(text: str) -> int:
+    if not re.fullmatch(r"\d{1,15}", text):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a natural number")
+    return int(text)
+
+
+def reveal(log: Path, fields: dict[str, object]) -> dict[str, object]:
+    """Return an entry with its concealed texts, each checked against its commitment; raises ``Unreadable``."""
+    if next(commitments.found_in(fields), None) is None:
+        return fields
+    folder = log if log.is_dir() else log.parent
+    with Vault.open(folder / commitments.FILE_NAME) as vault:
+        return commitments.reveal(fields, vault)
+
+
+def _writing() -> Any:  # noqa: ANN401 - a module
+    # By name: what verifies shares no code with what stores, and a bare copy of this folder writes nothing.
+    try:
+        return importlib.import_module("audit.writer")
+    except ImportError as exc:
+        raise AuditError(f"this needs the agent's own environment: {exc}", hint="run it where the agent is") from exc
+
+
+def node_of(state: Path) -> str:
+    """Return the host's name as the log has it; raises ``Unreadable`` for an empty log."""
+    with Log.open(state) as log:
+        for sealed in log.entries_of(log.top() or 0):
+            return str(canonical.decode(sealed.octets).get("node", ""))
+    raise Unreadable(f"the log in {state} is empty")
+
+
+def _prune(args: argparse.Namespace) -> int:
+    passphrase = keys.load_passphrase(args.passphrase_file) if args.passphrase_file else None
+    node = node_of(args.state)
+    with _writing().Writer.open(args.state, node=node, passphrase=passphrase) as writer:
+        done = writer.prune(args.keep * 1_000_000, args.archive, because=args.because)
+    if done is None:
+        told: dict[str, object] = {"pruned": None}
+        words = "nothing is old enough to go"
+    else:
+        order = done.order
+        told = {"pruned": {"from": order.first, "to": order.last, "archive": str(done.path), "sha256": order.sha256}}
+        words = f"blocks {order.first} to {order.last} ({order.entries} entries) are in {done.path} now"
+    print(json.dumps(told) if args.json else words)
+    return 0
+
+
+def _erase(args: argparse.Namespace) -> int:
+    with Vault.open(args.state / commitments.FILE_NAME, write=True) as vault:
+        if args.field == "*":
+            # By number, so that it also works where the entry itself was pruned.
+            erased = vault.erase(vault.of(args.seq))
+        else:
+            sealed = canonical.decode(_entry(args.state, args.seq).octets)
+            erased = vault.erase(c for path, c in commitments.found_in(sealed) if fnmatchcase(path, args.field))
+    if args.json:
+        print(json.dumps({"seq": args.seq, "erased": erased}))
+    else:
+        print(f"{erased} texts of entry {args.seq} are erased" if erased else "nothing is kept that could be erased")
+        print("Copies elsewhere (backups, snapshots of the disk) are yours to erase.", file=sys.stderr)
+    return 0
+
+
+def _entry(state: Path, seq: int) -> Sealed:
+    """Find an entry by its number; raises ``Unreadable`` where there is none, or its body was pruned."""
+    with Log.open(state) as log:
+        low, high = 0, log.top() or 0
+        while low < high:
+            middle = (low + high + 1) // 2
+            row = log.row(middle)
+            low, high = (middle, high) if row is not None and row.first <= seq else (low, middle - 1)
+        for sealed in log.entries_of(low):
+            if sealed.seq == seq:
+                return sealed
+    raise Unreadable(f"entry {seq} is not in the log", hint="was its block pruned? without --field it can be erased")
+
+
+def _repair(args: argparse.Namespace) -> int:
+    """Sealed octets are evidence: whatever is wrong with them stays as it is, for ``verify`` to say."""
+    state: Path = args.state
+    storage = importlib.import_module("audit.storage")
+    done = []
+    with contextlib.ExitStack() as stack:
+        stack.callback(storage.Lock(state / "audit.lock").release)
+        for path in _leftovers(state):
+            path.unlink()
+            done.append(f"removed {path.name}, which a crash left half-written")
+        store = storage.Store(state / FILE_NAME, create=False)
+        stack.callback(store.close)
+        done += [f"the seat-belt {name} is on again" for name in store.fasten()]
+    left = "sealed blocks were not looked at, let alone changed: run healer-audit verify, and restore what is damaged"
+    print(json.dumps({"done": done, "left": left}) if args.json else "\n".join([*(done or ["nothing to do"]), left]))
+    return 0
+
+
+def _leftovers(state: Path) -> Iterator[Path]:
+    for folder in (state, state / "keys"):
+        if folder.is_dir():
+            yield from (path for path in folder.iterdir() if _LEFTOVER.fullmatch(path.name) and path.is_file())
