@@ -99,6 +99,23 @@ def test_points_off_the_curve_and_other_spellings_of_keys_are_refused(curve_key)
             verify(bad, ecdsa("sha256"), signature, b"m")
 
 
+def test_a_coordinate_beyond_the_prime_is_a_second_spelling_and_refused():
+    for oid, curve in zip(("1.2.840.10045.3.1.7", "1.3.132.0.34"), algorithms._CURVES.values(), strict=True):
+        squares = ((x, (x**3 - 3 * x + curve.b) % curve.p) for x in range(1, 100))
+        roots = ((x, square, pow(square, (curve.p + 1) // 4, curve.p)) for x, square in squares)
+        x, y = next((x, root) for x, square, root in roots if root * root % curve.p == square)
+        identifier = der.encode(0x30, der.oid("1.2.840.10045.2.1"), der.oid(oid))
+        size = curve.p.bit_length() // 8
+        for first, good in ((x, True), (x + curve.p, False)):
+            point = b"\x00\x04" + first.to_bytes(size, "big") + y.to_bytes(size, "big")
+            key = der.encode(0x30, identifier, der.encode(3, point))
+            if good:
+                assert not verify(key, ecdsa("sha256"), encode_dss_signature(1, 1), b"m")
+            else:
+                with pytest.raises(KeyRefused, match="uncompressed point"):
+                    verify(key, ecdsa("sha256"), encode_dss_signature(1, 1), b"m")
+
+
 @pytest.mark.parametrize("name", HASHES)
 def test_rsa_of_another_implementation_is_accepted(rsa_key, name):
     number = list(HASHES).index(name)
@@ -129,6 +146,29 @@ def test_pss_of_another_implementation_is_accepted(name, bits):
         assert not verify(spki(key), pss_identifier(name), key.sign(b"m", other, hashed), b"m")
     with pytest.raises(UnknownVersion, match=r"1\.1\.10"):
         verify(spki(key), pss_identifier(name, salt - 1), signature, b"m")
+
+
+def pss_encoded(bits: int, *, start: bytes = b"\x00", one: bytes = b"\x01", trailer: bytes = b"\xbc") -> bytes:
+    """EMSA-PSS-ENCODE of ``m`` with SHA-256, as told."""
+    salt, size = bytes(range(32)), (bits + 7) // 8
+    hashed = sha256(bytes(8) + sha256(b"m").digest() + salt).digest()
+    data = (start + one).rjust(size - 65, b"\x00") + salt
+    mask = b"".join(sha256(hashed + at.to_bytes(4, "big")).digest() for at in range(10))
+    masked = bytearray(a ^ b for a, b in zip(data, mask, strict=False))
+    masked[0] &= 0xFF >> (8 * size - bits)
+    return bytes(masked) + hashed + trailer
+
+
+def test_every_part_of_pss_padding_is_checked(rsa_key):
+    def verdict(**odd: bytes) -> bool:
+        return verify(spki(rsa_key), pss_identifier("sha256"), raw(rsa_key, pss_encoded(2047, **odd)), b"m")
+
+    assert verdict()
+    assert not verdict(trailer=b"\xcc")
+    assert not verdict(start=b"\x05")
+    assert not verdict(one=b"\x03")
+    high = bytes([pss_encoded(2047)[0] | 0x80]) + pss_encoded(2047)[1:]
+    assert not algorithms._pss_matches(high, 2047, "sha256", sha256(b"m").digest())
 
 
 def test_what_cryptography_writes_as_pss_is_understood(certify, rsa_key):
@@ -173,9 +213,14 @@ def test_padding_is_compared_and_not_parsed(rsa_key):
 
 def test_a_second_spelling_of_an_rsa_number_is_refused(rsa_key):
     signature = rsa_key.sign(b"m", padding.PKCS1v15(), SHA256())
-    modulus = rsa_key.public_key().public_numbers().n
-    for bad in (b"\x00" + signature, signature[1:], (modulus + 1).to_bytes(256, "big"), b""):
+    for bad in (b"\x00" + signature, signature[1:], b""):
         assert not verify(spki(rsa_key), RSA_SHA256, bad, b"m")
+    modulus, limit = rsa_key.public_key().public_numbers().n, 1 << 2048
+    messages = (str(number).encode() for number in range(500))
+    signed = ((one, int.from_bytes(rsa_key.sign(one, padding.PKCS1v15(), SHA256()), "big")) for one in messages)
+    message, number = next((one, number) for one, number in signed if number + modulus < limit)
+    assert verify(spki(rsa_key), RSA_SHA256, number.to_bytes(256, "big"), message)
+    assert not verify(spki(rsa_key), RSA_SHA256, (number + modulus).to_bytes(256, "big"), message)
 
 
 def test_keys_of_odd_sizes_and_exponents_are_refused():

@@ -50,9 +50,11 @@ def served(answer: Callable[[bytes], tuple[int, dict[str, str], bytes]]) -> Iter
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/stamp?a=b"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/stamp?a=b"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager
@@ -73,9 +75,11 @@ def dripping(first: bytes, every_s: float) -> Iterator[str]:
 
         thread = threading.Thread(target=drip)
         thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-        left.set()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        finally:
+            left.set()
+            thread.join()
 
 
 def test_a_good_answer_comes_back_as_it_is(stamper):

@@ -48,22 +48,30 @@ def test_a_known_identifier_is_written_as_the_standard_prints_it():
         "",
         "30",
         "3001",
+        "30820100" + "00" * 255,
         "3080",  # indefinite
         "30800000",
         "308100",  # longer than needed
-        "30817f",
-        "3082007f",
-        "30850000000000",  # more octets than any length here has
+        "30810100",
+        "30817f" + "00" * 127,
+        "30820080" + "00" * 128,
+        "3085000000000100",  # more octets than any length here has
         "3084ffffffff",
         "30ff",
         "1f0100",  # a tag of several octets
         "3f8101",
-        "300000",  # an octet too many
     ],
 )
 def test_other_spellings_of_an_element_are_refused(octets):
     with pytest.raises(Malformed):
-        der.only(bytes.fromhex(octets))
+        Reader(bytes.fromhex(octets)).take()
+
+
+def test_one_element_is_one_element():
+    assert der.only(b"\x30\x00").content == b""
+    for octets, tag in ((b"\x30\x00\x00", 0x30), (b"\x30\x00", 0x31), (b"", 0x30)):
+        with pytest.raises(Malformed):
+            der.only(octets, tag)
 
 
 @pytest.mark.parametrize("content", ["", "0001", "007f", "ff80", "ffff", "01" * 2049])

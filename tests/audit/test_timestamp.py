@@ -211,6 +211,7 @@ TYPE, DIGEST, PIN, OLD_PIN = (
         ({"version": der.integer(1)}, UnknownVersion, "another version than 3"),
         ({"signer_version": der.integer(3)}, UnknownVersion, "not named by issuer"),
         ({"type": "1.2.840.113549.1.7.1"}, Malformed, "not about a time-stamp"),
+        ({"sid": der.encode(0x30, der.encode(0x30), der.integer(1), der.NULL)}, Malformed, "after the end"),
         ({"hash": SHA1}, UnknownVersion, "hash 1.3.14.3.2.26 is not accepted"),
         ({"hash": SHA384_OID}, Undated, "the hash of another content"),
         ({"attributes": {TYPE: None}}, Malformed, "do not name content type"),
@@ -290,6 +291,7 @@ def test_the_pin_may_name_its_hash(stamper):
         ({"purposes": (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)}, "not for time-stamping alone"),
         ({"authority": True, "usage": None}, "may issue certificates"),
         ({"authority": True}, "may issue certificates"),
+        ({"usage": False}, "may not sign"),
         ({"years": (2028, 2036)}, "was not valid at that time"),
         ({"years": (2024, 2027)}, "was not valid at that time"),
         ({"more": [(NameConstraints([DNSName("a")], None), True)]}, "not known here"),
@@ -312,6 +314,15 @@ def info_with(stamper, tail: bytes = b"", **changes: object) -> bytes:
     [
         (der.encode(0xA0, der.encode(0xA4, der.encode(0x30))), Undated, "names another authority"),
         (der.encode(0xA1, der.encode(0x30, der.oid("1.2"), b"\x01\x01\xff", der.encode(4))), UnknownVersion, "insists"),
+        (
+            der.encode(
+                0xA1,
+                der.encode(0x30, der.oid("1.2"), b"\x01\x01\xff", der.encode(4)),
+                der.encode(0x30, der.oid("1.3"), der.encode(4)),
+            ),
+            UnknownVersion,
+            "insists",
+        ),
         (der.integer(8), Malformed, "after the end"),
         (b"\x00", Malformed, r"ends where|after the end"),
     ],
@@ -319,6 +330,56 @@ def info_with(stamper, tail: bytes = b"", **changes: object) -> bytes:
 def test_what_follows_in_a_time_stamp_is_checked(stamper, tail, error, because):
     with pytest.raises(error, match=because):
         check(info_with(stamper, tail), IMPRINT, stamper.roots)
+
+
+def rewritten(stamper, number: int, element: bytes) -> bytes:
+    """Stamp with another element at this place of the TSTInfo."""
+    parts = [one.der for one in der.only(stamper.info(IMPRINT)).reader().rest()]
+    parts[number] = element
+    return stamper.token(IMPRINT, info=der.encode(0x30, *parts))
+
+
+def test_the_imprint_must_be_of_the_hash_it_names_and_nothing_more(stamper):
+    digest, end = der.encode(4, IMPRINT), der.encode(0x30, der.oid("2.16.840.1.101.3.4.2.1"))
+    other = der.encode(0x30, der.oid(SHA384_OID))
+    with pytest.raises(Undated, match="another message"):
+        check(rewritten(stamper, 2, der.encode(0x30, other, digest)), IMPRINT, stamper.roots)
+    with pytest.raises(Malformed, match="after the end"):
+        check(rewritten(stamper, 2, der.encode(0x30, end, digest, der.NULL)), IMPRINT, stamper.roots)
+    assert check(rewritten(stamper, 2, der.encode(0x30, end, digest)), IMPRINT, stamper.roots)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ([], 0),
+        ([der.integer(0)], 0),
+        ([b"\x80\x02\x03\xe7", b"\x81\x01\x01"], 999_001),
+        ([der.integer(60), b"\x81\x02\x03\xe7"], 60_000_999),
+        ([b"\x80\x01\x00"], None),
+        ([b"\x80\x02\x03\xe8"], None),
+        ([b"\x81\x01\xff"], None),
+        ([der.encode(2, b"\xff")], None),
+        ([b"\x81\x01\x01", b"\x80\x01\x01"], None),
+    ],
+)
+def test_an_accuracy_is_a_sum_within_its_bounds(stamper, parts, expected):
+    token = rewritten(stamper, 5, der.encode(0x30, *parts))
+    if expected is None:
+        with pytest.raises(Malformed):
+            check(token, IMPRINT, stamper.roots)
+    else:
+        assert check(token, IMPRINT, stamper.roots).accuracy_us == expected
+
+
+def test_an_accuracy_nobody_gave_is_not_zero(stamper):
+    assert check(rewritten(stamper, 5, b""), IMPRINT, stamper.roots).accuracy_us is None
+
+
+def test_content_that_is_not_signed_data_is_refused(stamper):
+    token = stamper.token(IMPRINT).replace(der.oid("1.2.840.113549.1.7.2"), der.oid("1.2.840.113549.1.7.3"))
+    with pytest.raises(Malformed, match="not signed data"):
+        check(token, IMPRINT, stamper.roots)
 
 
 def test_harmless_additions_are_read_over(stamper):
@@ -361,9 +422,11 @@ def test_another_message_nonce_or_size_of_imprint_is_refused(stamper):
 
 def test_half_a_token_none_or_too_much_of_one_is_malformed(stamper):
     token = stamper.token(IMPRINT)
-    for bad in (b"", b"\x30", token[: len(token) // 2], token[:-1], token + b"\x00", token + token, bytes(70_000)):
+    for bad in (b"", b"\x30", token[: len(token) // 2], token[:-1], token + b"\x00", token + token):
         with pytest.raises(Malformed):
             check(bad, IMPRINT, stamper.roots)
+    with pytest.raises(Malformed, match="more than 65536 bytes"):
+        check(stamper.token(IMPRINT, signature=bytes(65_536)), IMPRINT, stamper.roots)
 
 
 def test_the_indefinite_lengths_of_ber_are_refused(stamper):

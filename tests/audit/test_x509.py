@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509 as other
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -183,7 +183,16 @@ def test_anything_but_certificates_is_refused_as_a_pin(certify):
     with pytest.raises(KeyRefused, match="private key"):
         x509.from_pem(pem + private)
     damaged = pem.replace(b"MII", b"M=I", 1) if b"MII" in pem else pem.replace(b"MIIB", b"M", 1)
-    for bad in (b"", b"junk", pem[:-30], pem * 17, pem.replace(b"CERTIFICATE", b"TRUSTED CERTIFICATE"), damaged):
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for bad in (
+        b"",
+        b"junk",
+        pem + public,
+        pem[:-30],
+        pem * 17,
+        pem.replace(b"CERTIFICATE", b"TRUSTED CERTIFICATE"),
+        damaged,
+    ):
         with pytest.raises(KeyRefused):
             x509.from_pem(bad)
     empty = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
