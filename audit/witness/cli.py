@@ -100,7 +100,7 @@ def _serve(args: argparse.Namespace) -> int:
         sys.stdout.flush()
 
     state = State.open(config.state)
-    os.umask(0o077 if config.listen.startswith("unix:") else 0o022)
+    os.umask(0o077)
     try:
         witness = Witness(logs=config.logs, cosigners=cosigners, state=state, clock=SystemClock())
         asyncio.run(Server(witness).run(config.listen, ready))

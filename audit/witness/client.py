@@ -12,7 +12,7 @@ from audit.clock import Clock, SystemClock
 from audit.errors import AuditError, Malformed, RolledBack, Unreadable
 from audit.files import read_small, write_atomically
 from audit.merkle import verify_consistency
-from audit.note import Note, Signature, open_note, parse_lines, time_of
+from audit.note import Note, Signature, Verifier, open_note, parse_lines, time_of
 from audit.policy import Policy
 from audit.policy import Witness as Peer
 from audit.treehead import TreeHead, parse_size
@@ -132,12 +132,22 @@ class _Round:
 class Witnesses:
     """The witnesses of a policy that have a URL; for one log, and one caller at a time."""
 
-    def __init__(self, policy: Policy, folder: Path, *, timeout_s: float = 5.0, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        folder: Path,
+        *,
+        own: Sequence[Verifier] = (),
+        timeout_s: float = 5.0,
+        clock: Clock | None = None,
+    ) -> None:
         """Ask the witnesses of ``policy``, all within ``timeout_s``; sizes they accepted are kept in ``folder``.
 
-        Raises ``AuditError`` for a URL that cannot be one.
+        ``own`` are our log's keys where the policy does not name them: they tell evidence from hearsay. Raises
+        ``AuditError`` for a URL that cannot be one.
         """
         self._policy = policy
+        self._own = tuple(own)
         self._timeout_s = timeout_s
         self._clock = clock or SystemClock()
         self._peers: dict[str, list[Peer]] = {}
@@ -276,7 +286,7 @@ class Witnesses:
             octets = newest(url, origin, timeout_s=max(0.3, min(1.0, self._left_s(asked))), clock=self._clock)
             note = Note.parse(octets)
             head = TreeHead.parse(note.text)
-            open_note(note, self._policy.verifiers_of(origin))
+            open_note(note, {*self._own, *self._policy.verifiers_of(origin)})
         except AuditError:
             return b""
         return octets if (head.origin, head.size) == (origin, size) else b""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from audit.clock import Clock
 from audit.errors import Forged, Malformed, Unsigned
@@ -11,6 +11,8 @@ from audit.note import Note, Opened, Signature, Verifier, open_note
 from audit.treehead import TreeHead
 from audit.witness.protocol import LINES_TYPE, SIZE_TYPE, Conflict, Refused, Submission, log_id
 from audit.witness.state import Held, State
+
+_MAX_EVIDENCE: Final = 16_384
 
 
 class Cosigner(Protocol):
@@ -119,5 +121,5 @@ def _check_proof(asked: Submission, head: TreeHead, held: Held) -> None:
 
 
 def _fork(note: Note) -> str:
-    """Return the note on one line."""
-    return ascii(note.text)[1:-1] + " " + ascii("".join(one.line() for one in note.signatures))[1:-1]
+    """Return the note on one line, as far as a journal should be filled by somebody else."""
+    return ascii(note.octets().decode())[1:-1][:_MAX_EVIDENCE]

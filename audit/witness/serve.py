@@ -192,7 +192,11 @@ class _Connection(asyncio.Protocol):
         """Send an answer, and take up what the client has sent meanwhile."""
         self._waiting = self._begun = False
         self._since = self._clock()
-        self._send(answer)
+        try:
+            self._send(answer)
+        except h11.LocalProtocolError:
+            # Some corner of HTTP that we do not serve: it must not cost the others in this flush their answers.
+            self.abort()
         if self._transport is None or self._transport.is_closing():
             return
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
@@ -255,7 +259,8 @@ class _Connection(asyncio.Protocol):
         if close:
             headers.append(("connection", "close"))
         whole = self._http.send(h11.Response(status_code=answer.status, headers=headers)) or b""
-        whole += self._http.send(h11.Data(data=answer.body)) or b""
+        if self._request is None or self._request.method != b"HEAD":
+            whole += self._http.send(h11.Data(data=answer.body)) or b""
         whole += self._http.send(h11.EndOfMessage()) or b""
         self._transport.write(whole)
         if self._transport.get_write_buffer_size() > _MAX_UNREAD:

@@ -110,6 +110,7 @@ def test_a_fork_leaves_evidence_for_the_operator(witness, log):
         answer = witness.add_checkpoint(asked.octets())
         assert answer.status in (409, 422)
         assert asked.note.signatures[0].line()[2:-1] in answer.evidence
+
         assert "\n" not in answer.evidence
 
 

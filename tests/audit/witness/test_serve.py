@@ -129,6 +129,31 @@ def test_garbage_gets_a_refusal_and_the_next_client_is_served(witness, log, serv
         assert talk(url, post(log.submission(0).octets())).startswith(b"HTTP/1.1 200 ")
 
 
+def test_odd_but_lawful_requests_cost_nobody_his_answer(witness, log, serving):
+    """HEAD has no body, Upgrade is not taken up, HTTP/1.0 hangs up: all of them in one flush with an honest request."""
+    newest = f"/checkpoint/{log_id(log.signer.verifier.name)}".encode()
+    odd = [
+        b"HEAD %s HTTP/1.1\r\nHost: w\r\n\r\n" % newest,
+        b"HEAD / HTTP/1.1\r\nHost: w\r\n\r\n",
+        b"GET %s HTTP/1.1\r\nHost: w\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" % newest,
+        b"CONNECT w:80 HTTP/1.1\r\nHost: w\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: w\r\n\r\n",
+        b"GET %s HTTP/1.0\r\n\r\n" % newest,
+    ]
+    with serving(witness) as url:
+        assert talk(url, post(log.submission(0, 1).octets())).startswith(b"HTTP/1.1 200 ")
+        for old, request in enumerate(odd[:2] * 10, 1):
+            log.grow(1)
+            with closing(connect(url)) as one, closing(connect(url)) as honest:
+                one.sendall(request)
+                honest.sendall(post(log.submission(old, old + 1).octets()))
+                assert honest.recv(100).startswith(b"HTTP/1.1 200 ")
+        for request in odd:
+            status, _, body = talk(url, request + request).partition(b"\r\n\r\n")
+            assert status.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 404 "))
+            assert body or request.startswith(b"HEAD")
+
+
 def test_slow_clients_stop_nobody_and_are_put_out(witness, log, serving):
     with serving(witness, connections=20, request_s=0.5, idle_s=1.0) as url:
         slow = [connect(url) for _ in range(60)]
