@@ -5,6 +5,7 @@ Nothing in a token chooses what is checked: the signer's certificate is the one 
 the bag of certificates beside it, which nobody signs, is only a place to find it in.
 """
 
+import contextlib
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -161,7 +162,12 @@ def _read_bag(certificates: der.Element | None) -> list[Certificate]:
     found = certificates.reader().rest() if certificates else []
     if len(found) > x509.MAX_CERTIFICATES:
         raise Malformed(f"a token with {len(found)} certificates")
-    return [x509.parse(one.der) for one in found if one.tag == der.SEQUENCE]  # the rest are of kinds nobody uses
+    bag = []
+    for one in found:
+        # Old roots of version 1 travel along in some tokens, and certificates of kinds that nobody uses.
+        with contextlib.suppress(UnknownVersion):
+            bag += [x509.parse(one.der)] if one.tag == der.SEQUENCE else []
+    return bag
 
 
 def _read_signer(reader: der.Reader, content: bytes, bag: list[Certificate]) -> _Signed:

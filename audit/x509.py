@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from audit import algorithms, der
-from audit.errors import KeyRefused, Malformed, Undated
+from audit.errors import KeyRefused, Malformed, Undated, UnknownVersion
 
 TIME_STAMPING: Final = "1.3.6.1.5.5.7.3.8"
 MAX_CERTIFICATES: Final = 16
@@ -78,7 +78,7 @@ def from_pem(pem: bytes) -> list[Certificate]:
 
 
 def parse(octets: bytes) -> Certificate:
-    """Read a certificate of version 3; raises ``Malformed``."""
+    """Read a certificate; raises ``Malformed``, ``UnknownVersion`` for another version than 3."""
     outer = der.only(octets).reader()
     body, algorithm = outer.take(der.SEQUENCE), outer.take(der.SEQUENCE).der
     signature = outer.take(der.BIT_STRING).octets_of_bits()
@@ -86,7 +86,7 @@ def parse(octets: bytes) -> Certificate:
     reader = body.reader()
     version = reader.optional(der.context(0))
     if version is None or version.content != der.integer(2):
-        raise Malformed("a certificate that is not of version 3")
+        raise UnknownVersion("a certificate that is not of version 3")
     serial = reader.take(der.INTEGER).number()
     if reader.take(der.SEQUENCE).der != algorithm:
         raise Malformed("a certificate that names two signature algorithms")

@@ -435,6 +435,24 @@ def test_the_indefinite_lengths_of_ber_are_refused(stamper):
         check(b"\x30\x80" + token.content + b"\x00\x00", IMPRINT, stamper.roots)
 
 
+class Raw:
+    """Something in the bag that is not a certificate of ours."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.octets = octets
+
+    def public_bytes(self, _: Encoding) -> bytes:
+        return self.octets
+
+
+def test_old_and_odd_certificates_may_travel_along_but_nonsense_may_not(stamper):
+    version_1 = der.encode(0x30, der.encode(0x30, der.integer(5)), der.encode(0x30), der.encode(3, b"\x00"))
+    odd = [Raw(version_1), stamper.leaf, Raw(der.encode(0xA1, b"attributes"))]
+    assert check(stamper.token(IMPRINT, bag=odd), IMPRINT, stamper.roots)
+    with pytest.raises(Malformed):
+        check(stamper.token(IMPRINT, bag=[stamper.leaf, Raw(der.encode(0x30))]), IMPRINT, stamper.roots)
+
+
 def test_a_bag_without_end_is_refused(stamper):
     with pytest.raises(Malformed, match="17 certificates"):
         check(stamper.token(IMPRINT, bag=[stamper.leaf] * 17), IMPRINT, stamper.roots)
