@@ -31,7 +31,7 @@ class Testimony:
     witnessed_s: int | None = None
     """Seconds since 1970 of the newest cosignatures that satisfy the quorum; None where none do."""
     dated_us: int | None = None
-    """Wall time, µs, of the time-stamp authority; None without a valid token."""
+    """Wall time, µs, by which it existed for certain, by the authority's clock; None without a valid token."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,7 +106,8 @@ class Given:
         times = []
         for token in (*self.tokens, *_beside(path)):
             try:
-                times.append(timestamp.check(token, imprint, self.roots).time_us)
+                stamp = timestamp.check(token, imprint, self.roots)
+                times.append(stamp.time_us + (stamp.accuracy_us or 0))
             except AuditError:
                 continue  # a token of another checkpoint, or one nobody trusts: it dates nothing
         return min(times, default=None)

@@ -17,7 +17,8 @@ from audit.verifier import verify
 from audit.writer import Writer
 
 NOW_S = 1_795_162_812
-YEAR_2027_US = 1_798_859_045_500_000
+YEAR_2027_US = 1_798_859_045_500_000 + 1_005_000
+"""The stamp's time and its accuracy, one second and five milliseconds."""
 
 
 class Now:
