@@ -126,7 +126,8 @@ class _Round:
     times: dict[str, int] = field(default_factory=dict)
     conflicts: list[Contradiction] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    replies: "SimpleQueue[tuple[str, list[Signature] | AuditError]]" = field(default_factory=SimpleQueue)
+    replies: "SimpleQueue[tuple[str, list[Signature] | AuditError] | None]" = field(default_factory=SimpleQueue)
+    """None: nobody answered, but the caller's patience may have ended."""
 
 
 class Witnesses:
@@ -158,26 +159,34 @@ class Witnesses:
         self._memory = _Memory(folder / "witnesses.json")
         self._busy: set[str] = set()
         self._largest = 0
+        self._asked: _Round | None = None
 
-    def cosign(self, note: bytes, prove: Prove, *, patient: bool = True) -> Cosigned:
+    def hurry(self) -> None:
+        """Have the caller that waits now look at his patience again; from any thread."""
+        if (asked := self._asked) is not None:
+            asked.replies.put(None)
+
+    def cosign(self, note: bytes, prove: Prove, *, patient: bool | Callable[[], bool] = True) -> Cosigned:
         """Collect cosignatures of our own signed checkpoint.
 
         ``prove`` is called in this thread. A patient caller waits for every witness, others for the quorum only; nobody
-        waits much longer than the time given. A witness that has more leaves of this log than ``note``, or others, is a
+        waits much longer than the time given. Patience that may end is a function: see ``hurry``. A witness that has more leaves of this log than ``note``, or others, is a
         ``Contradiction``. Raises ``Malformed`` for a note that is no checkpoint.
         """
         parsed = Note.parse(note)
         end = self._clock.mono_us() + round(self._timeout_s * 1e6)
-        asked = _Round(note=parsed, head=TreeHead.parse(parsed.text), prove=prove, end_us=end)
+        self._asked = asked = _Round(note=parsed, head=TreeHead.parse(parsed.text), prove=prove, end_us=end)
         self._largest = max(self._largest, asked.head.size)
         for url in self._peers:
             self._ask(asked, url, min(self._memory.size(asked.head.origin, url), asked.head.size))
-        while asked.waiting and (patient or not self._policy.satisfied(asked.times)):
+        waits = patient if callable(patient) else lambda: bool(patient)
+        while asked.waiting and (waits() or not self._policy.satisfied(asked.times)):
             try:
-                url, answer = asked.replies.get(timeout=self._left_s(asked))
+                reply = asked.replies.get(timeout=self._left_s(asked))
             except Empty:
                 break
-            self._hear(asked, url, asked.waiting.pop(url), answer)
+            if reply is not None:
+                self._hear(asked, reply[0], asked.waiting.pop(reply[0]), reply[1])
         asked.problems += [Problem(witness=self._name(url), because="no answer in time") for url in asked.waiting]
         self._memory.keep()
         return self._told(asked)

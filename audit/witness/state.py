@@ -84,9 +84,8 @@ class State:
             self._database.executemany("INSERT OR REPLACE INTO head (origin, size, note) VALUES (?, ?, ?)", rows)
             self._database.execute("COMMIT")
         except sqlite3.Error as exc:
-            self._poisoned = (
-                True  # no second try: after a failed flush the kernel may have dropped what was not written
-            )
+            # No second try: after a failed flush the kernel may have dropped what was not written.
+            self._poisoned = True
             raise Poisoned(f"cannot write {self.folder / DATABASE}: {exc}", hint="is the disk full?") from exc
         self._unwritten.clear()
 

@@ -3,7 +3,7 @@
 import http.client
 import socket
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -167,6 +167,22 @@ def test_slow_clients_stop_nobody_and_are_put_out(witness, log, serving):
             with closing(client), suppress(ConnectionResetError):
                 assert client.recv(1) == b""
         assert time.monotonic() - begun < 5
+
+
+def test_too_many_connections_push_out_those_that_ask_nothing(witness, log, serving):
+    """With all the time in the world for each, the limit alone must hold; who asks is not who is pushed out."""
+    with serving(witness, connections=10, request_s=60, idle_s=60) as url, ExitStack() as stack:
+        honest = stack.enter_context(closing(connect(url)))
+        honest.settimeout(10)
+        silent = []
+        for old in range(3):
+            silent += [stack.enter_context(closing(connect(url))) for _ in range(8)]
+            honest.sendall(post(log.submission(old, old + 1).octets()))
+            assert honest.recv(1000).startswith(b"HTTP/1.1 200 ")
+        for client in silent[:14]:
+            client.settimeout(10)
+            with suppress(ConnectionResetError):
+                assert client.recv(1) == b""
 
 
 def test_a_drip_of_octets_does_not_prolong_a_request(witness, serving):
