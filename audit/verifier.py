@@ -20,7 +20,8 @@ from audit.files import read_small
 from audit.intents import Ledger
 from audit.memory import Memory
 from audit.outside import Outside
-from audit.reader import Log, Row, Sealed
+from audit.opening import open_log
+from audit.reader import Blocks, Row, Sealed
 from audit.report import LEVELS, Report
 from audit.signature import PublicKey
 from audit.succession import ROTATES, Succession
@@ -71,7 +72,7 @@ def _examine(case: "_Case") -> bool:
     case.read_given()
     moved = False
     try:
-        with case.archive, Log.open(case.ask.log) as log:
+        with case.archive, open_log(case.ask.log) as log:
             try:
                 case.walk(log)
             finally:
@@ -155,7 +156,7 @@ class _Case:
 
     # ----------------------------------------------------------------------------------- the walk
 
-    def walk(self, log: Log) -> None:
+    def walk(self, log: Blocks) -> None:
         """Look at every block from the start asked for to the end."""
         self._identify(log)
         start = self._start(log)
@@ -165,7 +166,7 @@ class _Case:
         self.archive.conclude(self.report)
         self.outside.conclude(self.previous, stopped=self.stopped)
 
-    def _identify(self, log: Log) -> None:
+    def _identify(self, log: Blocks) -> None:
         """Find out whose log this is, for the memory's sake; what is read here is verified later."""
         with contextlib.suppress(Malformed):
             top = log.top()
@@ -186,7 +187,7 @@ class _Case:
                 independent = self.outside.elsewhere(path)
                 self.outside.watch("the head remembered from last time", anchor, independent=independent)
 
-    def _start(self, log: Log) -> int | None:
+    def _start(self, log: Blocks) -> int | None:
         """Return the height to begin at, with what comes before it in place; None for the very beginning."""
         anchor = self._starting_head()
         if anchor is None:
@@ -218,12 +219,12 @@ class _Case:
                 self.previous, self.digest = _header(row), block.hash_of(row.hdr)
                 self.resync = False
 
-    def _begin_at(self, log: Log, height: int) -> None:
+    def _begin_at(self, log: Blocks, height: int) -> None:
         """Take in the headers below, which only checkpoints look at: a root that fits proves them all."""
         stubs = itertools.takewhile(lambda stub: stub.height < height, log.stubs(0))
         self.outside.begin(lambda: (stub.hdr if type(stub.hdr) is bytes else b"" for stub in stubs))
 
-    def _catch_up(self, log: Log, height: int) -> None:
+    def _catch_up(self, log: Blocks, height: int) -> None:
         """Follow the changes of keys below the range, where the pinned key is no longer in force at its beginning."""
         row = log.row(height)
         if self.keys is None or row is None or row.wrong_types() or self.keys.names(row.hdr):
@@ -320,7 +321,14 @@ class _Case:
         if self.keys is None:
             self.signed = False
             return
-        for problem in self.keys.check(header, row.hdr, row.sig, body):
+        revoked = len(self.keys.revoked)
+        problems = self.keys.check(header, row.hdr, row.sig, body)
+        if len(self.keys.revoked) > revoked:
+            # Only what was remembered before the change: a later head tells how the log looked afterwards.
+            first, last = self.keys.revoked.pop()
+            if last > self.outside.covered:
+                self.keys.revoked.append((max(first, self.outside.covered + 1), last))
+        for problem in problems:
             self.signed = False
             # Without the ratchet nothing tells a signature that is due from one that was wiped out.
             weight = "tampered" if problem.code == "due" and not row.rsig else problem.weight
@@ -422,10 +430,9 @@ class _Case:
         if self.keys is None:
             return "L0"
         for first, last in self.keys.revoked:
-            if last > self.outside.covered:
-                because = f"a stolen key may have signed blocks {first} to {last}; no witness or anchor covers them"
-                report.add("unproven", "revoked", because, height=first)
-                self.signed = False
+            because = f"a stolen key may have signed blocks {first} to {last}: nobody remembers them from before"
+            report.add("unproven", "revoked", because, height=first)
+            self.signed = False
         if not self.signed:
             return "L0"
         outside, fresh_s = self.outside, self.ask.max_age_s or FRESH_S

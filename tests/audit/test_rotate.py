@@ -181,6 +181,33 @@ def test_blocks_of_a_stolen_key_are_not_proven_unless_somebody_saw_them(state, p
     assert report.level == "L0"
     report = verify(Ask(log=state, key=pinned, anchors=(seen,), deep=True))
     assert report.exit_code == 0, report.text()
+    grow(state, event)
+    assert verify(Ask(log=state, key=pinned, anchors=(seen,))).exit_code == 0
+
+
+def test_a_head_remembered_after_the_change_says_nothing_about_what_was_revoked(state, pinned, tmp_path):
+    with opened(state) as writer:
+        early = writer.head
+    assert rotate(state, "--revoke-after", "0") == 0
+    late = tmp_path / "late"
+    late.write_bytes((state / "anchor").read_bytes())
+    report = verify(Ask(log=state, key=pinned, anchors=(late,), deep=True))
+    assert report.exit_code == 2
+    assert codes(report, "unproven") >= {"revoked"}
+    (tmp_path / "early").write_bytes(early.encode())
+    report = verify(Ask(log=state, key=pinned, anchors=(late, tmp_path / "early"), deep=True))
+    assert report.exit_code == 0, report.text()
+
+
+def test_what_nobody_saw_of_a_revoked_stretch_is_named(state, pinned, tmp_path, event):
+    with opened(state) as writer:
+        seen = writer.head
+    (tmp_path / "seen").write_bytes(seen.encode())
+    grow(state, event, 2)
+    assert rotate(state, "--revoke-after", "0") == 0
+    report = verify(Ask(log=state, key=pinned, anchors=(tmp_path / "seen",)))
+    (finding,) = [finding for finding in report.findings if finding.code == "revoked"]
+    assert "blocks 3 to 4" in finding.because
 
 
 def test_a_revocation_of_what_is_not_there_is_refused(state, capsys):
