@@ -174,6 +174,14 @@ def test_unknown_signatures_are_ignored_and_repeated_ones_dropped(signer):
     assert opened.unknown == (other, same_name, same_id)
 
 
+def test_the_first_signature_of_a_key_decides(signer):
+    good = signer.sign(TEXT)
+    bad = Signature(name=good.name, key_id=good.key_id, octets=bytes(64))
+    assert open_note(signed(TEXT, good, bad), [signer.verifier]).by == ((signer.verifier, good),)
+    with pytest.raises(Forged):
+        open_note(signed(TEXT, bad, good), [signer.verifier])
+
+
 def test_a_bad_signature_of_a_known_key_spoils_the_note_even_beside_a_good_one(signer, witness):
     bad = Signature(name=signer.verifier.name, key_id=signer.verifier.key_id, octets=bytes(64))
     with pytest.raises(Forged, match="does not verify"):
