@@ -12,6 +12,7 @@ from audit import block, canonical, checkpoint, keyring, keys, orders, ratchet
 from audit.checkpoint import Anchor
 from audit.errors import AuditError, Damaged, KeyRefused, Malformed, Unreadable
 from audit.intents import OpenIntent, open_intent
+from audit.late import MAX_WAITING
 from audit.reader import Log, Row
 from audit.signature import PublicKey
 from audit.succession import Succession
@@ -27,6 +28,8 @@ class Tail:
     header: block.Header
     hash: str
     waiting: Mapping[str, OpenIntent]
+    unsigned: tuple[tuple[int, bytes], ...] = ()
+    """(height, header) of blocks that wait for their RSA signature; the ratchet has vouched for them."""
 
 
 def tail(log: Log, public: PublicKey, retired: Iterable[PublicKey] = ()) -> Tail | None:
@@ -38,24 +41,33 @@ def tail(log: Log, public: PublicKey, retired: Iterable[PublicKey] = ()) -> Tail
         top = log.top()
         if top is None:
             return None
-        header, digest = _check_tail(log, top, public, retired)
-        return Tail(header=header, hash=digest, waiting=_waiting(log, header))
+        header, digest, unsigned = _check_tail(log, top, public, retired)
+        return Tail(header=header, hash=digest, waiting=_waiting(log, header), unsigned=tuple(unsigned))
     except (Malformed, Unreadable) as exc:
         raise Damaged(
             f"the log does not verify: {exc.message}", hint="run: healer audit verify; restore it from a backup"
         ) from exc
 
 
-def _check_tail(log: Log, top: int, public: PublicKey, retired: Iterable[PublicKey]) -> tuple[block.Header, str]:
+def _check_tail(
+    log: Log, top: int, public: PublicKey, retired: Iterable[PublicKey]
+) -> tuple[block.Header, str, list[tuple[int, bytes]]]:
     previous: block.Header | None = None
     digest = block.GENESIS
-    start = max(0, top - TAIL)
+    start = max(0, min(top - TAIL, _last_signed(log, top)))
+    unsigned: list[tuple[int, bytes]] = []
     keys_of = Succession(_in_force_at(log, start, public, retired))
     bare: list[int] = []
     for row in log.rows(start):
         header = check_row(row, keys_of)
         if not row.body:
             bare.append(row.height)
+        if waits(row):
+            if previous is None:
+                raise Malformed(f"block {row.height} is not signed, and more than {MAX_WAITING} others are not")
+            unsigned.append((row.height, row.hdr))
+        elif unsigned:
+            raise Malformed(f"block {unsigned[0][0]} is not signed by the sealing key, but one after it is")
         # The first one looked at has its predecessor outside the window.
         wrong = block.check_follows(header, previous, digest) if previous or start == 0 else []
         broken = ratchet.check(header, row.hdr, row.rsig, previous) if previous or start == 0 else ""
@@ -68,7 +80,21 @@ def _check_tail(log: Log, top: int, public: PublicKey, retired: Iterable[PublicK
         raise Malformed(f"the key in force is {keys_of.fingerprint[:16]}…, not the sealing key")
     if bare:
         _check_pruned(log, bare)
-    return previous, digest
+    return previous, digest, unsigned
+
+
+def waits(row: Row) -> bool:
+    """Tell whether a block's RSA signature has still to be made; only where the ratchet vouches for it may it wait."""
+    return bool(row.rsig) and not any(row.sig)
+
+
+def _last_signed(log: Log, top: int) -> int:
+    """Return the height below the blocks at the end that still wait, of which there are never more than so many."""
+    for height in range(top, max(0, top - MAX_WAITING), -1):
+        row = log.row(height)
+        if row is None or row.wrong_types() or not waits(row):
+            return height
+    return max(0, top - MAX_WAITING)
 
 
 def _check_pruned(log: Log, bare: Sequence[int]) -> None:
@@ -88,7 +114,10 @@ def _in_force_at(log: Log, height: int, public: PublicKey, retired: Iterable[Pub
 
 
 def check_row(row: Row, in_force: Succession) -> block.Header:
-    """Check one block by itself: header, signature, and the body unless it is empty; raises ``Malformed``."""
+    """Check one block by itself: header, signature, and the body unless it is empty; raises ``Malformed``.
+
+    Of a block that waits for its signature the caller must check the ratchet's.
+    """
     wrong = row.wrong_types()
     if wrong:
         raise Malformed(f"block {row.height}: column {wrong} has the wrong type")
@@ -96,6 +125,8 @@ def check_row(row: Row, in_force: Succession) -> block.Header:
     if (header.height, header.first, header.count) != (row.height, row.first, row.n):
         raise Malformed(f"block {row.height}: the columns beside the header contradict it")
     for problem in in_force.check(header, row.hdr, row.sig, row.body):
+        if problem.code == "due" and waits(row):
+            continue
         raise Malformed(f"block {row.height} is not signed by the sealing key: {problem.because}")
     if row.body or not row.height:  # block 0 is never pruned
         block.check_flat(header, row.body)

@@ -19,6 +19,7 @@ from audit.group import End, Job, Made, Receipt
 from audit.heads import Heads
 from audit.intents import Ledger
 from audit.keys import Signer
+from audit.late import Late
 from audit.prune import DAY_US, Pruned, Pruner
 from audit.reader import FILE_NAME, Log
 from audit.storage import Lock, Reserve, Store
@@ -59,6 +60,7 @@ class Writer:
         standing: recovery.Standing,
         fresh: Callable[[], Secret] | None,
         heads: Heads | None,
+        rsa_later: bool,
         inline: bool,
     ) -> None:
         self.folder = folder
@@ -98,6 +100,7 @@ class Writer:
         self._turn = threading.Lock()
         self._pruning = threading.Lock()
         self._vault: Vault | None = None
+        self._late = Late(store, self._sign, clock, self._give_up) if rsa_later and not inline else None
         self._closed = False
         self._signing: ThreadPoolExecutor | None = None
         self._committing: ThreadPoolExecutor | None = None
@@ -119,14 +122,16 @@ class Writer:
         passphrase: bytes | None = None,
         credentials: Path | None = None,
         fresh: Callable[[], Secret] | None = Secret.generate,
+        rsa_later: bool = False,
         inline: bool = False,
     ) -> Self:
         """Open the log in a state folder, or begin one where there was none.
 
         ``anchors`` are files kept elsewhere, besides ``folder/anchor``. ``signer`` replaces the key in
         ``folder/keys``, which ``passphrase`` opens; a key that systemd put into the folder ``credentials`` comes before
-        the one in ``folder/keys``. ``fresh`` makes the ratchet's keys; without it there is no ratchet. With ``inline``
-        everything happens in the calling thread, for simulations.
+        the one in ``folder/keys``. ``fresh`` makes the ratchet's keys; without it there is no ratchet. With
+        ``rsa_later`` a block is acknowledged with the ratchet's signature, and RSA's follows within 100 ms: until then
+        a verifier calls it not proven. With ``inline`` everything happens in the calling thread, for simulations.
 
         Raises ``Busy`` for a second writer, ``KeyRefused`` for a key that is missing or unfit, ``Damaged`` for a log
         that is missing, emptied, foreign or does not verify, ``Unreadable`` where the folder cannot be used. A log
@@ -147,6 +152,8 @@ class Writer:
             end = recovery.tail(log, signer.public, keyring.retired(folder / KEYS_NAME))
             if key_folder is not None:
                 keyring.settle(key_folder, signer.public)
+            if end is not None and end.unsigned:
+                store.sign([(height, signer.sign(block.signed_octets(header))) for height, header in end.unsigned])
             origin = recovery.name_log(origin, node, signer.public, end)
             standing = recovery.compare(log, end, paths, origin)
             if end is None and standing.rollback:
@@ -167,6 +174,7 @@ class Writer:
                 standing=standing,
                 fresh=fresh,
                 heads=heads,
+                rsa_later=rsa_later,
                 inline=inline,
             )
             stack.pop_all()
@@ -350,13 +358,7 @@ class Writer:
                 return
             self._closed = True
             self._queue.put(None)
-        if self._thread is not None:
-            self._thread.join()
-        for pool in (self._signing, self._committing):
-            if pool is not None:
-                pool.shutdown()
-        for keeper in self._keepers:
-            keeper.stop(flush=flush)
+        self._stop_threads(flush=flush)
         if self._heads is not None:
             if self._inline and flush:
                 self._heads.sync()
@@ -369,6 +371,17 @@ class Writer:
             self._vault.close()
         self._store.close()
         self._lock.release()
+
+    def _stop_threads(self, *, flush: bool) -> None:
+        if self._thread is not None:
+            self._thread.join()
+        for pool in (self._signing, self._committing):
+            if pool is not None:
+                pool.shutdown()
+        if self._late is not None:
+            self._late.stop(flush=flush and self._poison is None)
+        for keeper in self._keepers:
+            keeper.stop(flush=flush)
 
     def _submit(
         self,
@@ -478,7 +491,9 @@ class Writer:
             fresh=self._take_fresh(),
             beacon=self.beacon,
         )
-        signature = self._begin_signing(block.signed_octets(made.octets), chosen.successor)
+        signature: Callable[[], bytes] | None = None
+        if self._late is None or secret is None or chosen.successor is not None:
+            signature = self._begin_signing(block.signed_octets(made.octets), chosen.successor)
         rsig = secret.sign(ratchet.signed_octets(made.octets)) if secret else b""
         again = self._land()
         if again is not None:  # the block before was lost, so this one follows nothing
@@ -489,10 +504,23 @@ class Writer:
         row = (header.height, header.first, header.count, made.octets, size, rsig, made.body)
         if self._committing is not None and chosen.successor is None and (rest or not self._queue.empty()):
             # More is waiting: encode and sign it while this one reaches the disk.
-            self._flight = _Flight(made, self._committing.submit(self._store.append, row, signature))
+            self._flight = _Flight(made, self._committing.submit(self._commit, row, signature))
             self._tip = made.end
             return rest
-        return (self._settle(made, lambda: self._store.append(row, signature)) or []) + rest
+        return (self._settle(made, lambda: self._commit(row, signature)) or []) + rest
+
+    def _commit(
+        self, row: tuple[int, int, int, bytes, int, bytes, bytes], signature: Callable[[], bytes] | None
+    ) -> None:
+        if self._late is None:
+            self._store.append(row, signature)
+        elif signature is None:
+            self._late.make_room()
+            self._store.append(row, None)
+            self._late.add(row[0], row[3])
+        else:
+            self._late.drain()  # what waits is always the newest part of the log
+            self._store.append(row, signature)
 
     def _keep_private(self, rows: Sequence[tuple[int, Private]]) -> None:
         """Seal or stop: what an entry only stands for is on the disk before the entry is."""
@@ -562,6 +590,8 @@ class Writer:
 
     def _poisoned(self, because: Poisoned, jobs: list[Job]) -> None:
         self._poison = because
+        if self._late is not None:
+            self._late.abandon(because)
         for job in jobs:
             job.fail(Poisoned(because.message, hint=because.hint))
 
@@ -572,6 +602,12 @@ class Writer:
             return b"".join(signer.sign(octets) for signer in signers)
 
         return sign if self._signing is None else self._signing.submit(sign).result
+
+    def _sign(self, octets: bytes) -> bytes:
+        return self._signer.sign(octets)
+
+    def _give_up(self, because: Poisoned) -> None:
+        self._poison = because
 
     def _conflict(self, because: str) -> None:
         """Stop: two writers with one anchor means that one of them is a copy."""

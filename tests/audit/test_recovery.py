@@ -30,7 +30,9 @@ def test_an_empty_log_has_no_tail(honest, key):
     "statement",
     [
         "UPDATE blocks SET body = CAST(x'01' || substr(body, 2) AS BLOB) WHERE height = 9",
-        "UPDATE blocks SET sig = zeroblob(384) WHERE height = 9",
+        "UPDATE blocks SET sig = zeroblob(384) WHERE height = 8",
+        "UPDATE blocks SET sig = zeroblob(384), rsig = x'' WHERE height = 9",
+        "UPDATE blocks SET sig = CAST(x'01' || substr(sig, 2) AS BLOB) WHERE height = 9",
         "UPDATE blocks SET hdr = x'7b7d' WHERE height = 9",
         "UPDATE blocks SET n = 7 WHERE height = 9",
         "DELETE FROM blocks WHERE height = 5",
