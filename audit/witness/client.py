@@ -171,8 +171,8 @@ class Witnesses:
 
         ``prove`` is called in this thread. A patient caller waits for every witness, others for the quorum only; nobody
         waits much longer than the time given. Patience that may end is a function: see ``hurry``. A witness that has
-        more leaves of this log than ``note``, or others, is a ``Contradiction``. Raises ``Malformed`` for a note that is
-        no checkpoint.
+        more leaves of this log than ``note``, or others, is a ``Contradiction``. Raises ``Malformed`` for what is no
+        checkpoint.
         """
         parsed = Note.parse(note)
         end = self._clock.mono_us() + round(self._timeout_s * 1e6)

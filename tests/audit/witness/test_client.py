@@ -207,6 +207,26 @@ def test_who_is_in_a_hurry_waits_for_the_quorum_only(fleet, liar):
     assert time.monotonic() - begun < 2.5
 
 
+def test_patience_may_end_while_somebody_waits(fleet, liar):
+    some = fleet(2, 2)
+    some.add("slow", liar.verifier, liar.url)
+    liar.says = (200, b"", 3.0)
+    client, patient = some.client(), [True]
+
+    def lose_patience() -> None:
+        patient.clear()
+        client.hurry()
+
+    client.hurry()  # nobody waits yet: nothing happens
+    timer = threading.Timer(0.4, lose_patience)
+    timer.start()
+    begun = time.monotonic()
+    done = client.cosign(some.log.note().octets(), some.log.prove, patient=lambda: bool(patient))
+    assert done.satisfied
+    assert 0.3 < time.monotonic() - begun < 2.5
+    timer.join()
+
+
 def test_a_restored_copy_is_told_that_it_is_one(fleet, log):
     """The witness shows a note our own key has signed: nobody needs to take its word."""
     all_of_us = fleet()
