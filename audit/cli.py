@@ -12,11 +12,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from audit import canonical, upkeep
+from audit import archive, canonical, upkeep
 from audit.ask import Ask
 from audit.errors import AuditError, KeyRefused, Malformed
 from audit.files import read_small
 from audit.memory import Memory
+from audit.opening import open_log
 from audit.reader import Sealed
 from audit.report import LEVELS, Report, when
 from audit.signature import PublicKey
@@ -63,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument(
                 "--reveal", action="store_true", help="with what concealed texts stand for, where it is kept"
             )
+        if name == "export":
+            sub.add_argument("--database", type=Path, metavar="FILE", help="write the blocks to a new log file instead")
         if name == "tail":
             sub.add_argument("-n", "--lines", type=int, default=20, help="how many (20)")
         sub.set_defaults(command=command)
@@ -195,6 +198,9 @@ def _tail(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    if args.database is not None:
+        return _export_database(args)
+
     def sink(sealed: Sealed) -> None:
         if _wanted(args, sealed, _fields(sealed)):
             sys.stdout.buffer.write(sealed.octets + b"\n")
@@ -202,6 +208,15 @@ def _export(args: argparse.Namespace) -> int:
     report = verify(_ask(args), sink=sink)
     sys.stdout.buffer.flush()
     return _closing(report)
+
+
+def _export_database(args: argparse.Namespace) -> int:
+    """Copy the blocks, octet for octet, wherever they are kept; the verdict is the original's."""
+    if os.path.lexists(args.database):
+        raise AuditError(f"{args.database} exists already", hint="evidence is never written over")
+    with open_log(args.log) as log:
+        archive.put(log.rows(), args.database)
+    return _closing(verify(_ask(args)))
 
 
 def _stats(args: argparse.Namespace) -> int:

@@ -98,6 +98,20 @@ class Blocks(ABC):
     def stubs(self, start: int) -> Iterator[Stub]:
         """Yield blocks without their bodies, in order of height from ``start``; raises ``Unreadable``."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the place."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def moved(self) -> bool:
+        """Tell whether what was read may have been half-written: read it again then."""
+        return False
+
     def entries(self, start: int = 0) -> Iterator[Sealed]:
         """Yield the entries from block ``start`` on, trusting the file: for one's own log, verified apart.
 
@@ -137,12 +151,6 @@ class Log(Blocks):
             log._stack = stack.pop_all()
             log._resting = (path, before) if resting else None
             return log
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the file."""

@@ -13,7 +13,7 @@ from audit.checkpoint import Anchor
 from audit.errors import AuditError, Damaged, KeyRefused, Malformed, Unreadable
 from audit.intents import OpenIntent, open_intent
 from audit.late import MAX_WAITING
-from audit.reader import Log, Row
+from audit.reader import Blocks, Row
 from audit.signature import PublicKey
 from audit.succession import Succession
 
@@ -32,7 +32,7 @@ class Tail:
     """(height, header) of blocks that wait for their RSA signature; the ratchet has vouched for them."""
 
 
-def tail(log: Log, public: PublicKey, retired: Iterable[PublicKey] = ()) -> Tail | None:
+def tail(log: Blocks, public: PublicKey, retired: Iterable[PublicKey] = ()) -> Tail | None:
     """Verify the last blocks with our own key, None for an empty log; raises ``Damaged``.
 
     ``retired`` are keys that were in force before: one of the last blocks may be the one that replaced such a key.
@@ -50,7 +50,7 @@ def tail(log: Log, public: PublicKey, retired: Iterable[PublicKey] = ()) -> Tail
 
 
 def _check_tail(
-    log: Log, top: int, public: PublicKey, retired: Iterable[PublicKey]
+    log: Blocks, top: int, public: PublicKey, retired: Iterable[PublicKey]
 ) -> tuple[block.Header, str, list[tuple[int, bytes]]]:
     previous: block.Header | None = None
     digest = block.GENESIS
@@ -88,7 +88,7 @@ def waits(row: Row) -> bool:
     return bool(row.rsig) and not any(row.sig)
 
 
-def _last_signed(log: Log, top: int) -> int:
+def _last_signed(log: Blocks, top: int) -> int:
     """Return the height below the blocks at the end that still wait, of which there are never more than so many."""
     for height in range(top, max(0, top - MAX_WAITING), -1):
         row = log.row(height)
@@ -97,14 +97,14 @@ def _last_signed(log: Log, top: int) -> int:
     return max(0, top - MAX_WAITING)
 
 
-def _check_pruned(log: Log, bare: Sequence[int]) -> None:
+def _check_pruned(log: Blocks, bare: Sequence[int]) -> None:
     ordered = list(orders.of(log, bare[0]))
     for height in bare:
         if not any(order.first <= height <= order.last < order.height for order in ordered):
             raise Malformed(f"block {height} has lost its body, and nothing says that it was pruned")
 
 
-def _in_force_at(log: Log, height: int, public: PublicKey, retired: Iterable[PublicKey]) -> PublicKey:
+def _in_force_at(log: Blocks, height: int, public: PublicKey, retired: Iterable[PublicKey]) -> PublicKey:
     """Return the key that a block names as its own; the sealing key where it names none that we know."""
     row = log.row(height)
     if row is None or row.wrong_types():
@@ -134,7 +134,7 @@ def check_row(row: Row, in_force: Succession) -> block.Header:
     return header
 
 
-def _waiting(log: Log, head: block.Header) -> dict[str, OpenIntent]:
+def _waiting(log: Blocks, head: block.Header) -> dict[str, OpenIntent]:
     """Find the open intents by walking back until as many are found as the head's header counts."""
     found: dict[str, OpenIntent] = {}
     closed: set[str] = set()
@@ -164,7 +164,7 @@ class Standing:
     known: Mapping[Path, Anchor | None]
 
 
-def compare(log: Log, end: Tail | None, paths: Sequence[Path], origin: str) -> Standing:
+def compare(log: Blocks, end: Tail | None, paths: Sequence[Path], origin: str) -> Standing:
     """Compare the log with every anchor that can be read; raises ``Damaged`` for an anchor of another log."""
     known, notes, rollback = _read_all(paths)
     for path, anchor in known.items():
@@ -197,7 +197,7 @@ def _read_all(paths: Iterable[Path]) -> tuple[dict[Path, Anchor | None], list[st
     return known, notes, lies
 
 
-def _older(log: Log, end: Tail | None, path: Path, anchor: Anchor) -> list[str]:
+def _older(log: Blocks, end: Tail | None, path: Path, anchor: Anchor) -> list[str]:
     if end is None or anchor.height > end.header.height:
         top = "is empty" if end is None else f"ends at block {end.header.height}"
         return [f"the anchor {path} remembers block {anchor.height}, the log {top}"]
@@ -207,14 +207,16 @@ def _older(log: Log, end: Tail | None, path: Path, anchor: Anchor) -> list[str]:
     return []
 
 
-def may_begin(log: Path, key_folder: Path | None, anchors: Sequence[Path]) -> bool:
+def may_begin(log: Path | None, key_folder: Path | None, anchors: Sequence[Path]) -> bool:
     """Tell whether a log may be begun here; raises ``Damaged`` where one is missing rather than not begun.
+
+    ``log`` is its file; None where it is kept elsewhere, and whoever keeps it is told not to begin one.
 
     The file is made before the key, so a key without a file is never what a crash at the first start leaves.
     """
     keyed = key_folder is not None and (keys.exists(key_folder) or os.path.lexists(key_folder / keys.PUBLIC))
     begun = keyed or _any(anchors)
-    if begun and not (os.path.lexists(log) and log.stat().st_size > 0):
+    if begun and log is not None and not (os.path.lexists(log) and log.stat().st_size > 0):
         what = "its key" if keyed else "its anchor"
         raise Damaged(
             f"the log {log} is missing or empty, but {what} is there",
@@ -224,7 +226,12 @@ def may_begin(log: Path, key_folder: Path | None, anchors: Sequence[Path]) -> bo
 
 
 def key(
-    folder: Path, log: Log, anchors: Sequence[Path], *, passphrase: bytes | None = None, credentials: Path | None = None
+    folder: Path,
+    log: Blocks,
+    anchors: Sequence[Path],
+    *,
+    passphrase: bytes | None = None,
+    credentials: Path | None = None,
 ) -> keys.SealingKey:
     """Load the sealing key, or make one where no log ever was; raises ``KeyRefused``."""
     passphrase = passphrase or keyring.lent_passphrase(credentials)
@@ -240,7 +247,7 @@ def key(
     return keys.make(folder, passphrase)
 
 
-def _finish_rotation(folder: Path, log: Log, passphrase: bytes | None) -> None:
+def _finish_rotation(folder: Path, log: Blocks, passphrase: bytes | None) -> None:
     top = log.top()
     row = None if top is None else log.row(top)
     if row is None:

@@ -18,6 +18,7 @@ from audit import schema
 from audit.block import APPLICATION_ID
 from audit.errors import Busy, Damaged, DiskFull, Poisoned, Unreadable
 from audit.files import sync_folder
+from audit.reader import Blocks, Log
 
 _FULL: Final = 2
 _INSERT: Final = "INSERT INTO blocks (height, first, n, hdr, sig, rsig, body) VALUES (?, ?, ?, ?, zeroblob(?), ?, ?)"
@@ -63,6 +64,7 @@ class Store:
         if not isinstance(driver, sqlite3.Connection):
             raise Damaged("the log needs SQLite's own driver")
         self.driver = driver
+        self.blocks: Blocks = Log(driver)
         if create and driver.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
             self._set_durable()
             driver.execute("BEGIN IMMEDIATE")

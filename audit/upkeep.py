@@ -14,7 +14,8 @@ from typing import Any, Final
 from audit import canonical, commitments, keys
 from audit.commitments import Vault
 from audit.errors import AuditError, Unreadable
-from audit.reader import FILE_NAME, Log, Sealed
+from audit.opening import open_log
+from audit.reader import FILE_NAME, Sealed
 
 _UNITS: Final = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 _LEFTOVER: Final = re.compile(r"\..+\.new")
@@ -79,7 +80,7 @@ def _writing() -> Any:  # noqa: ANN401 - a module
 
 def node_of(state: Path) -> str:
     """Return the host's name as the log has it; raises ``Unreadable`` for an empty log."""
-    with Log.open(state) as log:
+    with open_log(state) as log:
         for sealed in log.entries_of(log.top() or 0):
             return str(canonical.decode(sealed.octets).get("node", ""))
     raise Unreadable(f"the log in {state} is empty")
@@ -119,7 +120,7 @@ def _erase(args: argparse.Namespace) -> int:
 
 def _entry(state: Path, seq: int) -> Sealed:
     """Find an entry by its number; raises ``Unreadable`` where there is none, or its body was pruned."""
-    with Log.open(state) as log:
+    with open_log(state) as log:
         low, high = 0, log.top() or 0
         while low < high:
             middle = (low + high + 1) // 2

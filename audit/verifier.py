@@ -19,8 +19,8 @@ from audit.errors import AuditError, KeyRefused, Malformed, NothingThere, Unknow
 from audit.files import read_small
 from audit.intents import Ledger
 from audit.memory import Memory
-from audit.outside import Outside
 from audit.opening import open_log
+from audit.outside import Outside
 from audit.reader import Blocks, Row, Sealed
 from audit.report import LEVELS, Report
 from audit.signature import PublicKey

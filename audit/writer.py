@@ -14,12 +14,14 @@ from audit.checkpoint import Anchor, Keeper
 from audit.clock import Clock, SystemClock
 from audit.commitments import Private, Vault
 from audit.ed25519 import Secret
-from audit.errors import Damaged, DiskFull, KeyRefused, Malformed, Poisoned, RolledBack, Unreadable
+from audit.errors import AuditError, Damaged, DiskFull, KeyRefused, Malformed, Poisoned, RolledBack, Unreadable
+from audit.files import write_atomically
 from audit.group import End, Job, Made, Receipt
 from audit.heads import Heads
 from audit.intents import Ledger
 from audit.keys import Signer
 from audit.late import Late
+from audit.postgres import POINTER, PostgresStore, dsn_of
 from audit.prune import DAY_US, Pruned, Pruner
 from audit.reader import FILE_NAME, Log
 from audit.storage import Lock, Reserve, Store
@@ -53,7 +55,7 @@ class Writer:
         clock: Clock,
         signer: Signer,
         lock: Lock,
-        store: Store,
+        store: Store | PostgresStore,
         reserve: Reserve,
         origin: str,
         end: recovery.Tail | None,
@@ -121,6 +123,7 @@ class Writer:
         signer: Signer | None = None,
         passphrase: bytes | None = None,
         credentials: Path | None = None,
+        postgres: Path | None = None,
         fresh: Callable[[], Secret] | None = Secret.generate,
         rsa_later: bool = False,
         inline: bool = False,
@@ -133,6 +136,8 @@ class Writer:
         ``rsa_later`` a block is acknowledged with the ratchet's signature, and RSA's follows within 100 ms: until then
         a verifier calls it not proven. With ``inline`` everything happens in the calling thread, for simulations.
 
+        ``postgres`` is a file with a connection string: the blocks are kept there, and all the rest in ``folder``.
+
         Raises ``Busy`` for a second writer, ``KeyRefused`` for a key that is missing or unfit, ``Damaged`` for a log
         that is missing, emptied, foreign or does not verify, ``Unreadable`` where the folder cannot be used. A log
         older than its anchors opens with ``rollback``.
@@ -143,9 +148,9 @@ class Writer:
             stack.callback(lock.release)
             paths = (folder / ANCHOR_NAME, *anchors)
             key_folder = None if signer else folder / KEYS_NAME
-            store = Store(folder / FILE_NAME, create=recovery.may_begin(folder / FILE_NAME, key_folder, paths))
+            store = _store(folder, postgres, key_folder, paths)
             stack.callback(store.close)
-            log = Log(store.driver)
+            log = store.blocks
             signer = signer or recovery.key(
                 folder / KEYS_NAME, log, paths, passphrase=passphrase, credentials=credentials
             )
@@ -192,7 +197,7 @@ class Writer:
     def heads(self) -> Heads:
         """The tree over the headers and its signed head: for witnesses, and for proofs."""
         if self._heads is None:  # with everything in one thread it is made when it is asked for
-            self._heads = Heads.open(self.folder, self.origin, Log(self._store.driver))
+            self._heads = Heads.open(self.folder, self.origin, self._store.blocks)
         return self._heads
 
     @property
@@ -265,6 +270,8 @@ class Writer:
         Raises ``Malformed`` for less than a day, ``Unreadable`` where the folder cannot be used, ``Damaged`` for a log
         that is not what its headers say, ``DiskFull``, ``RolledBack`` and ``Poisoned``.
         """
+        if not isinstance(self._store, Store):
+            raise AuditError("a log in PostgreSQL is not pruned here", hint="see docs/retention.md")
         if keep_us < DAY_US:
             raise Malformed(
                 "less than a day is no retention", hint="a written policy says how long: keep 400 days, say"
@@ -612,6 +619,19 @@ class Writer:
     def _conflict(self, because: str) -> None:
         """Stop: two writers with one anchor means that one of them is a copy."""
         self._poison = Poisoned(because, hint="is this a copy of the state folder, running twice?")
+
+
+def _store(
+    folder: Path, postgres: Path | None, key_folder: Path | None, anchors: Sequence[Path]
+) -> Store | PostgresStore:
+    path = folder / FILE_NAME
+    if postgres is None:
+        return Store(path, create=recovery.may_begin(path, key_folder, anchors))
+    if path.exists():
+        raise Damaged(f"{folder} holds a log of its own, {path.name}", hint="PostgreSQL needs another state folder")
+    store = PostgresStore(dsn_of(postgres), create=recovery.may_begin(None, key_folder, anchors))
+    write_atomically(folder / POINTER, f"{postgres.absolute()}\n".encode())
+    return store
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ from typing import Any
 from audit import archive, canonical, commitments, entry
 from audit.commitments import Private
 from audit.errors import AuditError, DiskFull
-from audit.reader import Blocks, Log, sealed_of
+from audit.opening import open_log
+from audit.reader import Blocks, sealed_of
 from audit.writer import Receipt, Writer
 from healer.clock import Clock
 from healer.errors import SealError
@@ -177,7 +178,7 @@ def recall(
     ``archives`` or in ``folder/archive``. Raises AuditError when the log cannot be read, or an archive is missing: an
     agent that has forgotten its brakes must not start as if there were none.
     """
-    with Log.open(folder) as log:
+    with open_log(folder) as log:
         return fold(log, snapshot, (*archives, folder / ARCHIVE))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from audit import canonical
 from audit.errors import AuditError
-from audit.reader import Log, Row, Sealed, sealed_of
+from audit.opening import open_log
+from audit.reader import Row, Sealed, sealed_of
 from healer.errors import HealerError
 from healer.model.decision import QUIET_VERBS
 
@@ -30,7 +31,7 @@ class Healings:
     def update(self) -> None:
         """Read what was sealed since; blocks on the disk. Raises HealerError where the log cannot be read."""
         try:
-            with Log.open(self._folder) as log:
+            with open_log(self._folder) as log:
                 for row in log.rows(self._next):
                     self._take_row(row)
                     self._next = row.height + 1
@@ -101,7 +102,7 @@ def sealed_event(folder: Path, request_id: str, since: int) -> Mapping[str, Any]
     """
     before: tuple[Sealed, Mapping[str, Any]] | None = None
     try:
-        with Log.open(folder) as log:
+        with open_log(folder) as log:
             for sealed in log.entries(since):
                 fields = canonical.decode(sealed.octets)
                 if fields.get("kind") == "request" and fields.get("id") == request_id:
@@ -117,7 +118,7 @@ def sealed_event(folder: Path, request_id: str, since: int) -> Mapping[str, Any]
 def top(folder: Path) -> int:
     """The height of the newest block, 0 where there is none yet; raises HealerError."""
     try:
-        with Log.open(folder) as log:
+        with open_log(folder) as log:
             return log.top() or 0
     except AuditError as exc:
         raise HealerError(exc.message, hint=exc.hint) from exc

@@ -1,0 +1,31 @@
+"""Opening a log for reading wherever it is kept: a file, a state folder, or PostgreSQL."""
+
+from pathlib import Path
+from typing import Final
+
+from audit.errors import Unreadable
+from audit.files import read_small
+from audit.postgres import POINTER, PostgresLog, dsn_of, is_dsn_file
+from audit.reader import FILE_NAME, Blocks, Log
+
+_MAX_PATH: Final = 4096
+
+
+def open_log(path: Path) -> Blocks:
+    """Open a log file, a state folder's log, or the one a file with a connection string names; read-only.
+
+    Raises ``Unreadable`` where there is none, where it is empty, or where it is something else.
+    """
+    pointer = path / POINTER
+    if pointer.is_file() and not (path / FILE_NAME).exists():
+        return PostgresLog.open(dsn_of(Path(_named(pointer))))
+    if is_dsn_file(path):
+        return PostgresLog.open(dsn_of(path))
+    return Log.open(path)
+
+
+def _named(pointer: Path) -> str:
+    try:
+        return read_small(pointer, _MAX_PATH).decode().strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise Unreadable(f"{pointer} cannot be read: {exc}") from exc
