@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from audit.errors import AuditError, KeyRefused
 from audit.files import read_small, sync_folder, write_atomically
-from audit.signature import EXPONENT, MIN_BITS, SALT, PublicKey
+from audit.signature import EXPONENT, MAKE, MIN_BITS, SALT, PublicKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -218,7 +218,7 @@ def _parse(path: Path, pem: bytes, passphrase: bytes | None) -> SealingKey:
         return SealingKey(_load(path, pem, password, checked=True))
     except KeyRefused as exc:
         message = exc.message if str(path) in exc.message else f"{path}: {exc.message}"
-        raise KeyRefused(message, hint=exc.hint or _REPLACE) from exc
+        raise KeyRefused(message, hint=_REPLACE if exc.hint in {"", MAKE} else exc.hint) from exc
 
 
 def _load(path: Path, pem: bytes, password: bytes | None, *, checked: bool) -> "RSAPrivateKey":

@@ -21,6 +21,8 @@ MAX_BITS: Final = 16_384
 EXPONENT: Final = 65_537
 SALT: Final = 32
 _HASH: Final = 32
+_AGAIN: Final = "copy keys/seal.pub from the state folder again, and compare its fingerprint"
+MAKE: Final = f"openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:{MIN_BITS} makes one that is accepted"
 _PEM: Final = re.compile(rb"\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]+)-----END PUBLIC KEY-----\s*")
 # AlgorithmIdentifier { rsaEncryption, NULL }
 _RSA_ENCRYPTION: Final = bytes.fromhex("300d06092a864886f70d0101010500")
@@ -38,7 +40,7 @@ class PublicKey:
         """Refuse a size that is too weak to trust or too large to be anything but an attack."""
         bits = self.modulus.bit_length()
         if not MIN_BITS <= bits <= MAX_BITS:
-            raise KeyRefused(f"an RSA key of {bits} bits is refused: {MIN_BITS} to {MAX_BITS} are accepted")
+            raise KeyRefused(f"an RSA key of {bits} bits is refused: {MIN_BITS} to {MAX_BITS} are accepted", hint=MAKE)
 
     @classmethod
     def from_pem(cls, pem: bytes) -> "PublicKey":
@@ -46,12 +48,14 @@ class PublicKey:
         if b"PRIVATE KEY" in pem:
             raise KeyRefused("this is a private key", hint="give the public one, seal.pub")
         match = _PEM.fullmatch(pem)
+        if b"BEGIN CERTIFICATE" in pem:
+            raise KeyRefused("this is a certificate", hint="take the key out: openssl x509 -in FILE -pubkey -noout")
         if match is None:
-            raise KeyRefused("not exactly one PEM block of the type PUBLIC KEY")
+            raise KeyRefused("not exactly one PEM block of the type PUBLIC KEY", hint=_AGAIN)
         try:
             der = base64.b64decode(b"".join(match[1].split()), validate=True)
         except binascii.Error as exc:
-            raise KeyRefused("the PEM block is not base64") from exc
+            raise KeyRefused("the PEM block is not base64", hint=_AGAIN) from exc
         return cls.from_der(der)
 
     @classmethod
@@ -59,10 +63,12 @@ class PublicKey:
         """Read a SubjectPublicKeyInfo; raises ``KeyRefused`` unless it is RSA, strict DER, and exponent 65537."""
         modulus, exponent = _numbers(der)
         if exponent != EXPONENT:
-            raise KeyRefused(f"an RSA key with exponent {str(exponent)[:20]} is refused: only {EXPONENT} is accepted")
+            raise KeyRefused(
+                f"an RSA key with exponent {str(exponent)[:20]} is refused: only {EXPONENT} is accepted", hint=MAKE
+            )
         key = cls(modulus)
         if key.der != der:
-            raise KeyRefused("the key is not written in strict DER")
+            raise KeyRefused("the key is not written in strict DER", hint=_AGAIN)
         return key
 
     @cached_property
@@ -162,26 +168,26 @@ def _numbers(der: bytes) -> tuple[int, int]:
     try:
         outer = _content(der, 0, 0x30)[0]
         if not outer.startswith(_RSA_ENCRYPTION):
-            raise KeyRefused("not an RSA key")
+            raise KeyRefused("not an RSA key", hint=_AGAIN)
         bits = _content(outer, len(_RSA_ENCRYPTION), 0x03)[0]
         pair = _content(bits, 1, 0x30)[0]
         modulus, at = _content(pair, 0, 0x02)
         exponent, _ = _content(pair, at, 0x02)
     except IndexError as exc:
-        raise KeyRefused("the key ends in the middle") from exc
+        raise KeyRefused("the key ends in the middle", hint=_AGAIN) from exc
     return int.from_bytes(modulus, "big"), int.from_bytes(exponent, "big")
 
 
 def _content(der: bytes, at: int, tag: int) -> tuple[bytes, int]:
     """Return the content of the element at ``at`` and where the next one begins."""
     if der[at] != tag:
-        raise KeyRefused("not a public key in DER")
+        raise KeyRefused("not a public key in DER", hint=_AGAIN)
     length, start = der[at + 1], at + 2
     if length & 0x80:
         count = length & 0x7F
         start, length = start + count, int.from_bytes(der[start : start + count], "big")
     if start + length > len(der):
-        raise KeyRefused("the key ends in the middle")
+        raise KeyRefused("the key ends in the middle", hint=_AGAIN)
     return der[start : start + length], start + length
 
 

@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from audit import keys, signature
 from audit.errors import KeyRefused
@@ -277,10 +277,52 @@ def test_a_replaced_public_half_is_refused(folder, other_key):
         keys.load(folder)
 
 
-def test_a_damaged_public_key_is_named(tmp_path):
-    (tmp_path / "x.pub").write_bytes(b"junk")
-    with pytest.raises(KeyRefused, match=r"x\.pub"):
-        keys.load_public(tmp_path / "x.pub")
+def spki(bits: int, exponent: int) -> bytes:
+    modulus = (1 << (bits - 1)) | 1
+    pair = signature._tlv(0x30, signature._integer(modulus) + signature._integer(exponent))
+    der = signature._tlv(0x30, signature._RSA_ENCRYPTION + signature._tlv(0x03, b"\0" + pair))
+    return b"-----BEGIN PUBLIC KEY-----\n" + base64.encodebytes(der) + b"-----END PUBLIC KEY-----\n"
+
+
+def of_curve() -> bytes:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+AGAIN = "copy keys/seal.pub"
+
+
+@pytest.mark.parametrize(
+    ("pem", "because", "fix"),
+    [
+        (lambda key, _: b"", "not exactly one PEM block", AGAIN),
+        (lambda key, _: b"junk", "not exactly one PEM block", AGAIN),
+        (lambda key, _: bytes(70_000), "larger than 65536", "small file"),
+        (lambda key, _: key.public.pem[:300], "not exactly one PEM block", AGAIN),
+        (lambda key, other: key.public.pem + other.public.pem, "not exactly one PEM block", AGAIN),
+        (lambda key, _: b"# mine\n" + key.public.pem, "not exactly one PEM block", AGAIN),
+        (lambda key, _: key.pem(), "this is a private key", "seal.pub"),
+        (lambda key, _: certificate(key), "this is a certificate", "openssl x509 -in FILE -pubkey -noout"),
+        (lambda key, _: of_curve(), "not an RSA key", AGAIN),
+        (lambda key, _: spki(2048, 65537), "2048 bits", NEW),
+        (lambda key, _: spki(16_392, 65537), "16392 bits", NEW),
+        (lambda key, _: spki(3072, 1), "exponent 1 ", NEW),
+        (lambda key, _: spki(3072, 3), "exponent 3 ", NEW),
+    ],
+)
+def test_what_is_not_one_good_public_key_is_refused_with_the_fix(tmp_path, key, other_key, pem, because, fix):
+    path = tmp_path / "x.pub"
+    path.write_bytes(pem(key, other_key))
+    with pytest.raises(KeyRefused, match=because) as caught:
+        keys.load_public(path)
+    assert fix in caught.value.hint
+    assert str(path) in caught.value.message
+
+
+def test_a_public_key_that_went_through_a_mail_is_read(tmp_path, key):
+    path = tmp_path / "x.pub"
+    path.write_bytes(key.public.pem.replace(b"\n", b"\r\n") + b"\r\n")
+    assert keys.load_public(path) == key.public
 
 
 def test_a_loose_folder_is_refused_before_a_key_is_made(tmp_path):
