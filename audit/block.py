@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import repeat
 from typing import Final
@@ -63,7 +63,7 @@ class Header:
 
     def encode(self) -> bytes:
         """Return the octets that are stored, hashed and signed."""
-        return canonical.encode(asdict(self))
+        return canonical.encode({name: getattr(self, name) for name in _FIELDS})
 
 
 _INTEGERS: Final = ("v", "height", "first", "count", "body_len", "opened", "sealed", "mono", "open")
