@@ -19,6 +19,7 @@ export class Outside {
     outside.anchors = heads.map((head) => ({ ...head, remembered: true }));
     outside.trees = [];
     outside.covers = -1;
+    outside.matches = [];
     outside.matched = 0;
     const told = async (list, what, work) => {
       try {
@@ -115,6 +116,12 @@ export class Outside {
   #match(height) {
     this.matched += 1;
     this.covers = Math.max(this.covers, height);
+    this.matches.push(height);
+  }
+
+  /** The newest block up to `height` that was remembered while it was new: a later head tells how the log looked afterwards. */
+  coversUpTo(height) {
+    return this.matches.reduce((newest, one) => (one <= height && one > newest ? one : newest), -1);
   }
 
   /** The log ended: whatever lies above it was cut off. */

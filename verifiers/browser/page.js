@@ -4,7 +4,7 @@ import { looksLikeBundle } from "./bundle.js";
 import { PAGE, described, moment, passes, plain, shownOctets } from "./explore.js";
 import { KIND_NAMES, parseAnchor } from "./format.js";
 import { subtle } from "./keys.js";
-import { hasher } from "./lanes.js";
+import { hasher, serve } from "./lanes.js";
 import { leafHash } from "./merkle.js";
 import { verifyBundle, verifyLog } from "./verify.js";
 
@@ -27,7 +27,9 @@ const MEANING = {
   tampered: "This cannot be an honest log: something below contradicts what was sealed or what was seen outside.",
   "not proven": "Nothing was proven. This is not a sign of tampering by itself, but it is no proof either.",
 };
+const LEVEL_NAMES = { L0: "L0 chain holds", L1: "L1 signed", L2: "L2 forward-secure", L3: "L3 witnessed" };
 const given = [];
+const script = typeof document === "undefined" ? null : document.currentScript.textContent;
 let browsing = null;
 
 const byId = (id) => document.getElementById(id);
@@ -153,7 +155,7 @@ async function verify() {
   byId("verify").disabled = true;
   byId("progress").hidden = false;
   byId("progress").removeAttribute("value");
-  const pool = options.flat ? null : hasher();
+  const pool = options.flat ? null : hasher(script);
   const began = performance.now();
   let shown = began;
   let report;
@@ -221,7 +223,7 @@ function showReport(report, options) {
   section.dataset.level = report.level ?? "none";
   section.dataset.seconds = report.seconds;
   const mark = { proven: "\u2713 ", tampered: "\u2717 ", "not proven": "? " }[report.verdict];
-  byId("verdict").replaceChildren(mark + report.verdict.toUpperCase(), ...(report.level ? [made("span", report.level)] : []));
+  byId("verdict").replaceChildren(mark + report.verdict.toUpperCase(), ...(report.level ? [made("span", LEVEL_NAMES[report.level])] : []));
   byId("meaning").textContent = MEANING[report.verdict];
   byId("reasons").replaceChildren(...report.reasons.map((reason) => made("li", reason)));
   byId("facts").replaceChildren(...facts(report).flatMap(([name, value]) => [made("dt", name), made("dd", value)]));
@@ -232,6 +234,7 @@ function showReport(report, options) {
   byId("wrong").querySelector("tbody").replaceChildren(...rows);
   byId("limits").querySelector("ul").replaceChildren(...limits(report, options).map((one) => made("li", one)));
   section.hidden = false;
+  section.parentElement.prepend(section);
   section.focus({ preventScroll: false });
   document.title = `${report.verdict.toUpperCase()} - sealed log`;
   if (report.exit === 0 && !report.shown) remember(report);
@@ -338,7 +341,12 @@ function line({ height, seq, octets, seen, because }) {
 function start() {
   const drop = byId("drop");
   for (const kind of KIND_NAMES) byId("filter").elements.kind.append(made("option", kind));
-  byId("files").addEventListener("change", (event) => take([...event.target.files]));
+  byId("files").addEventListener("change", (event) => {
+    const files = [...event.target.files];
+    // The same file may be chosen again after it was mended.
+    event.target.value = "";
+    take(files);
+  });
   for (const name of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(name, (event) => {
       event.preventDefault();
@@ -363,4 +371,6 @@ function start() {
   }
 }
 
-if (typeof document !== "undefined") start();
+// The same script runs in the workers, where there is no document.
+if (typeof document === "undefined") serve(globalThis);
+else start();

@@ -1,7 +1,8 @@
-// A file read by slices: a few windows are kept, so that ten gigabytes cost no more than ten megabytes.
+// A file read by slices: a few windows are kept, so that ten gigabytes cost no more memory than forty megabytes.
 
-const WINDOW = 4 * 1024 * 1024;
-const KEPT = 6;
+const WINDOW = 8 * 1024 * 1024;
+const AHEAD = 2;
+const KEPT = 5;
 
 /** A window on something with `size` and `slice(from, to).arrayBuffer()`: a File, a Blob. */
 export class Source {
@@ -34,10 +35,10 @@ export class Source {
     return window;
   }
 
-  /** The next window is on its way while this one is read. */
+  /** The next windows are on their way while this one is read. */
   #ahead(number) {
     this.newest = number;
-    if ((number + 1) * WINDOW < this.size) this.#fetch(number + 1).catch(() => {});
+    for (let next = number + 1; next <= number + AHEAD && next * WINDOW < this.size; next++) this.#fetch(next).catch(() => {});
   }
 
   #fetch(number) {

@@ -5,7 +5,8 @@ import { Shelf } from "./explore.js";
 import { Ledger } from "./ledger.js";
 import { cutBody, onlyEntry, parseHeader, pruned } from "./format.js";
 import { RsaKey, knowsEd25519, ratchetSigned, subtle } from "./keys.js";
-import { Frontier, leafHash, rootOf } from "./merkle.js";
+import { hasher } from "./lanes.js";
+import { Frontier, leafHash } from "./merkle.js";
 import { Outside } from "./outside.js";
 import { sha256 } from "./sha256.js";
 import { Database } from "./sqlite.js";
@@ -41,12 +42,6 @@ async function digest(octets) {
   return new Uint8Array(await subtle.digest("SHA-256", octets));
 }
 
-function plainRoot(body, places) {
-  const leaves = [];
-  for (let i = 0; i < places.length; i += 2) leaves.push(leafHash(body.subarray(places[i], places[i + 1])));
-  return rootOf(leaves);
-}
-
 class Walk {
   constructor(outside, key, archives, options, findings) {
     Object.assign(this, { outside, key, archives, options, findings });
@@ -63,7 +58,7 @@ class Walk {
     this.gone = [];
     this.reigns = key ? [[0, key]] : [];
     this.ledger = options.deep ? new Ledger() : null;
-    this.merkle = options.merkle ?? ((body, places) => plainRoot(body, places));
+    this.merkle = options.merkle ?? hasher(null).root;
   }
 
   tell(height, text) {
@@ -295,7 +290,7 @@ class Walk {
     if (!this.outside.byHeight) this.outside.meet(null, () => {});
     this.outside.end(this.tree.size, (at, text) => this.tell(at, text));
     for (const [from, to] of this.revoked)
-      if (to > this.outside.covers) this.doubt(Math.max(from, this.outside.covers + 1), `blocks ${from} to ${to} were sealed with a key that is revoked from there on`);
+      if (to > this.outside.coversUpTo(to)) this.doubt(Math.max(from, this.outside.coversUpTo(to) + 1), `blocks ${from} to ${to} were sealed with a key that is revoked from there on`);
   }
 
   /** Highest level proven for every block, as a number; -1 for none. And the witness. */
