@@ -193,6 +193,7 @@ def test_a_witness_that_hangs_holds_up_nobody_longer_than_the_time_and_is_not_pi
     assert 0.4 < time.monotonic() - begun < 1.4
     assert [one.witness for one in done.problems] == ["slow"]
     assert "no answer" in done.problems[0].because
+    client = some.client(timeout_s=0.5)
     client._busy.add(liar.url)  # as while a resolver hangs, which no time limit of ours ends
     done = some.cosign(client=client)
     assert [one.because for one in done.problems] == ["it has not answered the last question yet"]
