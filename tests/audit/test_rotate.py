@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import random
 import sys
 import threading
@@ -105,6 +106,26 @@ def test_a_log_in_use_is_not_rotated(state, capsys):
     with opened(state):
         assert rotate(state) == 2
     assert "stop it first" in capsys.readouterr().err
+    assert not (state / "keys" / "next.pem").exists()
+
+
+def test_only_the_agents_own_user_rotates(state, capsys):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    os.chown(state, 65534, 65534)
+    assert rotate(state) == 2
+    assert "runuser -u nobody -- healer-audit rotate" in capsys.readouterr().err
+    os.chown(state, 4_000_000, 65534)
+    assert rotate(state) == 2
+    assert "belongs to 4000000" in capsys.readouterr().err
+
+
+def test_a_log_that_was_rolled_back_is_not_rotated(state, tmp_path, event, capsys):
+    old = (state / "audit.db").read_bytes()
+    grow(state, event)
+    (state / "audit.db").write_bytes(old)
+    assert rotate(state) == 2
+    assert "remembers block 5" in capsys.readouterr().err
     assert not (state / "keys" / "next.pem").exists()
 
 
