@@ -86,8 +86,8 @@ class Writer:
         """Where the next block goes: ahead of ``_end`` while a commit is under way."""
         self._flight: _Flight | None = None
         self._make_secret = fresh
-        self._fresh: Secret | None = None
-        """Made ahead of time, while nobody waits: the ratchet's key for the block after the next."""
+        self._fresh: Callable[[], Secret] | None = None
+        """Made ahead of time, while a block reaches the disk: the ratchet's key for the one after the next."""
         self.beacon = ""
         """Hash of the newest proof from outside (a cosigned checkpoint, a time stamp), put into each header."""
         self._poison: Poisoned | None = None
@@ -502,6 +502,7 @@ class Writer:
         if self._late is None or secret is None or chosen.successor is not None:
             signature = self._begin_signing(block.signed_octets(made.octets), chosen.successor)
         rsig = secret.sign(ratchet.signed_octets(made.octets)) if secret else b""
+        self._make_fresh()
         again = self._land()
         if again is not None:  # the block before was lost, so this one follows nothing
             others = chosen.members() + rest
@@ -562,13 +563,15 @@ class Writer:
             self._signer, self.public = made.group.successor, made.group.successor.public
         self._publish(checkpoint.of_header(made.header, made.end.hash))
         made.resolve()
-        if self._fresh is None and self._make_secret is not None:
-            self._fresh = self._make_secret()
         return None
 
     def _take_fresh(self) -> Secret | None:
-        fresh, self._fresh = self._fresh, None
-        return fresh or (self._make_secret() if self._make_secret else None)
+        fresh, self._fresh = self._fresh or self._make_secret, None
+        return fresh() if fresh else None
+
+    def _make_fresh(self) -> None:
+        if self._signing is not None and self._make_secret is not None:
+            self._fresh = self._signing.submit(self._make_secret).result
 
     def _publish(self, head: Anchor) -> None:
         for keeper in self._keepers:
