@@ -1,5 +1,6 @@
 """Opening a log for reading wherever it is kept: a file, a state folder, or PostgreSQL."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,12 @@ def open_log(path: Path) -> Blocks:
     if is_dsn_file(path):
         return PostgresLog.open(dsn_of(path))
     return Log.open(path)
+
+
+def has_log(folder: Path) -> bool:
+    """Tell whether a state folder has a log, here or in PostgreSQL; no where one may not look."""
+    # Not pathlib's: it raises for a folder that is closed to us.
+    return any(os.path.exists(folder / name) for name in (FILE_NAME, POINTER))  # noqa: PTH110
 
 
 def _named(pointer: Path) -> str:

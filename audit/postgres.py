@@ -29,6 +29,7 @@ _STUB: Final = f"SELECT height, {_CUT}, octet_length(body) FROM blocks"  # noqa:
 _ADVISORY: Final = 0x4845_4C31
 """HEL1, as in ``application_id``: the upper half of the advisory lock's key, the table's own number is the lower."""
 _MAX_DSN: Final = 4096
+_STARTS: Final = (b"postgresql://", b"postgres://", b"host=", b"dbname=", b"service=")
 _PATIENCE_MS: Final = 30_000
 
 
@@ -49,9 +50,8 @@ def dsn_of(path: Path) -> str:
 def is_dsn_file(path: Path) -> bool:
     """Tell whether a file looks like a connection string rather than a log."""
     try:
-        with path.open("rb") as file:
-            return file.read(13).startswith((b"postgresql://", b"postgres://", b"host=", b"dbname=", b"service="))
-    except OSError:
+        return read_small(path, _MAX_DSN).startswith(_STARTS)
+    except (OSError, Unreadable):
         return False
 
 

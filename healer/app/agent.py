@@ -175,6 +175,7 @@ class Agent(Faces, Renewal, Embedded):
             signer=held.signer,
             passphrase=held.passphrase,
             credentials=held.credentials,
+            postgres=Path(self.config.audit.postgres) if self.config.audit.postgres else None,
         )
         stack.callback(self.writer.close)
         keyring.settle(self.state_dir / KEYS_NAME, self.writer.public)

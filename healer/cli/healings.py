@@ -55,11 +55,12 @@ def _offline(
     given: Settings, exc: NotReachableError, last: int, rule: str, target: str, *, quiet: bool
 ) -> list[dict[str, object]]:
     """The same from the log of an agent that does not run; raises what was raised where there is no log either."""
+    from audit.opening import has_log
     from healer.api.healings import Healings
 
-    if not (given.log / "audit.db").exists():
+    if not has_log(given.log):
         raise exc
     read = Healings(given.log)
     read.update()
-    show.note(f"no agent runs; read from {given.log / 'audit.db'} (healer audit verify proves it)")
+    show.note(f"no agent runs; read from the log in {given.log} (healer audit verify proves it)")
     return read.last(last, rule=rule, target=target, quiet=quiet)

@@ -39,9 +39,11 @@ class Settings:
     @property
     def log(self) -> Path:
         """The state folder whose log is meant: the one named, else the first that holds one."""
+        from audit.opening import has_log
+
         named = self.state_dir or os.environ.get("STATE_DIRECTORY")
         folders = (self.state,) if named else (self.state, *SERVICE_STATES)
-        return next((folder for folder in folders if os.path.exists(folder / "audit.db")), self.state)  # noqa: PTH110 - a folder we may not look into is none of ours
+        return next((folder for folder in folders if has_log(folder)), self.state)
 
     @property
     def sockets(self) -> list[Path]:

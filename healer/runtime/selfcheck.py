@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import audit
+from audit.postgres import POINTER
 from healer.errors import HealerError
 
 _log = logging.getLogger("healer.selfcheck")
@@ -34,7 +35,9 @@ async def check(state_dir: Path, *, now: float, whole: bool = False) -> Checked:
     The verifier remembers the last head it proved in ``STATE/verified``, so each run reads only what is new. Raises
     HealerError when the verifier could not be run at all.
     """
-    argv = [sys.executable, "-I", "-S", str(Path(audit.__file__).parent), "verify", str(state_dir), "--json"]
+    # A log in PostgreSQL needs its driver, which lies where -S does not look.
+    alone = [] if (state_dir / POINTER).exists() else ["-S"]
+    argv = [sys.executable, "-I", *alone, str(Path(audit.__file__).parent), "verify", str(state_dir), "--json"]
     memory = state_dir / "verified"
     argv += ["--memory", str(memory)]
     if not whole:

@@ -21,6 +21,7 @@ from audit.postgres import TABLE, PostgresLog
 from audit.reader import Log
 from audit.verifier import Ask, verify
 from audit.writer import Writer
+from healer.app import Agent
 from healer.record import recall
 
 pytestmark = pytest.mark.real
@@ -258,6 +259,19 @@ def test_the_memory_is_folded_from_there(database, tmp_path):
     with Writer.open(tmp_path / "s", node="n", reserve_bytes=0, postgres=database) as writer:
         writer.append({"kind": "state", "subject": "safe_mode", "from": "off", "to": "on", "because": "x"})
     assert recall(tmp_path / "s", None)[0].safe_mode == "x"
+
+
+def test_an_agent_keeps_its_log_there_and_proves_it(database, tmp_path):
+    rules = {"files": []}
+    config = {"node": "here", "rules": rules, "audit": {"store": {"postgres": {"dsn_file": str(database)}}}}
+    for _ in range(2):
+        with Agent(config, state_dir=tmp_path / "s", environ={"PATH": "/usr/bin:/bin"}) as agent:
+            assert agent.verify()["verified"]
+    assert not (tmp_path / "s" / "audit.db").exists()
+    assert proven(tmp_path / "s").entries > 4
+    with open_log(database) as log:
+        kinds = {json.loads(sealed.octets)["kind"] for sealed in log.entries()}
+    assert {"lifecycle", "rules"} <= kinds
 
 
 def test_a_writer_that_is_killed_has_lost_nothing_it_acknowledged(database, tmp_path):
