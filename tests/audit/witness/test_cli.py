@@ -1,10 +1,15 @@
 """The witness's commands say what is wrong in a sentence."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from audit import cli
 from audit.ed25519 import Secret
 from audit.note import Kind, Signer, Verifier
+from audit.policy import parse as parse_policy
+from audit.witness.cli import Config, _settings
 
 
 @pytest.fixture
@@ -79,3 +84,17 @@ def test_a_configuration_that_cannot_be_read_is_said_with_its_line(run, tmp_path
         (tmp_path / "config").write_bytes(content)
     code, _, err = run("witness", "serve", "--config", tmp_path / "config")
     assert (code, words in err) == (2, True), err
+
+
+def test_what_the_manual_shows_is_read_as_it_stands(tmp_path):
+    """An operator copies these lines and changes the keys."""
+    manual = (Path(__file__).resolve().parents[3] / "docs" / "witness.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```\n(.*?)^```", manual, flags=re.DOTALL | re.MULTILINE)
+    (policy,) = (block for block in shown if "quorum" in block)
+    assert {witness.name for witness in parse_policy(policy).witnesses} == {"b", "c", "d"}
+    (config,) = (block for block in shown if "listen" in block)
+    (tmp_path / "config").write_text(config)
+    read = Config()
+    for word, value in _settings(tmp_path / "config"):
+        read.take(word, value)
+    assert (len(read.logs), read.listen) == (1, "192.0.2.7:8470")

@@ -1,11 +1,20 @@
 """Where a witness is, and that asking one costs no more time and memory than was given."""
 
 import socket
+import ssl
 import threading
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import IPv4Address
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from audit.clock import SystemClock
 from audit.errors import AuditError
@@ -125,3 +134,35 @@ def test_nobody_there_is_out_of_reach(tmp_path):
     for nowhere in (url, f"unix:{tmp_path}/nothing"):
         with pytest.raises(OutOfReach):
             ask(Place.parse(nowhere), "/x", None, timeout_s=1, clock=SystemClock())
+
+
+@pytest.fixture
+def certified(tmp_path):
+    """A certificate for 127.0.0.1 that vouches for itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "witness")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, SHA256())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "pem").write_bytes(secret + certificate.public_bytes(Encoding.PEM))
+    return tmp_path / "pem"
+
+
+def test_https_is_spoken_with_those_whom_the_hosts_certificates_vouch_for(certified, monkeypatch):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certified)
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.handle_error = lambda *_: None
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        place = Place.parse(f"https://127.0.0.1:{server.server_port}")
+        with pytest.raises(OutOfReach, match="certificate verify failed"):
+            ask(place, "/x", None, timeout_s=5, clock=SystemClock())
+        monkeypatch.setenv("SSL_CERT_FILE", str(certified))
+        assert ask(place, "/x", None, timeout_s=5, clock=SystemClock()).status == 501
+        server.shutdown()
