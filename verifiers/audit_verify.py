@@ -3,7 +3,12 @@
 Written from docs/log-format.md and from nothing else. It shares no code with the program that writes the log, nor with
 the ordinary verifier, so that a mistake would have to be made twice to go unnoticed. Python 3.9 or newer, standard
 library only. It writes nothing but its own memory of the heads it has proven. Exit 0 proven, 1 tampered, 2 not proven.
-What it does not do: read the entries one by one (``healer-audit verify --deep`` does).
+It does not read the entries one by one, as ``healer-audit verify --deep`` does.
+
+--key is the public key you pinned, --anchor a head kept elsewhere, --policy the witnesses that count, --tsa the pinned
+certificates of a time-stamp authority, --token its tokens, --archive pruned bodies, --memory the folder where heads are
+remembered (or --no-memory). --min-level (L1), --max-age of the head (90, 5m, 2h, 1d), --tail that may lack witnesses
+(60) and --expect-origin are what you demand; --flat skips the Merkle roots. See docs/log-format.md.
 """
 
 from __future__ import annotations
@@ -17,37 +22,25 @@ import stat
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 VERSION = "1"
 LEVELS = ("none", "L0", "L1", "L2", "L3", "L4")
-DAY_S = 86_400
+DAY_S, NEVER = 86_400, 1 << 62
 MAX_ENTRY, MAX_COUNT, MAX_BODY = 65_535, 4096, 8 << 20
 HEX = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
-class Fault(Exception):  # noqa: N818 - the two below are what is raised
-    """Something that keeps the log from being proven: a short code, and a sentence."""
-
-    weight = ""
-
-    def __init__(self, code: str, because: str) -> None:
-        super().__init__(because)
-        self.code, self.because = code, because
+class Tampered(Exception):
+    """A code and a sentence: the log, or what is kept beside it, is not what was sealed."""
 
 
-class Tampered(Fault):
-    """A contradiction: the log, or what is kept beside it, is not what was sealed."""
-
-    weight = "tampered"
-
-
-class Unproven(Fault):
-    """Nothing was contradicted, but something needed is missing, unreadable or unknown."""
-
-    weight = "unproven"
+class Unproven(Exception):
+    """A code and a sentence: nothing was contradicted, but something needed is missing, unreadable or unknown."""
 
 
 def demand(good: object, code: str, because: str) -> None:
@@ -62,9 +55,7 @@ def must(good: object, because: str) -> None:
         raise ValueError(because)
 
 
-# ------------------------------------------------------------------------------------------- 1. canonical JSON
-
-
+# -- 1. Canonical JSON -------------------------------------------------------------------------------------------------
 def _whole(digits: str) -> int:
     must(len(digits) <= 17 and abs(int(digits)) < 1 << 53, "an integer beyond 2^53-1")
     return int(digits)  # also given what looks like a float, NaN or Infinity: none is an integer
@@ -101,16 +92,12 @@ def unbase64(text: str | bytes) -> bytes:
     return decoded
 
 
-# ------------------------------------------------------------------------------------------ 2. trees (RFC 6962)
-
-
-def leaf_hash(octets: bytes) -> bytes:
-    """The hash of a leaf."""
+# -- 2. Trees (RFC 6962) -----------------------------------------------------------------------------------------------
+def _leaf(octets: bytes) -> bytes:
     return sha256(b"\x00" + octets).digest()
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash of an inner node."""
+def _node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
@@ -125,27 +112,25 @@ def merkle_root(hashes: list[bytes]) -> bytes:
 class Tree:
     """A tree that grows leaf by leaf and keeps only the roots of its complete sub-trees."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self.peaks: list[bytes] = []
+    size, peaks = 0, ()  # type: int, tuple[bytes, ...]
 
     def add(self, leaf: bytes) -> None:
         """Append one leaf hash."""
         self.size, size = self.size + 1, self.size + 1
         while size % 2 == 0:
-            leaf, size = node_hash(self.peaks.pop(), leaf), size // 2
-        self.peaks.append(leaf)
+            leaf, self.peaks, size = _node(self.peaks[-1], leaf), self.peaks[:-1], size // 2
+        self.peaks += (leaf,)
 
     def root(self) -> bytes:
         """The root of what there is, at least one leaf."""
         *rest, found = self.peaks
         for peak in reversed(rest):
-            found = node_hash(peak, found)
+            found = _node(peak, found)
         return found
 
 
 def included(leaf: bytes, index: int, size: int, path: list[bytes], root: bytes) -> bool:
-    """RFC 9162, section 2.1.3.2: does this path lead from the leaf to the root?"""
+    """Whether this path leads from the leaf to the root (RFC 9162, section 2.1.3.2)."""
     last = size - 1
     if not 0 <= index <= last:
         return False
@@ -153,18 +138,16 @@ def included(leaf: bytes, index: int, size: int, path: list[bytes], root: bytes)
         if last == 0:
             return False
         if index % 2 or index == last:
-            leaf = node_hash(sibling, leaf)
+            leaf = _node(sibling, leaf)
             while index and index % 2 == 0:
                 index, last = index >> 1, last >> 1
         else:
-            leaf = node_hash(leaf, sibling)
+            leaf = _node(leaf, sibling)
         index, last = index >> 1, last >> 1
     return last == 0 and leaf == root
 
 
-# ------------------------------------------------------------------------------- 3. RSA (RFC 8017), and strict DER
-
-
+# -- 3. Strict DER, and RSA (RFC 8017) ---------------------------------------------------------------------------------
 class Der(NamedTuple):
     """One DER value: its tag, its content, and all its octets."""
 
@@ -172,22 +155,24 @@ class Der(NamedTuple):
     body: bytes
     whole: bytes
 
+    @property
     def parts(self) -> list[Der]:
         """The values it consists of."""
         return der(self.body)
 
     def number(self) -> int:
         """A non-negative integer, written in the shortest way."""
-        good = self.tag == 0x02 and self.body and self.body[0] < 0x80 and (self.body[0] or self.body[1:2] > b"\x7f")
-        must(good or self.body == b"\x00", "no integer")
-        return int.from_bytes(self.body, "big")
+        body = self.body
+        good = body == b"\x00" or (body and body[0] < 0x80 and (body[0] or body[1:2] > b"\x7f"))
+        must(self.tag == 0x02 and good, "no integer")
+        return int.from_bytes(body, "big")
 
 
 def der(data: bytes) -> list[Der]:
     """Take apart DER values that follow one another; ValueError where it is not DER."""
     found, at = [], 0
     while at < len(data):
-        start, (tag, length) = at, struct.unpack("BB", data[at : at + 2].ljust(2, b"\xff"))
+        start, (tag, length) = at, data[at : at + 2].ljust(2, b"\xff")
         at += 2
         if length >= 0x80:
             digits, at = data[at : at + length - 0x80], at + length - 0x80
@@ -199,7 +184,7 @@ def der(data: bytes) -> list[Der]:
     return found
 
 
-OID_RSA = bytes.fromhex("2a864886f70d010101")
+OID_RSA = "2a864886f70d010101"
 
 
 class RsaKey(NamedTuple):
@@ -207,12 +192,8 @@ class RsaKey(NamedTuple):
 
     n: int
     e: int
+    size: int  # of the modulus, and of a signature, in octets
     fingerprint: str
-
-    @property
-    def size(self) -> int:
-        """The modulus' length, and a signature's, in octets."""
-        return (self.n.bit_length() + 7) // 8
 
     def recover(self, signature: bytes, size: int) -> bytes:
         """Section 5.2.2: the signature to the power e, in ``size`` octets; empty where that cannot be."""
@@ -224,19 +205,19 @@ class RsaKey(NamedTuple):
 def rsa_key(spki: bytes) -> RsaKey:
     """Read a SubjectPublicKeyInfo of ``rsaEncryption`` in strict DER; ValueError where it is none."""
     (outer,) = der(spki)
-    algorithm, bits = outer.parts()
+    algorithm, bits = outer.parts
     (inner,) = der(bits.body[1:])
-    n, e = (part.number() for part in inner.parts())
-    tags = (outer.tag, algorithm.whole, bits.tag, bits.body[:1], inner.tag)
-    must(tags == (0x30, b"\x30\x0d\x06\x09" + OID_RSA + b"\x05\x00", 0x03, b"\x00", 0x30), "not an RSA public key")
-    return RsaKey(n, e, sha256(spki).hexdigest())
+    n, e = (part.number() for part in inner.parts)
+    seen = (outer.tag, algorithm.whole.hex(), bits.tag, bits.body[:1], inner.tag)
+    must(seen == (0x30, f"300d0609{OID_RSA}0500", 0x03, b"\x00", 0x30), "not an RSA public key")
+    return RsaKey(n, e, (n.bit_length() + 7) // 8, sha256(spki).hexdigest())
 
 
 def sealing_key(spki: bytes) -> RsaKey:
     """Read a key that may seal: 3072 to 16384 bits, exponent 65537."""
     key = rsa_key(spki)
-    bits, exponent = key.n.bit_length(), key.e
-    must(3072 <= bits <= 16384 and exponent == 65537, f"an RSA key of {bits} bits, exponent {exponent} is refused")
+    good = 3072 <= key.n.bit_length() <= 16384 and key.e == 65537 and key.n % 2
+    must(good, f"an RSA key of {key.n.bit_length()} bits is refused: 3072 to 16384 with exponent 65537 are taken")
     return key
 
 
@@ -249,9 +230,8 @@ def read_pem(text: bytes, label: str) -> list[bytes]:
 
 def read_key(text: bytes) -> RsaKey:
     """Read the public key an auditor pinned: one PEM block."""
-    blocks = read_pem(text, "PUBLIC KEY")
-    must(len(blocks) == 1, "more than one key")
-    return sealing_key(blocks[0])
+    (only,) = read_pem(text, "PUBLIC KEY")
+    return sealing_key(only)
 
 
 def pss_verifies(key: RsaKey, signature: bytes, message: bytes) -> bool:
@@ -271,14 +251,12 @@ def pss_verifies(key: RsaKey, signature: bytes, message: bytes) -> bool:
     return sha256(b"\x00" * 8 + sha256(message).digest() + padded[-32:]).digest() == digest
 
 
-# -------------------------------------------------------------------------------------------- 4. Ed25519 (RFC 8032)
-
+# -- 4. Ed25519 (RFC 8032) ---------------------------------------------------------------------------------------------
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, -1, P) % P
 ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
 Point = tuple[int, int, int, int]  # extended coordinates: x = X/Z, y = Y/Z, T = X*Y/Z
-ZERO: Point = (0, 1, 1, 0)
 
 
 def _added(p: Point, q: Point) -> Point:
@@ -308,23 +286,14 @@ def decoded_point(octets: bytes) -> Point | None:
     return (x, y, 1, x * y % P)
 
 
-def _odd_multiples(p: Point, count: int) -> list[Point]:
-    twice, found = _doubled(p), [p]
-    while len(found) < count:
-        found.append(_added(found[-1], twice))
+def _multiples(p: Point) -> list[Point]:
+    found = [(0, 1, 1, 0)]
+    while len(found) < 16:
+        found.append(_added(found[-1], p))
     return found
 
 
-def _sparse_digits(scalar: int, width: int) -> Iterator[int]:
-    """The scalar as signed odd digits with zeros between them, lowest first (its non-adjacent form)."""
-    while scalar:
-        digit = scalar & (1 << width) - 1 if scalar % 2 else 0
-        digit -= digit >> (width - 1) << width
-        yield digit
-        scalar = (scalar - digit) >> 1
-
-
-BASE = _odd_multiples(decoded_point((4 * pow(5, -1, P) % P).to_bytes(32, "little")) or ZERO, 32)
+BASE = _multiples(decoded_point((4 * pow(5, -1, P) % P).to_bytes(32, "little")) or (0, 1, 1, 0))
 
 
 def ed25519_verifies(public: bytes, signature: bytes, message: bytes) -> bool:
@@ -333,50 +302,26 @@ def ed25519_verifies(public: bytes, signature: bytes, message: bytes) -> bool:
     if point is None or len(signature) != 64 or s >= L:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % L
-    minus, total = (P - point[0], point[1], 1, P - point[3]), ZERO
-    work = ((list(_sparse_digits(s, 7)), BASE), (list(_sparse_digits(k, 5)), _odd_multiples(minus, 8)))
-    for at in range(255, -1, -1):
-        total = _doubled(total)
-        for digits, table in work:
-            digit = digits[at] if at < len(digits) else 0
-            if digit:
-                x, y, z, t = table[abs(digit) // 2]
-                total = _added(total, (x, y, z, t) if digit > 0 else (-x, y, z, -t))
+    total, minus = BASE[0], _multiples((P - point[0], point[1], 1, P - point[3]))
+    for shift in range(252, -1, -4):
+        for _ in range(4):
+            total = _doubled(total)
+        total = _added(_added(total, BASE[s >> shift & 15]), minus[k >> shift & 15])
     inverse = pow(total[2], -1, P)
     x, y = total[0] * inverse % P, total[1] * inverse % P
     return (y | (x & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
-# -------------------------------------------------------------------------------------------------- 5. headers
-
-NUMBERS = {"v", "height", "first", "count", "body_len", "opened", "sealed", "mono", "open"}
+# -- 5. Headers and bodies ---------------------------------------------------------------------------------------------
 REASONS = ("commit", "heartbeat", "restart", "rotate", "prune")
+FIELDS = {  # what each means is said in docs/log-format.md
+    **dict.fromkeys(("v", "height", "first", "count", "body_len", "opened", "sealed", "mono", "open"), int),
+    **dict.fromkeys(("origin", "root", "body", "prev", "boot", "beacon", "next", "why"), str),
+    "keys": list,
+}
 
 
-class Header(NamedTuple):
-    """A block's header; docs/log-format.md says what each field means."""
-
-    v: int
-    origin: str
-    height: int
-    first: int
-    count: int
-    root: str
-    body: str
-    body_len: int
-    prev: str
-    opened: int
-    sealed: int
-    mono: int
-    boot: str
-    beacon: str
-    open: int
-    next: str
-    keys: list[str]
-    why: str
-
-
-def read_header(octets: bytes) -> Header:
+def read_header(octets: bytes) -> SimpleNamespace:
     """Read a header; Unproven where its version is unknown, Tampered where it is none."""
     try:
         value = canonical(octets)
@@ -384,40 +329,37 @@ def read_header(octets: bytes) -> Header:
         raise Tampered("header", f"its header is no canonical JSON: {exc}") from None
     if type(value.get("v")) is int and value["v"] != 1:
         raise Unproven("version", f"header version {value['v']} is not known here")
-    demand(value.keys() == {*Header._fields}, "header", "its header has other fields than a header has")
-    for name in Header._fields:
-        kind = int if name in NUMBERS else list if name == "keys" else str
+    demand(value.keys() == FIELDS.keys(), "header", "its header has other fields than a header has")
+    for name, kind in FIELDS.items():
         demand(type(value[name]) is kind, "header", f"header field {name} has another type")
-    header = Header(**value)
+    header = SimpleNamespace(**value)
     good = {
         "origin": re.fullmatch(r"[!-*,-~]{1,200}", header.origin),
-        "height": min(header.height, header.first, header.open) >= 0,
-        "count": 1 <= header.count <= MAX_COUNT and 1 <= header.body_len <= MAX_BODY,
-        "root": HEX(header.root) and HEX(header.body) and HEX(header.prev),
-        "next": all(HEX(text) for text in (header.next, header.beacon) if text),
+        "height, first or open": min(header.height, header.first, header.open) >= 0,
+        "count or body_len": 1 <= header.count <= MAX_COUNT and 1 <= header.body_len <= MAX_BODY,
+        "root, body or prev": HEX(header.root) and HEX(header.body) and HEX(header.prev),
+        "next or beacon": all(HEX(text) for text in (header.next, header.beacon) if text),
         "keys": all(isinstance(key, str) and HEX(key) for key in header.keys),
         "why": header.why in REASONS and len(header.keys) == (2 if header.why == "rotate" else 1),
     }
-    for name, fine in good.items():
-        demand(fine, "header", f"header field {name}, or one of its kind, is none: {value[name]!r:.60}")
+    wrong = [name for name, fine in good.items() if not fine]
+    demand(not wrong, "header", f"header field {wrong[:1]} is not what it may be")
     return header
 
 
 def split_body(body: bytes, count: int) -> list[bytes]:
     """The entries of a body: it must come out exactly."""
-    entries, at, unpack = [], 0, struct.Struct(">I").unpack_from
+    entries, at, unpack = [b""], 0, struct.Struct(">I").unpack_from
     while at + 4 <= len(body):
         start = at + 4
         at = start + unpack(body, at)[0]
         entries.append(body[start:at])
-    good = at == len(body) and len(entries) == count and max(map(len, entries)) <= MAX_ENTRY
+    good = at == len(body) and len(entries) == count + 1 and max(map(len, entries)) <= MAX_ENTRY
     demand(good, "body", f"its body does not come apart into {count} entries")
-    return entries
+    return entries[1:]
 
 
-# -------------------------------------------------------------------------- 6. what others remember, and vouch for
-
-
+# -- 6. What others remember, and vouch for ----------------------------------------------------------------------------
 def read_small(path: Path, limit: int = 1 << 16) -> bytes:
     """Read a small regular file; a FIFO is not waited for, and nothing large is taken in."""
     try:
@@ -426,52 +368,37 @@ def read_small(path: Path, limit: int = 1 << 16) -> bytes:
             octets = file.read(limit + 1)
             must(len(octets) <= limit, f"it is larger than {limit} octets")
     except (OSError, ValueError) as exc:
-        raise ValueError(f"{path} cannot be read: {getattr(exc, 'strerror', None) or exc}") from None
+        raise ValueError(getattr(exc, "strerror", None) or str(exc)) from None
     return octets
 
 
-class Anchor(NamedTuple):
-    """A head that somebody remembers; ``own`` where it lies in the log's own folder, and proves the less."""
-
-    origin: str
-    height: int
-    count: int
-    head: str
-    key: str
-    sealed: int
-    name: str
-    own: bool
+ANCHOR = {
+    **dict.fromkeys(("v", "height", "count", "sealed"), int),
+    **dict.fromkeys(("origin", "head", "key", "root"), str),
+}
 
 
-def read_anchor(octets: bytes, name: str, *, own: bool) -> Anchor:
-    """Read an anchor file; ValueError where it is none."""
+def read_anchor(octets: bytes, name: str, *, own: bool) -> SimpleNamespace:
+    """Read an anchor file; ``own`` where it lies in the log's own folder. ValueError where it is none."""
     must(len(octets) <= 4096 and octets[-1:] == b"\n", "not one line of at most 4096 octets")
     value = canonical(octets[:-1])
-    version, _ = value.pop("v", None), value.pop("root", None)
-    must(version == 1 and value.keys() == set(Anchor._fields[:-2]), "a version, or fields, not known here")
-    anchor = Anchor(**value, name=name, own=own)
-    must({type(number) for number in (version, anchor.height, anchor.count, anchor.sealed)} == {int}, "no integer")
-    must(all(isinstance(text, str) for text in (anchor.origin, anchor.head, anchor.key)), "not a text")
-    return anchor
+    must(value.keys() == ANCHOR.keys() and value["v"] == 1, "a version, or fields, not known here")
+    must(all(type(value[field]) is kind for field, kind in ANCHOR.items()), "a field of another type")
+    return SimpleNamespace(**value, name=f"the anchor {name}", own=own)
 
 
-class Note(NamedTuple):
-    """A C2SP signed note: its text, and its signatures as (key name, key id, signature)."""
-
-    text: bytes
-    signatures: list[tuple[str, bytes, bytes]]
+Signature = tuple[str, bytes, bytes]  # key name, key id, signature
 
 
-def read_note(octets: bytes) -> Note:
-    """c2sp.org/signed-note, without judging the signatures; ValueError where it is none."""
+def read_note(octets: bytes) -> tuple[bytes, list[Signature]]:
+    """Read a c2sp.org/signed-note: its text, and its signatures, not judged yet; ValueError where it is none."""
     text, mark, lines = octets.rpartition(b"\n\n")
-    must(mark and octets[-1:] == b"\n", "not a signed note")
-    must(all(char >= " " or char == "\n" for char in octets.decode()), "a control character")
+    must(mark and octets[-1:] == b"\n" and not re.search(b"[\x00-\x09\x0b-\x1f]", octets), "not a signed note")
     found = [re.fullmatch("— ([^\\s+]+) ([A-Za-z0-9+/=]+)", line) for line in lines.decode()[:-1].split("\n")]
     signatures = [(line[1], unbase64(line[2])) for line in found if line]
-    must(len(signatures) == len(found) <= 100, "a line that is no signature, or too many")
+    must(len(signatures) == len(found) <= 100 and text.decode() is not None, "a line that is no signature, or too many")
     must(all(len(signature) > 4 for _, signature in signatures), "a signature that is too short")
-    return Note(text + b"\n", [(name, signature[:4], signature[4:]) for name, signature in signatures])
+    return text + b"\n", [(name, signature[:4], signature[4:]) for name, signature in signatures]
 
 
 class NoteKey(NamedTuple):
@@ -482,17 +409,16 @@ class NoteKey(NamedTuple):
     type: int
     public: bytes
 
-    def signed(self, note: Note) -> int | None:
+    def signed(self, text: bytes, signatures: list[Signature]) -> int | None:
         """0 where this log signed the text; for a witness the second of its cosignature; None where there is none."""
-        found = {signature for name, id_, signature in note.signatures if (name, id_) == (self.name, self.id)}
+        found = {signature for name, id_, signature in signatures if (name, id_) == (self.name, self.id)}
         if len(found) != 1:  # two by one key are one too many
             return None
-        signature, time, head = found.pop(), 0, b""
+        signature, time = found.pop(), 0
         if self.type == 4:  # c2sp.org/tlog-cosignature
             time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
-            head = b"cosignature/v1\ntime %d\n" % time
-        good = time < 1 << 63 and ed25519_verifies(self.public, signature, head + note.text)
-        return time if good else None
+            text = b"cosignature/v1\ntime %d\n" % time + text
+        return time if time < 1 << 63 and ed25519_verifies(self.public, signature, text) else None
 
 
 def read_note_key(line: str) -> NoteKey:
@@ -509,115 +435,84 @@ class Policy:
     """c2sp.org/tlog-policy: which logs and witnesses count, and how many of them are enough."""
 
     def __init__(self, octets: bytes) -> None:
-        self.keys: dict[str, NoteKey] = {}  # by name; a log's is "log" and its number, with a blank between
+        self.logs: list[NoteKey] = []
+        self.witnesses: dict[str, NoteKey] = {}
         self.groups: dict[str, tuple[int, list[str]]] = {}
         self.quorum, taken = "", set[str]()
-        must(all(octet >= 0x20 or octet in b"\t\n" for octet in octets), "a control character")
+        must(not re.search(b"[\x00-\x08\x0b-\x1f\x7f]", octets), "a control character")
         for line in octets.decode("latin-1").split("\n"):  # names are opaque octets: each stays what it is
             words = re.findall("[^ \t]+", line)
             kind, size = words[0] if words else "#", len(words)
             if kind == "log" and size in {2, 3}:
-                self._learn(f"log {len(self.keys)}", words[1], 1)
-            elif kind == "witness" and size in {3, 4}:
-                self._learn(words[1], words[2], 4)
-            elif kind == "group" and size > 3:
-                members = words[3:]
-                many = {"any": "1", "all": str(len(members))}.get(words[2], words[2])
-                must(re.fullmatch("[1-9][0-9]{0,4}", many) and int(many) <= len(members), f"a group of {words[2]:.9}")
-                must(all(self._known(name) for name in members) and self._fresh(words[1]), "a group's name or member")
+                self.logs.append(self._key(words[1], 1, self.logs))
+            elif kind == "witness" and size in {3, 4} and self._fresh(words[1]):
+                self.witnesses[words[1]] = self._key(words[2], 4, list(self.witnesses.values()))
+            elif kind == "group" and size > 3 and self._fresh(words[1]):
+                many, members = words[2], words[3:]
+                many = {"any": "1", "all": str(len(members))}.get(many, many)
+                must(re.fullmatch("[1-9][0-9]{0,4}", many) and int(many) <= len(members), f"a group of {many:.9}")
+                must(not any(map(self._fresh, members)) and "none" not in members, "a member not defined above")
                 must(len({*members}) == len(members) and not taken & {*members}, "a member of two groups")
                 taken |= {*members}
                 self.groups[words[1]] = (int(many), members)
             elif kind == "quorum" and size == 2 and not self.quorum:
                 self.quorum = words[1]
-                must(self.quorum == "none" or self._known(self.quorum), "a quorum that is not defined above it")
+                must(not self._fresh(self.quorum), "a quorum that is not defined above it")
             else:
                 must(kind.startswith("#"), f"the line {line[:60]!r}")
         must(self.quorum, "no quorum")
 
-    def _known(self, name: str) -> bool:
-        return name in self.keys or name in self.groups
-
     def _fresh(self, name: str) -> bool:
-        return name != "none" and not self._known(name)
+        return name != "none" and name not in self.witnesses and name not in self.groups
 
-    def _learn(self, name: str, text: str, kind: int) -> None:
+    def _key(self, text: str, kind: int, others: list[NoteKey]) -> NoteKey:
         key = read_note_key(text.encode("latin-1").decode())
-        others = [other.public for other in self.keys.values() if other.type == kind]
-        must(key.type == kind and key.public not in others and self._fresh(name), f"the key {text[:60]!r}")
-        self.keys[name] = key
-
-    def logs(self) -> list[NoteKey]:
-        """The keys of the logs."""
-        return [key for key in self.keys.values() if key.type == 1]
+        must(key.type == kind and key.public not in [other.public for other in others], f"the key {text[:60]!r}")
+        return key
 
     def _enough(self, name: str, who: list[str]) -> bool:
         many, members = self.groups.get(name, (1, []))
-        return name in who or (name in self.groups and sum(self._enough(member, who) for member in members) >= many)
+        return name in who or sum(self._enough(member, who) for member in members) >= many
 
-    def witnessed(self, note: Note) -> int | None:
+    def witnessed(self, text: bytes, signatures: list[Signature]) -> int | None:
         """The newest second since which enough witnesses vouch; None where there is none (``quorum none`` has none)."""
-        times = {name: key.signed(note) for name, key in self.keys.items() if key.type == 4}
+        times = {name: key.signed(text, signatures) for name, key in self.witnesses.items()}
         for second in sorted({time for time in times.values() if time is not None}, reverse=True):
             if self._enough(self.quorum, [name for name, time in times.items() if time is not None and time >= second]):
                 return second
         return None
 
 
-class Checkpoint(NamedTuple):
-    """What a note says of a log's tree, and who vouches for it."""
-
-    origin: str
-    size: int
-    root: bytes
-    text: bytes
-    name: str
-    given: bool
-    """The auditor gave it as an anchor: it is worth as much as the place he kept it in."""
-    signed: bool
-    """A note key of the log signed it."""
-    witnessed: int | None
-    """Since which second enough witnesses have vouched for it."""
-
-
-def read_checkpoint(octets: bytes, name: str, policy: Policy | None, own: NoteKey | None, given: bool) -> Checkpoint:  # noqa: FBT001
-    """c2sp.org/tlog-checkpoint: read it and judge who vouches for it; ValueError where it is none."""
-    note = read_note(octets)
-    origin, size, encoded, *more = note.text.decode().split("\n")
+def read_checkpoint(
+    octets: bytes, name: str, policy: Policy | None, keys: list[NoteKey], *, given: bool
+) -> SimpleNamespace:
+    """Read a c2sp.org/tlog-checkpoint: what it says, and who vouches for it; ValueError where it is none."""
+    text, signatures = read_note(octets)
+    origin, size, encoded, *more = text.decode().split("\n")
     root = unbase64(encoded)
     good = all((origin, size, *more[:-1])) and re.fullmatch("0|[1-9][0-9]{0,14}", size) and len(root) == 32
     must(good and more, "not a checkpoint")
-    listed = policy is not None and any(key.name == origin and key.signed(note) == 0 for key in policy.logs())
-    signed = listed or (own is not None and own.type == 1 and own.name == origin and own.signed(note) == 0)
-    witnessed = policy.witnessed(note) if policy and listed else None
-    return Checkpoint(origin, int(size), root, note.text, name, given, signed, witnessed)
+    listed = [key.name == origin and key.signed(text, signatures) == 0 for key in (policy.logs if policy else [])]
+    own = [(key.type, key.name) == (1, origin) and key.signed(text, signatures) == 0 for key in keys]
+    witnessed = policy.witnessed(text, signatures) if policy and any(listed) else None
+    kept = {"origin": origin, "size": int(size), "root": root, "text": text, "witnessed": witnessed}
+    return SimpleNamespace(**kept, name=f"the checkpoint {name}", given=given, signed=any(listed + own))
 
 
-# ------------------------------------------------------------------------------ 7. time stamps (RFC 3161)
-
-HASHES = {"608648016503040201": "sha256", "608648016503040202": "sha384", "608648016503040203": "sha512"}
-SIGNED_WITH = {  # signature algorithms; plain rsaEncryption takes the digest that the signer names
-    "2a864886f70d01010b": "sha256",
-    "2a864886f70d01010c": "sha384",
-    "2a864886f70d01010d": "sha512",
-    "2a8648ce3d040302": "sha256",
-    "2a8648ce3d040303": "sha384",
-    "2a8648ce3d040304": "sha512",
-}
+# -- 7. Time stamps (RFC 3161), as small as can be: RSA or P-256 ---------------------------------------------------
+HASHES = {"sha256": "608648016503040201", "sha384": "608648016503040202", "sha512": "608648016503040203"}
+RSA_WITH = {"2a864886f70d01010b": "sha256", "2a864886f70d01010c": "sha384", "2a864886f70d01010d": "sha512"}
+ECDSA_WITH = {"2a8648ce3d040302": "sha256", "2a8648ce3d040303": "sha384", "2a8648ce3d040304": "sha512"}
 P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
 P256_N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
-P256_G = (
-    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
-    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
-)
+P256_X = 0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296
+P256_Y = 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5
 
 
-def _p256_add(p: tuple[int, int] | None, q: tuple[int, int] | None) -> tuple[int, int] | None:
-    if p is None or q is None:
-        return p or q
-    if p[0] == q[0] and (p[1] + q[1]) % P256 == 0:
-        return None
+def _sum(p: tuple[int, int] | None, q: tuple[int, int] | None) -> tuple[int, int] | None:
+    if p is None or q is None or (p[0] == q[0] and (p[1] + q[1]) % P256 == 0):
+        return p or q if p is None or q is None else None
     rise, run = (3 * p[0] * p[0] - 3, 2 * p[1]) if p == q else (q[1] - p[1], q[0] - p[0])
     slope = rise * pow(run, -1, P256) % P256
     x = (slope * slope - p[0] - q[0]) % P256
@@ -626,18 +521,28 @@ def _p256_add(p: tuple[int, int] | None, q: tuple[int, int] | None) -> tuple[int
 
 def ecdsa_verifies(public: bytes, signature: bytes, digest: bytes) -> bool:
     """ECDSA over P-256 (FIPS 186-5, section 6.4.2); ``public`` is an uncompressed point."""
-    r, s = (part.number() for part in der(signature)[0].parts())
-    point = (int.from_bytes(public[1:33], "big"), int.from_bytes(public[33:], "big"))
-    curve = (point[1] ** 2 - point[0] ** 3 + 3 * point[0] - P256_B) % P256
-    if len(public) != 65 or public[0] != 4 or curve or max(point) >= P256 or not (0 < r < P256_N and 0 < s < P256_N):
+    (outer,) = der(signature)
+    r, s = (part.number() for part in outer.parts)
+    x, y = (int.from_bytes(half, "big") for half in (public[1:33], public[33:]))
+    on_curve = len(public) == 65 and public[0] == 4 and max(x, y) < P256 and (y * y - x**3 + 3 * x - P256_B) % P256 == 0
+    if not on_curve or not 0 < r < P256_N or not 0 < s < P256_N:
         return False
     inverse, total = pow(s, -1, P256_N), None
     u, v = int.from_bytes(digest[:32], "big") * inverse % P256_N, r * inverse % P256_N
     for bit in range(255, -1, -1):
-        total = _p256_add(total, total)
-        total = _p256_add(total, P256_G) if u >> bit & 1 else total
-        total = _p256_add(total, point) if v >> bit & 1 else total
+        total = _sum(total, total)
+        total = _sum(total, (P256_X, P256_Y)) if u >> bit & 1 else total
+        total = _sum(total, (x, y)) if v >> bit & 1 else total
     return total is not None and total[0] % P256_N == r
+
+
+def _time(part: Der) -> int:
+    from datetime import datetime
+
+    text = part.body.decode("ascii")  # UTCTime or GeneralizedTime; fractions are cut
+    text = ("19" if text >= "50" else "20") + text if part.tag == 0x17 else text
+    must(re.fullmatch(r"[0-9]{14}(\.[0-9]+)?Z", text), "no time in UTC")
+    return int(datetime.strptime(f"{text[:14]}+0000", "%Y%m%d%H%M%S%z").timestamp())
 
 
 class Certificate:
@@ -645,146 +550,90 @@ class Certificate:
 
     def __init__(self, octets: bytes) -> None:
         (outer,) = der(octets)
-        self.der, (self.signed, algorithm, bits) = octets, outer.parts()
-        self.algorithm, self.signature = algorithm.parts()[0].body.hex(), bits.body[1:]
-        fields = [part for part in self.signed.parts() if part.tag != 0xA0]
-        self.serial, self.issuer, self.subject = fields[0].whole, fields[2].whole, fields[4].whole
-        self.valid, self.spki = [_time(part) for part in fields[3].parts()], fields[5]
-        found = [part.parts()[0].parts() for part in fields[6:] if part.tag == 0xA3]
-        self.extensions = {part.parts()[0].body.hex(): part.parts()[1:] for part in (found[0] if found else [])}
+        self.der, (self.signed, algorithm, bits) = octets, outer.parts
+        self.algorithm, self.signature = algorithm.parts[0].body.hex(), bits.body[1:]
+        fields = [part for part in self.signed.parts if part.tag != 0xA0]
+        self.issuer, self.subject, self.spki = (fields[at].whole for at in (2, 4, 5))
+        self.since, self.until = map(_time, fields[3].parts)
+        found = [part.parts[0].parts for part in fields[6:] if part.tag == 0xA3]
+        self.extensions = {part.parts[0].body.hex(): part.parts[1:] for part in (found[0] if found else [])}
 
-    def verifies(self, algorithm: str, digest_name: str, signature: bytes, message: bytes) -> bool:
-        """Whether this certificate's key (RSA with PKCS #1 v1.5, or P-256) made the signature."""
-        name = digest_name if algorithm == OID_RSA.hex() else SIGNED_WITH.get(algorithm, "")
-        kind, bits = self.spki.parts()
-        if not name:
-            return False
-        digest = hashlib.new(name, message).digest()
-        if kind.parts()[0].body == OID_RSA:
-            key = rsa_key(self.spki.whole)
-            oid = bytes.fromhex(next(oid for oid, known in HASHES.items() if known == name))
-            info = to_der(0x30, to_der(0x30, to_der(0x06, oid) + b"\x05\x00") + to_der(0x04, digest))
-            padded = b"\x00\x01" + b"\xff" * (key.size - len(info) - 3) + b"\x00" + info
-            return key.n.bit_length() >= 2048 and key.e > 2 and key.recover(signature, key.size) == padded
-        p256 = kind.body == bytes.fromhex("06072a8648ce3d0201" + "06082a8648ce3d030107")
-        return p256 and ecdsa_verifies(bits.body[1:], signature, digest)
+    def verifies(self, algorithm: str, digest: str, signature: bytes, message: bytes) -> bool:
+        """Whether this key made it, with RSA (PKCS #1 v1.5) or P-256; plain rsaEncryption takes the named digest."""
+        kind, bits = der(self.spki)[0].parts
+        if kind.body.hex() == "06072a8648ce3d020106082a8648ce3d030107":
+            return ecdsa_verifies(bits.body[1:], signature, hashlib.new(ECDSA_WITH[algorithm], message).digest())
+        key, name = rsa_key(self.spki), digest if algorithm == OID_RSA else RSA_WITH[algorithm]
+        hashed, oid = hashlib.new(name, message).digest(), bytes.fromhex(HASHES[name])
+        info = bytes([0x30, len(hashed) + 17, 0x30, 13, 6, 9]) + oid + bytes([5, 0, 4, len(hashed)]) + hashed
+        padded = b"\x00\x01" + b"\xff" * (key.size - len(info) - 3) + b"\x00" + info
+        return key.size >= 256 and key.e > 2 and key.recover(signature, key.size) == padded
 
     def issued(self, other: Certificate) -> bool:
-        """Whether this one is a certification authority whose key signed the other."""
+        """Whether this is the certificate of an authority, whose key signed the other."""
         basic = self.extensions.get("551d13")
-        authority = basic and der(basic[-1].body)[0].body[:3] == b"\x01\x01\xff"
-        named = bool(authority) and self.subject == other.issuer
-        return named and self.verifies(other.algorithm, "", other.signature, other.signed.whole)
-
-    def stamps_time(self) -> bool:
-        """Whether its one extended use, critical, is time stamping (RFC 3161, section 2.3)."""
-        use = self.extensions.get("551d25", [])
-        wanted = bytes.fromhex("300a06082b06010505070308")
-        return len(use) == 2 and use[0].body == b"\xff" and use[1].body == wanted
-
-
-def _time(part: Der) -> int:
-    """UTCTime or GeneralizedTime as seconds since 1970; fractions are cut."""
-    from calendar import timegm
-    from time import strptime
-
-    text = part.body.decode("ascii")
-    text = ("19" if text >= "50" else "20") + text if part.tag == 0x17 else text
-    if not re.fullmatch(r"[0-9]{14}(\.[0-9]+)?Z", text):
-        raise ValueError("not a time in UTC")
-    return timegm(strptime(text[:14], "%Y%m%d%H%M%S"))
+        named = basic and der(basic[-1].body)[0].body[:3] == b"\x01\x01\xff" and self.subject == other.issuer
+        return bool(named) and self.verifies(other.algorithm, "", other.signature, other.signed.whole)
 
 
 def read_token(octets: bytes, pinned: list[bytes]) -> tuple[bytes, int]:
-    """Verify an RFC 3161 token (or response); give what it stamps (a SHA-256) and when, in seconds since 1970.
-
-    ValueError where it is not signed by a pinned certificate, or by one that a pinned one vouches for.
-    """
+    """What a token, or a whole response, stamps (a SHA-256), and when; ValueError or LookupError where it is bad."""
     (outer,) = der(octets)
-    parts = outer.parts()
-    if parts[0].tag == 0x30:  # a whole response: its status first
-        if parts[0].parts()[0].number() not in (0, 1):
-            raise ValueError("the authority refused")
-        parts = parts[1].parts()
-    content = parts[1].parts()[0].parts()
-    kind, wrapped = content[2].parts()
-    if (parts[0].body.hex(), kind.body.hex()) != ("2a864886f70d010702", "2a864886f70d0109100104"):
-        raise ValueError("not a time stamp")
-    stamped = wrapped.parts()[0].body
-    certificates = [Certificate(part.whole) for part in (content[3].parts() if content[3].tag == 0xA0 else [])]
+    parts = outer.parts
+    if parts[0].tag == 0x30:
+        must(parts[0].parts[0].number() <= 1, "the authority refused")
+        parts = parts[1].parts
+    content = parts[1].parts[0].parts
+    kind, wrapped = content[2].parts
+    must((parts[0].body.hex(), kind.body.hex()) == ("2a864886f70d010702", "2a864886f70d0109100104"), "no time stamp")
+    stamped = wrapped.parts[0].body
+    (signer,) = content[-1].parts
+    _, _, hashed_by, attributes, algorithm, signature = signer.parts[:6]
+    named = {part.parts[0].body.hex(): part.parts[1].parts[0] for part in attributes.parts}
+    digest = {oid: name for name, oid in HASHES.items()}[hashed_by.parts[0].body.hex()]
+    must(attributes.tag == 0xA0 and len(named) == len(attributes.parts), "its signed attributes")
+    must(named["2a864886f70d010903"].body == kind.body, "its content is of another type than its signer says")
+    same = named["2a864886f70d010904"].body == hashlib.new(digest, stamped).digest()
+    must(same, "its content is not what its signer signed")
     trusted = [Certificate(octets) for octets in pinned]
-    (signer,) = content[-1].parts()
-    _, sid, digest_algorithm, attributes, algorithm, signature = signer.parts()[:6]
-    named = {part.parts()[0].body.hex(): part.parts()[1].parts()[0] for part in attributes.parts()}
-    digest = HASHES[digest_algorithm.parts()[0].body.hex()]
-    if len(named) != len(attributes.parts()) or attributes.tag != 0xA0:
-        raise ValueError("its signed attributes are not what they must be")
-    if named["2a864886f70d010903"].body != kind.body:
-        raise ValueError("its content is of another type than its signer says")
-    if named["2a864886f70d010904"].body != hashlib.new(digest, stamped).digest():
-        raise ValueError("its content is not what its signer signed")
-    (leaf,) = {cert.der: cert for cert in certificates + trusted if _is_signer(cert, sid, named)}.values()
-    signed = b"\x31" + attributes.whole[1:]
-    if not leaf.verifies(algorithm.parts()[0].body.hex(), digest, signature.body, signed):
-        raise ValueError("its signature is wrong, or of a kind not known here")
-    info = der(stamped)[0].parts()
-    imprint, when = info[2].parts(), _time(info[4])
-    if imprint[0].parts()[0].body.hex() != "608648016503040201" or not leaf.stamps_time():
-        raise ValueError("it does not stamp a SHA-256, or its signer may not stamp time")
-    _trace(leaf, certificates, trusted, when)
-    return imprint[1].body, when
-
-
-def _is_signer(certificate: Certificate, sid: Der, attributes: dict[str, Der]) -> bool:
-    """By the hash in the signed attributes (RFC 5035), and by issuer and serial number where those are given."""
-    if sid.tag == 0x30 and [part.whole for part in sid.parts()] != [certificate.issuer, certificate.serial]:
-        return False
-    for oid, default in (("2a864886f70d010910022f", "sha256"), ("2a864886f70d010910020c", "sha1")):
-        if oid in attributes:
-            fields = attributes[oid].parts()[0].parts()[0].parts()
-            name = HASHES[fields[0].parts()[0].body.hex()] if fields[0].tag == 0x30 else default
-            found = next(part for part in fields if part.tag == 0x04)
-            return hashlib.new(name, certificate.der).digest() == found.body
-    return False
-
-
-def _trace(leaf: Certificate, others: list[Certificate], trusted: list[Certificate], when: int) -> None:
-    """Follow the issuers up to a certificate that is pinned, each valid at that time."""
-    current = leaf
+    known = trusted + [Certificate(part.whole) for part in content[3].parts if content[3].tag == 0xA0]
+    # RFC 5035: the signer's certificate is named by its hash, within what is signed.
+    name = next(named[oid].body for oid in ("2a864886f70d010910022f", "2a864886f70d010910020c") if oid in named)
+    (leaf, *_) = [cert for cert in known for by in ("sha1", *HASHES) if hashlib.new(by, cert.der).digest() in name]
+    good = leaf.verifies(algorithm.parts[0].body.hex(), digest, signature.body, b"\x31" + attributes.whole[1:])
+    must(good, "its signature is wrong, or of a kind that is not known here")
+    use = [part.body.hex() for part in leaf.extensions.get("551d25", [])]
+    must(use == ["ff", "300a06082b06010505070308"], "its signer may do other things than stamp time, or not even that")
+    info = der(stamped)[0].parts
+    hashed, when = info[2].parts, _time(info[4])
+    must(hashed[0].parts[0].body.hex() == HASHES["sha256"], "it does not stamp a SHA-256")
     for _ in range(6):
-        if not current.valid[0] <= when <= current.valid[1]:
-            raise ValueError("a certificate was not valid then")
-        if current.der in [cert.der for cert in trusted]:
-            return
-        found = [cert for cert in trusted + others if cert.issued(current)]
-        if not found:
-            break
-        current = found[0]
+        must(leaf.since <= when <= leaf.until, "a certificate was not valid then")
+        if leaf.der in pinned:
+            return hashed[1].body, when
+        leaf = next((certificate for certificate in known if certificate.issued(leaf)), leaf)
     raise ValueError("no pinned certificate vouches for its signer")
 
 
-# --------------------------------------------------------------------------------------------- 8. the database
-
-SIZES = {"hdr": MAX_ENTRY, "sig": 4096, "rsig": 64, "body": MAX_BODY}
-# Whatever is of another type or too large comes out as NULL before it is loaded, whoever wrote the schema.
-QUERY = ", ".join(
-    [f"CASE WHEN typeof({name}) = 'integer' THEN {name} END" for name in ("height", "first", "n")]
-    + [f"CASE WHEN typeof({name}) = 'blob' AND length({name}) <= {most} THEN {name} END" for name, most in SIZES.items()]
-)
+# -- 8. The database ---------------------------------------------------------------------------------------------------
+COLUMNS = {"height": 0, "first": 0, "n": 0, "hdr": MAX_ENTRY, "sig": 4096, "rsig": 64, "body": MAX_BODY}
+# Whatever is of another type or too large comes out as NULL, and is never loaded, whoever wrote the schema.
+CASE = "CASE WHEN typeof({0}) = '{1}' AND ({2} = 0 OR length({0}) <= {2}) THEN {0} END"
+QUERY = "SELECT " + ", ".join(CASE.format(name, "blob" if n else "integer", n) for name, n in COLUMNS.items())
 
 
 class Database:
-    """A log's or an archive's file, read row by row in short reads; ValueError where that cannot be done."""
+    """A log's or an archive's file, read row by row; ValueError where that cannot be done."""
 
     def __init__(self, path: Path) -> None:
-        self.path, wal = path, Path(f"{path}-wal")
+        wal = Path(f"{path}-wal")
         must(path.exists(), f"there is no log at {path}")
         for file in (path, wal, Path(f"{path}-shm"), Path(f"{path}-journal")):
             must(file.is_file() or not os.path.lexists(file), f"{file} is not a regular file")
         waiting = wal.exists() and wal.stat().st_size > 0
-        self.empty, self.before = not waiting and not path.stat().st_size, path.stat().st_mtime_ns
+        self.path, self.empty, self.changed = path, not waiting and not path.stat().st_size, path.stat().st_mtime_ns
         try:  # where no blocks wait in a WAL, nothing is created beside the file: its disk may be read-only
-            self._connect(path, "mode=ro" if waiting else "mode=ro&immutable=1")
+            self._open(path, "mode=ro" if waiting else "mode=ro&immutable=1")
         except ValueError:
             if not waiting:
                 raise
@@ -794,129 +643,115 @@ class Database:
             self.copies = tempfile.TemporaryDirectory(prefix="audit-verify-")
             for suffix in ("", "-wal"):
                 shutil.copyfile(f"{path}{suffix}", f"{self.copies.name}/copy{suffix}")
-            self._connect(Path(self.copies.name, "copy"), "mode=rw")
+            self._open(Path(self.copies.name, "copy"), "mode=rw")
 
-    def _connect(self, path: Path, how: str) -> None:
+    def _open(self, path: Path, how: str) -> None:
         import sqlite3
 
-        self.error = sqlite3.Error
+        self.error, uri = sqlite3.Error, f"{path.absolute().as_uri()}?{how}"
+        self.connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+        for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "query_only=ON"):
+            self._all(f"PRAGMA {pragma}")
+        plain = self._all("SELECT type, substr(sql, 1, 13) FROM sqlite_master WHERE name = 'blocks'")
+        columns = [(column[1], column[6]) for column in self._all("PRAGMA table_xinfo(blocks)")]
+        good = plain == [("table", "CREATE TABLE ")] and columns == [(name, 0) for name in COLUMNS]
+        must(good or self.empty, f"{self.path} is a database, but not a log: it has no plain table of blocks")
+
+    def _all(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
         try:
-            self.connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
-            for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "query_only=ON"):
-                self.connection.execute(f"PRAGMA {pragma}")
-            found = self.connection.execute("SELECT type, substr(sql, 1, 13) FROM sqlite_master WHERE name = 'blocks'")
-            plain = found.fetchall() == [("table", "CREATE TABLE ")]
-            columns = [(column[1], column[6]) for column in self.connection.execute("PRAGMA table_xinfo(blocks)")]
-        except sqlite3.Error as exc:
+            return self.connection.execute(sql, values).fetchall()
+        except self.error as exc:
             raise ValueError(f"{self.path} is no log, or damaged: {exc}") from None
-        plain = plain and columns == [(name, 0) for name in ("height", "first", "n", *SIZES)]
-        must(plain or self.empty, f"{self.path} is a database, but not a log: it has no plain table of blocks")
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Every row, lowest first; no index is trusted, and no read holds the log for long."""
-        last, more = -(1 << 63), not self.empty
-        select = f"SELECT rowid, {QUERY} FROM blocks NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT 64"  # noqa: S608
-        try:
-            while more:
-                more = False
-                for row in self.connection.execute(select, (last,)):
-                    last, more = row[0], True
-                    yield row[1:]
-        except self.error as exc:
-            raise ValueError(f"{self.path} is damaged: {exc}") from None
+        found: list[tuple[Any, ...]] = [] if self.empty else [(-(1 << 63),)]
+        while found:
+            select = f"{QUERY}, rowid FROM blocks NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT 4"
+            found = self._all(select, found[-1][-1])
+            yield from (row[:-1] for row in found)
 
     def body(self, height: int) -> bytes:
         """The body of one block, from an archive; empty where it is not there."""
-        try:
-            found = self.connection.execute(f"SELECT {QUERY} FROM blocks WHERE rowid = ?", (height,)).fetchone()  # noqa: S608
-        except self.error as exc:
-            raise ValueError(f"{self.path} is damaged: {exc}") from None
-        return found[6] or b"" if found else b""
+        found = self._all(f"{QUERY} FROM blocks NOT INDEXED WHERE rowid = ?", height)
+        return found[0][-1] or b"" if found else b""
 
 
-# --------------------------------------------------------------------------------------------------- 9. the walk
+# -- 9. The walk -------------------------------------------------------------------------------------------------------
+def _data(block: SimpleNamespace) -> dict[str, Any]:
+    """The ``data`` of the one entry that a ``rotate`` or ``prune`` block holds."""
+    why = block.header.why
+    try:
+        entry = canonical(split_body(block.body, 1)[0])
+        must(entry.get("kind") == why and isinstance(entry.get("data"), dict), "not of its kind")
+    except (ValueError, Tampered) as exc:
+        raise Tampered(why, f"a {why} block must hold exactly one entry of that kind: {exc.args[-1]}") from None
+    return dict(entry["data"])
 
 
-class Block(NamedTuple):
-    """A row whose header could be read."""
-
-    header: Header
-    hdr: bytes
-    sig: bytes
-    rsig: bytes
-    body: bytes
-    digest: str
-
-    def data(self) -> dict[str, Any]:
-        """The ``data`` of the one entry that a ``rotate`` or ``prune`` block holds."""
-        why = self.header.why
-        try:
-            entry = canonical(split_body(self.body, 1)[0])
-            must(entry.get("kind") == why and isinstance(entry.get("data"), dict), "not of its kind")
-        except (ValueError, Tampered) as exc:
-            raise Tampered(why, f"a {why} block must hold exactly one entry of that kind: {exc}") from None
-        return dict(entry["data"])
+def _rotates(octets: bytes) -> bool:
+    try:
+        return b'"kind":"rotate"' in octets and canonical(octets).get("kind") == "rotate"
+    except ValueError:
+        return False
 
 
 class Walk:
     """From the lowest block to the last: what holds, what does not, and who vouches for it."""
 
-    def __init__(self, key: RsaKey | None) -> None:
-        self.key, self.signed = key, key is not None
-        self.anchors: list[Anchor] = []
-        self.points: list[Checkpoint] = []
+    def __init__(self) -> None:
+        self.key: RsaKey | None = None  # in force
+        self.anchors: list[SimpleNamespace] = []
+        self.points: list[SimpleNamespace] = []
         self.archives: list[Database] = []
-        self.flat = self.stopped = self.ratcheted = self.independent = False
-        self.counts = {"tampered": 0, "unproven": 0}
+        self.tokens: list[tuple[bytes, int]] = []
         self.findings: list[dict[str, object]] = []
-        self.lowest: int | None = None
-        self.last: Block | None = None
-        self.before: Header | None = None
-        self.expected, self.tree = (0, 0, "0" * 64), Tree()
-        self.entries, self.broken, self.anchored, self.covered = 0, -1, -1, -1
-        self.missing: list[tuple[int, int]] = []
-        self.lost: list[int] = []
+        self.counts, self.lowest = {"tampered": 0, "unproven": 0}, -1
+        self.last: Any = None  # the newest block that could be read
+        self.before: Any = None  # the header before this one, where that could be
+        self.expected, self.tree, self.entries = (0, 0, "0" * 64), Tree(), 0
+        self.signed, self.flat, self.stopped, self.ratcheted, self.independent = True, False, False, False, False
+        # The newest heights where the ratchet broke, that anybody remembers, that somebody outside remembers.
+        self.broken, self.anchored, self.covered = -1, -1, -1
+        self.missing: list[tuple[int, int]] = []  # ranges of blocks without a body
+        self.lost: list[int] = []  # prune blocks among them
         self.revoked: list[tuple[int, int]] = []
-        self.matched: list[Checkpoint] = []
-        self.youngest = [1 << 62]  # the earliest ``sealed`` below the first matched checkpoint, from it to the next, ...
+        self.matched: list[SimpleNamespace] = []  # checkpoints whose root is the tree's
+        self.youngest = [NEVER]  # the earliest ``sealed`` below the first of these, from that to the next, and so on
 
-    def add(self, fault: Fault, height: int | None = None) -> None:
+    def add(self, fault: Exception, height: int | None = None) -> None:
         """Write down what is wrong; the first hundred in words."""
-        self.counts[fault.weight] += 1
+        weight, (code, because) = "tampered" if isinstance(fault, Tampered) else "unproven", fault.args
+        self.counts[weight] += 1
         if len(self.findings) < 100:
-            found = {"weight": fault.weight, "code": fault.code, "because": fault.because}
-            self.findings.append({**found, "height": height, "seq": None})
+            self.findings.append({"weight": weight, "code": code, "because": because, "height": height, "seq": None})
 
     def take(self, row: tuple[Any, ...]) -> None:
         """One block: every check; each fault is written down, and the walk goes on."""
         height, first, n, hdr, sig, rsig, body = row
-        at = self.expected[0] if height is None else height
-        self.lowest = at if self.lowest is None else self.lowest
-        digest = sha256(hdr or b"").hexdigest()
-        self.tree.add(leaf_hash(hdr or b""))
+        at, hdr = self.expected[0] if height is None else height, hdr or b""
+        self.lowest, digest = at if self.lowest < 0 else self.lowest, sha256(hdr).hexdigest()
+        self.tree.add(_leaf(hdr))
         try:
-            demand(hdr is not None, "columns", "its header is no blob, or too large")
             header = read_header(hdr)
-        except Fault as fault:
+        except (Tampered, Unproven) as fault:
             self.add(fault, at)
             self.stopped = isinstance(fault, Unproven)
             self.before, self.expected = None, (at + 1, (first or 0) + (n or 0), digest)
             return
         body = body or next(filter(None, (archive.body(at) for archive in self.archives)), b"")
-        block = Block(header, hdr, sig or b"", rsig or b"", body, digest)
+        block = SimpleNamespace(header=header, hdr=hdr, sig=sig or b"", rsig=rsig or b"", body=body, digest=digest)
         if None in row or row[:3] != (header.height, header.first, header.count):
             self.add(Tampered("columns", "its columns contradict the header, or have a wrong type or size"), at)
-        for check in (self._chain, self._ratchet, self._content, self.seal):
+        for check in (self._chain, self._ratchet, self._content, self.seal, self._compare):
             try:
                 check(block)
-            except Fault as fault:
+            except (Tampered, Unproven) as fault:
                 self.add(fault, at)
         self.entries, self.before, self.last = self.entries + header.count, header, block
         self.expected = (header.height + 1, header.first + header.count, digest)
-        self.youngest[-1] = min(self.youngest[-1], header.sealed)
-        self._compare(block)
 
-    def _chain(self, block: Block) -> None:
+    def _chain(self, block: SimpleNamespace) -> None:
         header, before = block.header, self.before
         follows = (header.height, header.first, header.prev) == self.expected
         demand(follows, "chain", "it does not follow the block before it, by height, number or hash")
@@ -924,26 +759,23 @@ class Walk:
             demand(header.origin == before.origin, "foreign", f"it is of {header.origin}, not of {before.origin}")
             demand(header.boot != before.boot or header.mono >= before.mono, "clock", "its time fell within a boot")
 
-    def _ratchet(self, block: Block) -> None:
-        due = self.before.next if self.before else ""
-        restart, self.ratcheted = block.header.why == "restart", False
+    def _ratchet(self, block: SimpleNamespace) -> None:
+        due, restart, self.ratcheted = self.before.next if self.before else "", block.header.why == "restart", False
         if self.before is None and block.header.height:
             return  # the header before it could not be read, and that has been said
         if due and (block.rsig or not restart):
-            message = b"sealed-log/ratchet/v1\n" + block.hdr
-            self.ratcheted = ed25519_verifies(bytes.fromhex(due), block.rsig, message)
+            self.ratcheted = ed25519_verifies(bytes.fromhex(due), block.rsig, b"sealed-log/ratchet/v1\n" + block.hdr)
             demand(self.ratcheted, "ratchet", "its ratchet signature is not by the key that the block before it named")
         else:
             self.broken = block.header.height or self.broken
             unasked = not due and (block.rsig or restart)
             demand(not unasked, "ratchet", "a ratchet signature, or a restart, that nothing before it asked for")
 
-    def _content(self, block: Block) -> None:
+    def _content(self, block: SimpleNamespace) -> None:
         header, body = block.header, block.body
         if not body:
-            joined = bool(self.missing) and self.missing[-1][1] == header.height - 1
-            low = self.missing.pop()[0] if joined else header.height
-            self.missing.append((low, header.height))
+            joined = self.missing and self.missing[-1][1] == header.height - 1
+            self.missing.append((self.missing.pop()[0] if joined else header.height, header.height))
             self.lost += [header.height] * (header.why == "prune")
             return
         same = len(body) == header.body_len and sha256(body).hexdigest() == header.body
@@ -952,73 +784,68 @@ class Walk:
             entries = split_body(body, header.count)
             root = merkle_root([sha256(b"\x00" + entry).digest() for entry in entries]).hex()
             demand(root == header.root, "root", "the Merkle root of its entries is not the one that was sealed")
-            if b'"kind":"rotate"' in body and header.why != "rotate":  # a rotation must not hide among others
-                for octets in entries:
-                    hidden = re.search(rb'^\{.*"kind":"rotate"', octets, re.DOTALL) and _kind(octets) == "rotate"
-                    demand(not hidden, "rotate", "an entry of kind rotate lies in a block that is none")
+            hidden = b'"kind":"rotate"' in body and header.why != "rotate" and any(map(_rotates, entries))
+            demand(not hidden, "rotate", "an entry of kind rotate lies in a block that is none")
         if header.why == "prune":
-            low, high = (block.data().get(name) for name in ("from", "to"))
+            low, high = (_data(block).get(name, -1) for name in ("from", "to"))
             good = type(low) is int and type(high) is int and 0 <= low <= high < header.height
             demand(good, "prune", "it prunes blocks that cannot be")
             parts = [part for a, b in self.missing for part in ((a, min(b, low - 1)), (max(a, high + 1), b))]
             self.missing = [part for part in parts if part[0] <= part[1]]
 
-    def seal(self, block: Block) -> None:
+    def seal(self, block: SimpleNamespace) -> None:
         """Check the RSA signature, or both in a ``rotate`` block, and put the new key in force."""
-        header, old = block.header, self.key
-        if old is None:
-            return
-        named, keys = header.keys[0], [old]
-        demand(named == old.fingerprint, "key", f"it names the key {named}, not the one in force {old.fingerprint}")
-        if header.why == "rotate":
-            self.key = None
-            if not block.body:
-                self.signed = False
-                raise Unproven("rotate", "the new key that it names was pruned: give the archive")
-            keys.append(self._rotated(block))
-            self.key = keys[1]
-        if not any(block.sig) and len(block.sig) == sum(key.size for key in keys):
+        header, keys, rest = block.header, [self.key] if self.key else [], block.sig
+        for key in keys[:]:
+            named = header.keys[0]
+            demand(named == key.fingerprint, "key", f"it names the key {named}, not the one in force {key.fingerprint}")
+            if header.why == "rotate":
+                self.key, self.signed = None, self.signed and bool(block.body)
+                if not block.body:
+                    raise Unproven("rotate", "the new key that it names is not there: give the archive")
+                self.key = self._rotated(block)
+                keys.append(self.key)
+        if keys and not any(rest) and len(rest) == sum(key.size for key in keys):
             self.signed = False
             demand(self.ratcheted, "signature", "it is not signed, and no ratchet vouches for it")
             raise Unproven("due", "its RSA signature has not been made yet")
-        rest = block.sig
         for key in keys:
             good = pss_verifies(key, rest[: key.size], b"sealed-log/block/v1\n" + block.hdr)
             demand(good, "signature", f"its signature is not by the key {key.fingerprint}")
             rest = rest[key.size :]
-        demand(not rest, "signature", "its signature is too long")
+        demand(not (keys and rest), "signature", "its signature is too long")
 
-    def _rotated(self, block: Block) -> RsaKey:
-        data, fingerprint = block.data(), block.header.keys[1]
+    def _rotated(self, block: SimpleNamespace) -> RsaKey:
+        data = _data(block)
         try:
             new = sealing_key(unbase64(str(data.get("new"))))
         except ValueError as exc:
             raise Tampered("rotate", f"its new key is none: {exc}") from None
-        demand(new.fingerprint == data.get("fingerprint") == fingerprint, "rotate", "its new key has another fingerprint")
-        if "trusted_to" in data:
-            demand(type(data["trusted_to"]) is int, "rotate", "its trusted_to is no height")
-            self.revoked.append((data["trusted_to"] + 1, block.header.height - 1))
+        same = new.fingerprint == data.get("fingerprint") == block.header.keys[1]
+        demand(same and type(data.get("trusted_to", 0)) is int, "rotate", "its new key is another one than it says")
+        self.revoked += [(data["trusted_to"] + 1, block.header.height - 1)] if "trusted_to" in data else []
         return new
 
-    def _compare(self, block: Block) -> None:
-        header, size = block.header, self.tree.size
+    def _compare(self, block: SimpleNamespace) -> None:
+        header, wrong = block.header, []
+        self.youngest[-1] = min(self.youngest[-1], header.sealed)
         for anchor in self.anchors:
             if (anchor.height, anchor.origin) == (header.height, header.origin):
-                same = (anchor.head, anchor.count, anchor.sealed) == (block.digest, self.expected[1], header.sealed)
-                if same and anchor.key in header.keys:
+                same = (anchor.head, anchor.count) == (block.digest, header.first + header.count)
+                if same and anchor.sealed == header.sealed and anchor.key in header.keys:
                     self.vouch(header.height, own=anchor.own)
                 else:
-                    self.add(Tampered("fork", f"the anchor {anchor.name} remembers another block"), header.height)
+                    wrong.append(anchor.name)
         for point in self.points:
-            if (point.size, point.origin) != (size, header.origin):
-                continue
-            if point.root == self.tree.root():
-                self.matched.append(point)
-                self.youngest.append(1 << 62)
-                if point.given or point.signed:
-                    self.vouch(header.height, own=not point.given and point.witnessed is None)
-            elif point.given or point.signed:
-                self.add(Tampered("fork", f"the checkpoint {point.name} has another root"), header.height)
+            if (point.size, point.origin) == (self.tree.size, header.origin):
+                if point.root == self.tree.root():
+                    self.matched.append(point)
+                    self.youngest.append(NEVER)
+                    if point.given or point.signed:
+                        self.vouch(header.height, own=not point.given and point.witnessed is None)
+                elif point.given or point.signed:
+                    wrong.append(point.name)
+        demand(not wrong, "fork", f"another block is remembered here by {', '.join(wrong)}")
 
     def vouch(self, height: int, *, own: bool) -> None:
         """Somebody remembers the block; unless it is the log's own folder, that covers all below it."""
@@ -1028,14 +855,14 @@ class Walk:
 
     def finish(self) -> None:
         """Say what can be said only at the end: cut and foreign logs, missing bodies, revoked blocks."""
-        origin = self.last.header.origin if self.last else ""
+        origin, size = self.last.header.origin if self.last else "", self.tree.size
         heads = [(anchor.origin, anchor.height, anchor.name, True) for anchor in self.anchors]
         heads += [(p.origin, p.size - 1, p.name, p.given) for p in self.points if p.given or p.signed]
         for whose, height, name, given in heads if not self.stopped else ():
             if self.last and whose != origin and given:
                 self.add(Tampered("foreign", f"{name} is of the log {whose}, this is {origin}"))
-            elif height >= self.tree.size and (given or whose == origin):
-                self.add(Tampered("cut", f"{name} remembers block {height}, the log ends after {self.tree.size} blocks"))
+            elif height >= size and (given or whose == origin):
+                self.add(Tampered("cut", f"{name} remembers block {height}, the log has {size}: cut, or rolled back"))
         if self.missing and not self.stopped:
             explained = self.lost and not any(a <= lost <= b for lost in self.lost for a, b in self.missing)
             because = "its body is missing, and no prune block that can be read covers it"
@@ -1045,297 +872,237 @@ class Walk:
                 self.signed = False
                 self.add(Unproven("revoked", f"blocks {low} to {high} were signed by a key that was revoked"), low)
 
-    def reaches(self, number: int, tail_s: int) -> bool:
-        """Whether a matched checkpoint covers all, or all but what was sealed that shortly before the head."""
-        head = self.last.header.sealed if self.last else 0
-        return min(self.youngest[number + 1 :]) >= head - tail_s * 1_000_000
+    def level(self, oldest: float, tail_s: int) -> tuple[str, Any, Any]:
+        """The level, and what is witnessed (not before ``oldest``) and dated."""
+        level, witnessed, dated = int(self.signed), None, None
+        if self.last is None or self.stopped or self.counts["tampered"]:
+            return "none", None, None
+        if level and self.broken <= self.covered and self.last.header.next:
+            level = 2
+        stamped = False
+        for number, point in enumerate(self.matched):
+            beyond = self.last.header.sealed - min(self.youngest[number + 1 :])  # how old the oldest is it leaves out
+            if point.witnessed is not None:
+                witnessed = {"height": point.size - 1, "since": point.witnessed}
+                level = 3 if level and beyond <= tail_s * 1_000_000 and point.witnessed >= oldest else level
+            for when in [when for imprint, when in self.tokens if imprint == sha256(point.text).digest()]:
+                dated, stamped = {"height": point.size - 1, "to": when}, stamped or beyond <= DAY_S * 1_000_000
+        level = 4 if level == 3 and stamped else level
+        return f"L{level}", witnessed, dated
 
 
-def _kind(octets: bytes) -> object:
-    try:
-        return canonical(octets).get("kind")
-    except ValueError:
-        return None
-
-
-# --------------------------------------------------------------------------------------------------- 10. bundles
-
+# -- 10. Bundles (c2sp.org/tlog-proof@v1) ------------------------------------------------------------------------------
 BUNDLE = b"c2sp.org/tlog-proof@v1\n"
 
 
-def read_proof(document: bytes) -> tuple[dict[str, Any], int, list[bytes], bytes]:
-    """One document of c2sp.org/tlog-proof@v1: its extra, its index, its path, its checkpoint."""
-    head, _, checkpoint = document.partition(b"\n\n")
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    must(len(dict(pairs)) == len(pairs), "a member that is there twice")
+    return dict(pairs)
+
+
+def read_proof(document: bytes) -> tuple[bytes, int, list[bytes], bytes]:
+    """One document: its extra, its index, its path, its checkpoint; ValueError where it is none."""
+    head, mark, checkpoint = document.partition(b"\n\n")
     first, *lines = head.split(b"\n")
-    extra = unbase64(lines.pop(0)[6:]) if lines and lines[0].startswith(b"extra ") else b"{}"
-    index = re.fullmatch(b"index (0|[1-9][0-9]{0,14})", lines[0]) if lines else None
+    extra = unbase64(lines.pop(0)[6:]) if lines and lines[0].startswith(b"extra ") else b"null"
+    index = re.fullmatch(b"index (0|[1-9][0-9]{0,14})", lines[0] if lines else b"")
     path = [unbase64(line) for line in lines[1:]]
-    must(first + b"\n" == BUNDLE and index and all(len(part) == 32 for part in path), "not a tlog-proof")
-    members: list[str] = []
-    value = json.loads(extra, object_pairs_hook=lambda pairs: members.extend(name for name, _ in pairs) or dict(pairs))
-    return value, int(lines[0][6:]), path, checkpoint
+    good = first + b"\n" == BUNDLE and mark and all(len(part) == 32 for part in path) and len(extra) <= 16 << 20
+    must(good and index, "not a tlog-proof")
+    return extra, int(lines[0][6:]), path, checkpoint
 
 
-def walk_bundle(walk: Walk, octets: bytes, judge: Callable[[bytes, str], Checkpoint]) -> None:
+def _document(walk: Walk, document: bytes, judge: Callable[[bytes], Any]) -> SimpleNamespace:
+    extra, index, path, text = read_proof(document)
+    point, value = judge(text), json.loads(extra, object_pairs_hook=_members)
+    must(set(value) == {"v", "hdr", "sig", "rsig", "entries"} and value["v"] == 1 and value["entries"], "its members")
+    hdr, sig, rsig = (unbase64(value[name]) for name in ("hdr", "sig", "rsig"))
+    must(all(set(entry) == {"at", "octets", "path"} for entry in value["entries"]), "an entry's members")
+    header = read_header(hdr)
+    block = SimpleNamespace(header=header, hdr=hdr, sig=sig, rsig=rsig, body=b"", digest=sha256(hdr).hexdigest())
+    demand((header.height, header.origin) == (index, point.origin), "chain", "its header is of another block or log")
+    there = included(_leaf(hdr), index, point.size, path, point.root)
+    demand(there, "tree", "its header is not in the checkpoint's tree")
+    for entry in value["entries"]:
+        at, way = entry["at"], [unbase64(part) for part in entry["path"]]
+        must(type(at) is int, "a place that is none")
+        there = included(_leaf(unbase64(entry["octets"])), at, header.count, way, bytes.fromhex(header.root))
+        demand(there, "root", f"entry {at} is not in the block")
+    walk.seal(block)
+    walk.entries, walk.points = walk.entries + len(value["entries"]), [*walk.points, point]
+    return block
+
+
+def walk_bundle(walk: Walk, octets: bytes, judge: Callable[[bytes], Any]) -> None:
     """Prove the blocks of a bundle like those of a log that has no others."""
-    points = []
-    for number, document in enumerate(octets[len(BUNDLE) :].split(b"\n" + BUNDLE)):
+    given = {(point.origin, point.size, point.root) for point in walk.points}
+    walk.points = []
+    for document in octets[len(BUNDLE) :].split(b"\n" + BUNDLE):
         try:
-            extra, index, path, text = read_proof(BUNDLE + document.rstrip(b"\n") + b"\n")
-            point = judge(text, f"the checkpoint of document {number}")
-            must(set(extra) == {"v", "hdr", "sig", "rsig", "entries"} and extra["entries"], "not a bundle's members")
-            must(type(extra["v"]) is int and extra["v"] == 1, "a version that is not known here")
-            hdr, sig, rsig = (unbase64(extra[name]) for name in ("hdr", "sig", "rsig"))
-            entries = []
-            for entry in extra["entries"]:
-                must(set(entry) == {"at", "octets", "path"} and type(entry["at"]) is int, "not an entry's members")
-                entries.append((entry["at"], unbase64(entry["octets"]), [unbase64(part) for part in entry["path"]]))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
-            walk.add(Unproven("bundle", f"document {number} cannot be read: {exc}"))
-            walk.stopped = True
+            block = _document(walk, BUNDLE + document.rstrip(b"\n") + b"\n", judge)
+        except (Tampered, Unproven) as fault:
+            walk.add(fault)
             continue
-        try:
-            header = read_header(hdr)
-            block = Block(header, hdr, sig, rsig, b"", sha256(hdr).hexdigest())
-            same = (header.height, header.origin) == (index, point.origin)
-            demand(same, "chain", "its header is of another block, or another log, than its proof")
-            there = included(leaf_hash(hdr), index, point.size, path, point.root)
-            demand(there, "tree", "its header is not in the checkpoint's tree")
-            for at, entry, way in entries:
-                there = included(leaf_hash(entry), at, header.count, way, bytes.fromhex(header.root))
-                demand(there, "root", f"entry {at} is not in the block")
-            walk.seal(block)
-        except Fault as fault:
-            walk.add(fault, index)
-            walk.stopped = walk.stopped or isinstance(fault, Unproven)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as exc:
+            walk.add(Unproven("bundle", f"a document that cannot be read: {exc}"))
             continue
-        points.append(point)
-        walk.entries += len(entries)
-        walk.lowest = index if walk.lowest is None else min(walk.lowest, index)
-        walk.last = block if walk.last is None or header.height > walk.last.header.height else walk.last
+        height, point = block.header.height, walk.points[-1]
+        walk.lowest = height if walk.lowest < 0 else min(height, walk.lowest)
+        walk.last = block if walk.last is None or height > walk.last.header.height else walk.last
         for anchor in walk.anchors:
-            if (anchor.height, anchor.head, anchor.origin) == (index, block.digest, header.origin):
-                walk.vouch(index, own=anchor.own)
-        where = (point.origin, point.size, point.root)
-        given = any(known.given and (known.origin, known.size, known.root) == where for known in walk.points)
-        if given or point.witnessed is not None:
-            walk.vouch(index, own=False)
-    # Each block is as well witnessed as the worst of the checkpoints; and never forward-secure, alone as it stands.
-    walk.matched = sorted(points, key=lambda point: point.witnessed or 0)[:1]
-    walk.youngest, walk.broken, walk.covered = [0, 1 << 62], 0, -1
+            if (anchor.height, anchor.head, anchor.origin) == (height, block.digest, point.origin):
+                walk.vouch(height, own=anchor.own)
+        if (point.origin, point.size, point.root) in given or point.witnessed is not None:
+            walk.vouch(height, own=False)
+    # The bundle is as well witnessed as the worst of its checkpoints; and never forward-secure, torn from its log.
+    walk.matched = sorted(walk.points, key=lambda point: -1 if point.witnessed is None else point.witnessed)[:1]
+    walk.youngest, walk.broken = [0, NEVER], NEVER
 
 
-# ------------------------------------------------------------------------------------- 11. the report, the command
-
-
+# -- 11. The command ---------------------------------------------------------------------------------------------------
 def seconds(text: str) -> int:
     """Read 90, 90s, 5m, 2h or 1d."""
-    found = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
-    must(found, "a time is written 90, 5m, 2h or 1d")
+    must(re.fullmatch(r"[0-9]{1,9}[smhd]?", text), "a time is written 90, 5m, 2h or 1d")
     return int(text.rstrip("smhd")) * {"m": 60, "h": 3600, "d": DAY_S}.get(text[-1], 1)
-
-
-def options(argv: list[str]) -> Any:  # noqa: ANN401 - argparse's own namespace
-    """Read the command line."""
-    import argparse
-
-    parser = argparse.ArgumentParser(prog="audit-verify", description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("log", metavar="LOG|STATE|BUNDLE", type=Path)
-    for name, text in {
-        "key": "the public key you pinned",
-        "policy": "the witnesses that count (c2sp.org/tlog-policy)",
-        "tsa": "pinned certificates of the time-stamp authority, PEM",
-        "memory": "the folder where proven heads are remembered",
-    }.items():
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=text)
-    for name, text in {"anchor": "a head kept elsewhere", "token": "an RFC 3161 token", "archive": "pruned bodies"}.items():
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", action="append", default=[], help=f"{text}; may repeat")
-    for name, text in {
-        "flat": "skip the Merkle roots: faster, and said so",
-        "json": "print one JSON object",
-        "no-memory": "neither use nor keep a remembered head",
-    }.items():
-        parser.add_argument(f"--{name}", action="store_true", help=text)
-    parser.add_argument("--min-level", choices=LEVELS[1:], default="L1", help="what must be proven (L1)")
-    parser.add_argument("--max-age", type=seconds, metavar="TIME", help="how old the head may be: 90, 5m, 2h, 1d")
-    parser.add_argument("--tail", type=seconds, metavar="TIME", default=60, help="how much may lack witnesses (60)")
-    parser.add_argument("--expect-origin", metavar="NAME", help="the log must be this one")
-    parser.add_argument("--version", action="version", version=f"audit-verify {VERSION}")
-    return parser.parse_args(argv)
 
 
 class Audit:
     """One verification: what it was given, what it found, what it says."""
 
-    def __init__(self, asked: Any, now: float) -> None:  # noqa: ANN401 - argparse's own namespace
-        self.asked, self.now, self.walk = asked, now, Walk(None)
-        self.state = asked.log if asked.log.is_dir() else None
-        self.memory: Path | None = None
-        self.tokens: list[tuple[bytes, int]] = []
-        self.policy = self.note_key = None
+    def __init__(self, argv: list[str]) -> None:
+        import argparse
+        import time
 
-    def _read(self, code: str, path: Path, reader: Callable[[bytes], Any]) -> Any:  # noqa: ANN401 - what it gives
+        parser = argparse.ArgumentParser("audit-verify", None, __doc__, formatter_class=argparse.RawTextHelpFormatter)
+        parser.add_argument("log", metavar="LOG|STATE|BUNDLE", type=Path)
+        for name in ("key", "policy", "tsa", "memory"):
+            parser.add_argument(f"--{name}", type=Path, metavar="FILE")
+        for name in ("anchor", "archive", "token"):
+            parser.add_argument(f"--{name}", type=Path, metavar="FILE", action="append", default=[])
+        for name in ("flat", "json", "no-memory"):
+            parser.add_argument(f"--{name}", action="store_true")
+        for name, usual in (("max-age", None), ("tail", 60)):
+            parser.add_argument(f"--{name}", type=seconds, metavar="TIME", default=usual)
+        parser.add_argument("--min-level", choices=LEVELS[1:], default="L1")
+        parser.add_argument("--expect-origin", metavar="NAME")
+        parser.add_argument("--version", action="version", version=f"audit-verify {VERSION}")
+        self.asked, self.now, self.walk = parser.parse_args(argv), time.time(), Walk()
+        self.own = self.asked.log if self.asked.log.is_dir() else Path(os.devnull)
+        self.memory = Path(os.devnull)
+        self.policy: Policy | None = None
+        self.note_keys: list[NoteKey] = []
+
+    def _read(self, code: str, path: Path, reader: Callable[[bytes], Any], *, quiet: bool = False) -> Any:  # noqa: ANN401
         try:
             return reader(read_small(path))
-        except (ValueError, IndexError, KeyError) as exc:
-            self.walk.add(Unproven(code, f"{path}: {exc}"))
+        except (ValueError, LookupError) as exc:
+            if not quiet:
+                self.walk.add(Unproven(code, f"{path}: {exc}"))
             return None
 
-    def _judge(self, octets: bytes, name: str, *, given: bool = False) -> Checkpoint:
-        return read_checkpoint(octets, name, self.policy, self.note_key, given)
+    def _anchor(self, path: Path, *, own: bool = False) -> None:
+        def read(octets: bytes) -> None:
+            if octets[:1] == b"{":
+                self.walk.anchors.append(read_anchor(octets, str(path), own=own))
+            else:
+                point = read_checkpoint(octets, str(path), self.policy, self.note_keys, given=not own)
+                self.walk.points.append(point)
+
+        self._read("anchor", path, read, quiet=own)
 
     def _gather(self) -> None:
         """Read all that was brought, before the log, so that a live log can only be ahead of it."""
-        asked, walk, own = self.asked, self.walk, self.state or Path("/nonexistent")
-        first, note_key = own / "keys" / "first.pub", own / "keys" / "note.pub"
-        path = asked.key or (first if first.exists() else own / "keys" / "seal.pub")
-        if asked.key or path.exists():
-            walk.key = self._read("key", path, read_key)
-            walk.signed = walk.key is not None
-        else:
-            walk.add(Unproven("key", "no public key was given (--key)"))
-        if note_key.exists():
-            self.note_key = self._read("checkpoint", note_key, lambda octets: read_note_key(octets.decode().strip()))
+        asked, walk, keys, kept = self.asked, self.walk, self.own / "keys", self.own / "witnessed"
+        own_key = keys / ("first.pub" if (keys / "first.pub").exists() else "seal.pub")
+        walk.key = self._read("key", asked.key or own_key, read_key)
+        walk.signed, walk.flat = walk.key is not None, asked.flat
+        note_key = self._read("note", keys / "note.pub", lambda text: read_note_key(text.decode().strip()), quiet=True)
+        self.note_keys = [note_key] if note_key else []
         self.policy = self._read("policy", asked.policy, Policy) if asked.policy else None
-        for path in [*asked.anchor, own / "anchor"]:
-            mine = path == own / "anchor"
-            if not mine or path.exists():
-                self._read("anchor", path, lambda octets, path=path, mine=mine: self._anchor(octets, path, mine))
-        for path in [*sorted(own.glob("witnessed/*.note"))[-256:], own / "checkpoint"]:
-            try:
-                walk.points.append(self._judge(read_small(path), str(path)))
-            except ValueError:
-                continue  # a checkpoint nobody's key vouches for is ignored
+        for path in asked.anchor:
+            self._anchor(path)
+        for path in [self.own / "anchor", self.own / "checkpoint", *sorted(kept.glob("*.note"))[-256:]]:
+            self._anchor(path, own=True)
         pinned = self._read("tsa", asked.tsa, lambda octets: read_pem(octets, "CERTIFICATE")) if asked.tsa else []
-        for path in [*asked.token, *sorted(own.glob("witnessed/*.tsr"))[-16:]] if pinned else ():
-            try:
-                self.tokens.append(read_token(read_small(path), pinned))
-            except (ValueError, IndexError, KeyError) as exc:
-                if path in asked.token:
-                    walk.add(Unproven("token", f"{path}: {exc}"))
+        for path in [*asked.token, *sorted(kept.glob("*.tsr"))[-16:]] if pinned else ():
+            token = self._read("token", path, lambda octets: read_token(octets, pinned), quiet=path not in asked.token)
+            walk.tokens += [token] if token else []
+        walk.archives = [Database(path) for path in asked.archive]
 
-    def _anchor(self, octets: bytes, path: Path, mine: bool) -> None:  # noqa: FBT001 - from a lambda
-        if octets[:1] == b"{":
-            self.walk.anchors.append(read_anchor(octets, f"the anchor {path}", own=mine))
-        else:
-            self.walk.points.append(self._judge(octets, f"the checkpoint {path}", given=not mine))
-
-    def _remembered(self, hdr: object) -> None:
+    def _remembered(self, hdr: bytes | None) -> None:
         """Add the head this verifier proved last time, of the log that begins with this header."""
-        try:
-            origin = read_header(hdr if isinstance(hdr, bytes) else b"").origin
-        except Fault:
-            return  # which will be said when the block is taken
-        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        name = f"{sha256(origin.encode()).hexdigest()[:32]}.anchor"
-        self.memory = (self.asked.memory or Path(home) / "audit-verify") / name
-        if self.memory.exists():
-            self._read("anchor", self.memory, lambda octets: self.walk.anchors.append(read_anchor(octets, "the head remembered from last time", own=False)))
+        found = re.search(rb'"origin":"([!-~]{1,200}?)"', hdr or b"")
+        if found and not self.asked.no_memory:
+            home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state", "audit-verify")
+            self.memory = (self.asked.memory or home) / f"{sha256(found[1]).hexdigest()[:32]}.anchor"
+            if self.memory.exists():
+                self._anchor(self.memory)
 
-    def _remember(self, head: Block) -> None:
-        header = head.header
-        value = {"v": 1, "origin": header.origin, "height": header.height, "count": header.first + header.count}
-        value.update(head=head.digest, key=header.keys[-1], sealed=header.sealed, root="")
-        if self.memory:
-            self.memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = self.memory.with_name(f"{self.memory.name}.{os.getpid()}")
-            fresh.write_text(WRITER.encode(value) + "\n", encoding="utf-8")
-            fresh.replace(self.memory)
+    def _remember(self, head: SimpleNamespace) -> None:
+        value = {name: getattr(head.header, name) for name in ("v", "origin", "height", "sealed")}
+        value |= {"count": head.header.first + head.header.count, "head": head.digest, "key": head.header.keys[-1]}
+        self.memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.memory.with_name(f"{self.memory.name}.{os.getpid()}")
+        fresh.write_text(WRITER.encode({**value, "root": ""}) + "\n", encoding="utf-8")
+        fresh.replace(self.memory)
 
     def run(self) -> tuple[int, dict[str, Any]]:
         """Verify, and report."""
-        walk, asked = self.walk, self.asked
-        walk.flat = asked.flat
+        walk, path = self.walk, self.own / "audit.db" if self.asked.log.is_dir() else self.asked.log
         try:
             self._gather()
-            walk.archives = [Database(path) for path in asked.archive]
-            path = self.state / "audit.db" if self.state else asked.log
-            if not self.state and path.is_file() and path.open("rb").read(len(BUNDLE)) == BUNDLE:
-                walk_bundle(walk, read_small(path, 64 << 20), self._judge)
-            else:
-                database = Database(path)
-                for row in database.rows():
-                    if walk.lowest is None and not asked.no_memory:
-                        self._remembered(row[3])
-                    walk.take(row)
-                    if walk.stopped:
-                        break
-                walk.finish()
-                changed = database.path.stat().st_mtime_ns != database.before
-                if changed and walk.counts["tampered"]:
-                    walk.add(Unproven("changed", "the log was written to while it was read: run again to be sure"))
+            if path.is_file() and path.open("rb").read(len(BUNDLE)) == BUNDLE:
+                judge = partial(read_checkpoint, name="", policy=self.policy, keys=self.note_keys, given=False)
+                walk_bundle(walk, read_small(path, 64 << 20), judge)
+                return self._report()
+            database = Database(path)
+            for row in database.rows():
+                if walk.lowest < 0:
+                    self._remembered(row[3])
+                walk.take(row)
+                if walk.stopped:
+                    break
+            walk.finish()
+            if walk.counts["tampered"] and path.stat().st_mtime_ns != database.changed:
+                walk.add(Unproven("changed", "the log was written to while it was read: run again to be sure"))
         except (ValueError, OSError) as exc:
             walk.stopped = True
             walk.add(Unproven("unreadable", str(exc)))
         return self._report()
 
-    def _level(self) -> tuple[str, dict[str, int] | None, dict[str, int] | None]:
-        walk, asked, witnessed, dated, level = self.walk, self.asked, None, None, 1 if self.walk.signed else 0
-        if walk.last is None or walk.stopped or walk.counts["tampered"]:
-            return "none", None, None
-        if level and walk.broken <= walk.covered and walk.last.header.next:
-            level = 2
-        age = DAY_S if asked.max_age is None else asked.max_age
-        stamps = {sha256(point.text).digest(): number for number, point in enumerate(walk.matched)}
-        for number, point in enumerate(walk.matched):
-            if point.witnessed is not None:
-                witnessed = {"height": point.size - 1, "since": point.witnessed}
-                if level and walk.reaches(number, asked.tail) and self.now - point.witnessed <= age:
-                    level = 3
-        for imprint, when in self.tokens:
-            if imprint in stamps:
-                dated = {"height": walk.matched[stamps[imprint]].size - 1, "to": when}
-                level = 4 if level >= 3 and walk.reaches(stamps[imprint], DAY_S) else level
-        return f"L{level}", witnessed, dated
-
     def _report(self) -> tuple[int, dict[str, Any]]:
         walk, asked, head = self.walk, self.asked, self.walk.last
-        level, witnessed, dated = self._level()
-        age = self.now - head.header.sealed / 1e6 if head else None
-        independent = walk.independent and asked.key is not None
-        if head and asked.expect_origin not in {None, head.header.origin}:
-            walk.add(Tampered("foreign", f"it belongs to {head.header.origin}, not {asked.expect_origin}"))
-        if age is not None and asked.max_age is not None and age > asked.max_age:
+        header = head.header if head else SimpleNamespace(origin="", height=None, sealed=None, open=None)
+        age = self.now - header.sealed / 1e6 if head else 0.0
+        if head and asked.expect_origin not in {None, header.origin}:
+            walk.add(Tampered("foreign", f"it belongs to {header.origin}, not {asked.expect_origin}"))
+        level, witnessed, dated = walk.level(self.now - (DAY_S if asked.max_age is None else asked.max_age), asked.tail)
+        if asked.max_age is not None and age > asked.max_age:
             walk.add(Unproven("age", f"the head is {age:.0f} s old, {asked.max_age} s were allowed"))
-        if head is None and not walk.counts["unproven"]:
-            walk.add(Unproven("empty", "the log is empty"))
-        elif head and walk.anchored < 0 and not walk.counts["tampered"]:
+        if walk.anchored < 0:
             walk.add(Unproven("anchor", "no anchor was matched (--anchor): the end may have been cut off"))
-        if LEVELS.index(level) < LEVELS.index(asked.min_level) and not walk.counts["tampered"]:
+        if LEVELS.index(level) < LEVELS.index(asked.min_level):
             walk.add(Unproven("level", f"{asked.min_level} was asked for, {level} is proven"))
         code = 1 if walk.counts["tampered"] else 2 if walk.counts["unproven"] else 0
-        verdict = ("proven", "tampered", "not proven")[code]
-        first = next((str(f["because"]) for f in walk.findings if (f["weight"] == "tampered") == (code == 1)), "")
-        if head and code == 0:
+        verdict, weight = (("proven", ""), ("tampered", "tampered"), ("not proven", "unproven"))[code]
+        because = next((str(found["because"]) for found in walk.findings if found["weight"] == weight), level)
+        said: dict[str, Any] = {"verdict": verdict, "exit": code, "summary": f"{verdict}: {because}", "level": level}
+        said |= {"log": str(asked.log), "origin": header.origin, "entries": walk.entries, "open": header.open}
+        said["range"] = {"asked": [0, None], "seen": [walk.lowest if header.open is not None else None, header.height]}
+        said["head"] = {"hash": head.digest if head else "", "wall_us": header.sealed, "age_s": age if head else None}
+        said |= {"key": walk.key.fingerprint if walk.key else "", "witnessed": witnessed, "dated": dated}
+        said |= {"anchored_to": None if walk.anchored < 0 else walk.anchored, "flat": asked.flat}
+        said |= {"independent": walk.independent and asked.key is not None}
+        said["broken_at"] = walk.broken if walk.covered < walk.broken < NEVER else None
+        said |= {"findings": walk.findings, "findings_unlisted": sum(walk.counts.values()) - len(walk.findings)}
+        if code == 0 and self.memory.name.endswith(".anchor"):
             self._remember(head)
-        return code, {
-            "verdict": verdict,
-            "exit": code,
-            "summary": f"{verdict}: {first or f'{level}, {walk.entries} entries'}",
-            "level": level if code != 1 else "none",
-            "log": str(asked.log),
-            "origin": head.header.origin if head else "",
-            "range": {"asked": [0, None], "seen": [walk.lowest, head.header.height if head else None]},
-            "entries": walk.entries,
-            "head": {"hash": head.digest if head else "", "wall_us": head.header.sealed if head else None, "age_s": age},
-            "open": head.header.open if head else None,
-            "key": walk.key.fingerprint if walk.key else "",
-            "anchored_to": walk.anchored if walk.anchored >= 0 else None,
-            "independent": independent,
-            "flat": asked.flat,
-            "broken_at": walk.broken if walk.broken > walk.covered else None,
-            "witnessed": witnessed,
-            "dated": dated,
-            "findings": walk.findings,
-            "findings_unlisted": sum(walk.counts.values()) - len(walk.findings),
-        }
+        return code, said
 
 
 def verify(argv: list[str]) -> tuple[int, dict[str, Any]]:
     """Verify as the command does; give the exit code and what ``--json`` prints."""
-    import time
-
-    return Audit(options(argv), time.time()).run()
+    return Audit(argv).run()
 
 
 def main() -> int:
@@ -1345,10 +1112,21 @@ def main() -> int:
         print(json.dumps(said))
         return code
     print(f"{said['verdict'].upper()}: {said['summary'].partition(': ')[2]}")
-    for name in ("level", "origin", "range", "entries", "head", "key", "anchored_to", "independent", "witnessed", "dated"):
+    for name in (
+        "level",
+        "origin",
+        "range",
+        "entries",
+        "head",
+        "key",
+        "anchored_to",
+        "independent",
+        "witnessed",
+        "dated",
+    ):
         print(f"  {name:12}{said[name]}")
     for found in said["findings"]:
-        print(f"  {found['weight']}: {found['because']}" + (f" (block {found['height']})" if found["height"] is not None else ""))
+        print(f"  {found['weight']}, block {found['height']}: {found['because']}")
     return code
 
 
