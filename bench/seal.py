@@ -13,7 +13,9 @@ from pathlib import Path
 
 import orjson
 
+from audit.ed25519 import Secret
 from audit.keys import SealingKey
+from audit.reader import Log
 from audit.writer import Writer
 from bench.figures import at_least, at_most, quick, spread
 from bench.floors import commit, timed
@@ -22,6 +24,7 @@ WINDOW = 12
 """Batches in flight: one being committed while the next is encoded and others are made."""
 BATCH = 4096
 TARGET_P50, TARGET_P99, TARGET_RATE = 1.3, 5.0, 150_000.0
+TARGET_RATCHET, TARGET_FOLLOWED = 0.4, 100.0
 INTENT = {
     "kind": "intent",
     "id": "01JD3Z8M4Q",
@@ -44,9 +47,9 @@ DATA = {"service": "payments-api", "answer_ms": 12, "code": 200, "text": "x" * 8
 EVENT = {"kind": "event", "type": "service.check.done", "data": DATA, "who": "sensor:http"}
 
 
-def _one_floor(folder: Path, key: SealingKey, times: int) -> list[float]:
+def _one_floor(folder: Path, key: SealingKey | Secret, times: int) -> list[float]:
     """A signature and a durable row of a block's size, one after the other: what an intent cannot do without."""
-    database = sqlite3.connect(folder / "floor.db", isolation_level=None)
+    database = sqlite3.connect(folder / f"floor-{type(key).__name__}.db", isolation_level=None)
     database.executescript(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t (h INTEGER PRIMARY KEY, b)"
     )
@@ -86,6 +89,35 @@ def batched(writer: Writer, batches: int) -> float:
     return batches * BATCH / (time.perf_counter() - start)
 
 
+def _ratchet_first(folder: Path, key: SealingKey, singles: int) -> dict[str, object]:
+    """Acknowledged with the Ed25519 signature; RSA's follows. One after the other at once, and with pauses."""
+    floor = spread(_one_floor(folder, Secret.generate(), 300))
+    with Writer.open(folder / "later", node="bench", signer=key, rsa_later=True) as writer:
+        one = spread(timed(lambda: writer.append(INTENT), singles))
+        paced, followed = [], []
+        for _ in range(singles // 10):
+            time.sleep(0.01)
+            paced += timed(lambda: writer.append(INTENT), 1)
+        for _ in range(10):
+            writer.append(INTENT)
+            start = time.perf_counter()
+            while _unsigned(folder / "later"):
+                time.sleep(0.001)
+            followed.append((time.perf_counter() - start) * 1e3)
+    more = {"p99_ms": one["p99_ms"], "every_10_ms_p50_ms": spread(paced)["p50_ms"]}
+    return {
+        "ratchet_first_p50_ms": at_most(one["p50_ms"], TARGET_RATCHET, floor["p50_ms"], **more),
+        "rsa_followed_within_ms": at_most(max(followed), TARGET_FOLLOWED),
+    }
+
+
+def _unsigned(folder: Path) -> bool:
+    with Log.open(folder) as log:
+        top = log.top()
+        row = None if top is None else log.row(top)
+    return row is not None and not any(row.sig)
+
+
 def measure(folder: Path, *, singles: int = 2000, batches: int = 60) -> dict[str, object]:
     """Seal into ``folder`` and return the figures."""
     key = SealingKey.generate()
@@ -97,6 +129,7 @@ def measure(folder: Path, *, singles: int = 2000, batches: int = 60) -> dict[str
         result["sealed_intent_p50_ms"] = at_most(one["p50_ms"], TARGET_P50, floor["p50_ms"])
         result["sealed_intent_p99_ms"] = at_most(one["p99_ms"], TARGET_P99, floor["p99_ms"])
         rate = batched(writer, batches)
+    result |= _ratchet_first(folder, key, singles)
     result["batched_entries_per_s"] = at_least(rate, TARGET_RATE, _batch_floor(folder, key, batches // 2))
     return result
 
