@@ -109,7 +109,7 @@ install: ## set up the service (as root): private environment in /opt/healer, un
 
 uninstall: ## stop and remove the service (as root); state, log, key and configuration are kept
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" = 0 ] || { echo "uninstalling needs root: sudo make uninstall" >&2; exit 1; }
-	[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now healer.service healer-unprivileged.service
+	[ -n "$(DESTDIR)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now healer.service healer-unprivileged.service healer-witness.service
 	rm -rf "$(ROOT)"
 	rm -f $(foreach name,healer healer-audit,"$(DESTDIR)/usr/local/bin/$(name)")
 	rm -f $(foreach unit,$(notdir $(wildcard systemd/*.service)),"$(DESTDIR)$(UNITS)/$(unit)")

@@ -89,7 +89,7 @@ def test_a_configuration_that_cannot_be_read_is_said_with_its_line(run, tmp_path
 def test_what_the_manual_shows_is_read_as_it_stands(tmp_path):
     """An operator copies these lines and changes the keys."""
     manual = (Path(__file__).resolve().parents[3] / "docs" / "witness.md").read_text(encoding="utf-8")
-    shown = re.findall(r"^```\n(.*?)^```", manual, flags=re.DOTALL | re.MULTILINE)
+    shown = re.findall(r"^```\w*\n(.*?)^```", manual, flags=re.DOTALL | re.MULTILINE)
     (policy,) = (block for block in shown if "quorum" in block)
     assert {witness.name for witness in parse_policy(policy).witnesses} == {"b", "c", "d"}
     (config,) = (block for block in shown if "listen" in block)
