@@ -1,4 +1,5 @@
 // The browser's verifier in Node: `node verify.mjs LOG --key F --anchor F --json`, or `--serve` for one request a line.
+import "./webcrypto.mjs";
 import fs from "node:fs";
 import path from "node:path";
 import readline from "node:readline";

@@ -42,7 +42,7 @@ export function rootOf(leaves) {
 
 /** Whether `path` leads from the leaf at `index` to the root of a tree of `size` leaves (RFC 9162, section 2.1.3.2). */
 export function included(index, size, leaf, path, root) {
-  if (index >= size) return false;
+  if (index >= size || leaf.length !== 32) return false;
   let fn = index;
   let sn = size - 1;
   let hash = leaf;

@@ -83,6 +83,9 @@ export async function signers(note, keys) {
 /** The text of a note, and the names of the keys that signed it: throws Unproven where none of them is known. */
 export async function openNote(octets, keys) {
   const note = parseNote(octets);
+  const named = keys.map((key) => `${key.name} ${key.id}`);
+  const twice = (line) => named.indexOf(`${line.name} ${line.id}`) !== named.lastIndexOf(`${line.name} ${line.id}`);
+  if (note.signatures.some(twice)) throw new Unproven("two of the known keys have the same name and id");
   const found = await signers(note, keys);
   if (!found.size) throw new Unproven("no signature by a known key");
   return { text: note.text, names: [...found.keys()].map((key) => key.name) };

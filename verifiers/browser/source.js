@@ -30,7 +30,7 @@ export class Source {
   }
 
   async #load(number) {
-    const window = await this.#fetch(number);
+    const window = await this.#bring(number);
     this.#ahead(number);
     return window;
   }
@@ -38,10 +38,10 @@ export class Source {
   /** The next windows are on their way while this one is read. */
   #ahead(number) {
     this.newest = number;
-    for (let next = number + 1; next <= number + AHEAD && next * WINDOW < this.size; next++) this.#fetch(next).catch(() => {});
+    for (let next = number + 1; next <= number + AHEAD && next * WINDOW < this.size; next++) this.#bring(next).catch(() => {});
   }
 
-  #fetch(number) {
+  #bring(number) {
     const held = this.windows.get(number);
     if (held) return Promise.resolve(held);
     while (this.windows.size >= KEPT) this.windows.delete(this.windows.keys().next().value);
