@@ -1,9 +1,11 @@
-"""A key that never leaves its token seals the log: SoftHSM2 behind OpenSC, through the shipped example."""
+"""A key that never leaves its token seals the log: SoftHSM2 and a software TPM, through the shipped example."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ def require(name: str, found: object) -> None:
         return
     if os.environ.get("HEALER_REQUIRE_REAL") == "1":
         pytest.fail(f"{name} is missing, and HEALER_REQUIRE_REAL=1")
-    pytest.skip(f"{name} is not installed (Debian: softhsm2, opensc)")
+    pytest.skip(f"{name} is not installed (.ci/run names the Debian packages)")
 
 
 class Token:
@@ -125,3 +127,95 @@ def test_another_public_key_than_the_tokens_is_refused(token):
         CommandSigner(
             [*argv, "--pin-file", str(token.pin)], SealingKey.generate().public, environment=token.environment
         )
+
+
+# ------------------------------------------------------------------------------------------------------- a TPM
+
+
+class Tpm:
+    """A software TPM on a Unix socket, with tpm2-pkcs11 on top of it."""
+
+    def __init__(self, folder: Path, module: str) -> None:
+        self.folder, self.module, self.socket = folder, module, folder / "sock"
+        for name in ("state", "store", "bin"):
+            (folder / name).mkdir()
+        argv = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder / 'state'}"]
+        argv += ["--server", f"type=unixio,path={self.socket}", "--ctrl", f"type=unixio,path={self.socket}.ctrl"]
+        argv += ["--flags", "not-need-init,startup-clear"]
+        self.process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        address = f"swtpm:path={self.socket}"
+        self.environment = {"TPM2_PKCS11_TCTI": address, "TPM2_PKCS11_STORE": str(folder / "store")}
+        self._tools = {**os.environ, **self.environment, "TPM2TOOLS_TCTI": address}
+        (folder / "pin").write_text("5678\n")
+
+    def wait(self) -> None:
+        end = time.monotonic() + 10
+        while not self.socket.exists():
+            assert time.monotonic() < end, "swtpm did not start"
+            assert self.process.poll() is None, "swtpm ended"
+            time.sleep(0.02)
+
+    def provision(self) -> None:
+        self._flush_after_each_tool()
+        store = ("--path", str(self.folder / "store"))
+        self._run("tpm2_ptool", "init", *store)
+        pins = ("--sopin", "1234", "--userpin", "5678")
+        self._run("tpm2_ptool", "addtoken", "--pid", "1", "--label", "healer", *pins, *store)
+        key = ("--algorithm", "rsa3072", "--key-label", "seal", "--id", "01")
+        self._run("tpm2_ptool", "addkey", "--label", "healer", "--userpin", "5678", *key, *store)
+        token = ("--module", self.module, "--token-label", "healer")
+        der, pem = str(self.folder / "pub.der"), str(self.folder / "pub.pem")
+        self._run("pkcs11-tool", *token, "--read-object", "--type", "pubkey", "--id", "3031", "-o", der)
+        self._run("openssl", "rsa", "-pubin", "-inform", "DER", "-in", der, "-pubout", "-out", pem)
+
+    def _flush_after_each_tool(self) -> None:
+        """A bare TPM has three slots and no resource manager: whatever a tool leaves in them goes at once."""
+        for tool in Path("/usr/bin").glob("tpm2_*"):
+            if tool.name != "tpm2_ptool":
+                script = f'#!/bin/sh\n{tool} "$@"; rc=$?\n/usr/bin/tpm2_flushcontext -t >/dev/null 2>&1\nexit $rc\n'
+                (self.folder / "bin" / tool.name).write_text(script)
+                (self.folder / "bin" / tool.name).chmod(0o755)
+        self._tools["PATH"] = f"{self.folder / 'bin'}:{os.environ['PATH']}"
+
+    def _run(self, *argv: str) -> None:
+        done = subprocess.run(argv, env=self._tools, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, (argv, done.stderr)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait(5)
+
+
+@pytest.fixture
+def tpm():
+    for name in ("swtpm", "tpm2_ptool", "tpm2_flushcontext", "pkcs11-tool"):
+        require(name, shutil.which(name))
+    module = next(Path("/usr/lib").glob("*/libtpm2_pkcs11.so.1"), None)
+    require("libtpm2_pkcs11.so", module)
+    require("libtss2-tcti-swtpm.so", next(Path("/usr/lib").glob("*/libtss2-tcti-swtpm.so.0"), None))
+    # Not in pytest's folder: the path of a Unix socket has 107 octets at most.
+    with tempfile.TemporaryDirectory(prefix="tpm") as folder:
+        made = Tpm(Path(folder), str(module))
+        try:
+            made.wait()
+            made.provision()
+            yield made
+        finally:
+            made.end()
+
+
+def test_a_tpm_seals_a_log(tpm, tmp_path):
+    public = tpm.folder / "pub.pem"
+    argv = [sys.executable, str(EXAMPLE), "--module", tpm.module, "--token", "healer", "--id", "3031"]
+    argv += ["--pin-file", str(tpm.folder / "pin")]
+    with (
+        CommandSigner(argv, keys.load_public(public), environment=tpm.environment) as signer,
+        Writer.open(tmp_path / "s", node="n", signer=signer, reserve_bytes=0) as writer,
+    ):
+        for _ in range(3):
+            writer.append(EVENT)
+        tpm.end()
+        with pytest.raises(Poisoned, match="ended with status 1"):
+            writer.append(EVENT)
+    report = verify(Ask(log=tmp_path / "s", key=public, deep=True))
+    assert (report.exit_code, report.last) == (0, 2), report.text()
