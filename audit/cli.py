@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from audit import archive, canonical, upkeep
+from audit import archive, canonical, holding, upkeep
 from audit.ask import Ask
 from audit.errors import AuditError, KeyRefused, Malformed
 from audit.files import read_small
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(command=_keys)
     _add_rotate(commands.add_parser("rotate", help=_ROTATE, description=f"{_ROTATE.capitalize()}."))
     upkeep.add_commands(commands)
+    holding.add_commands(commands)
     what = "remember other logs' heads, and sign for them"
     add_witness_commands(commands.add_parser("witness", help=what, description=what))
     return parser
@@ -253,13 +254,16 @@ def _keys(args: argparse.Namespace) -> int:
     key = _public(path)
     # After a rotation: the key to pin for the whole log is the one that it began with.
     first = _public(folder / "first.pub").fingerprint if folder and (folder / "first.pub").exists() else ""
+    line = f"log {holding.vkey(args.path)}" if folder and (folder / holding.PUBLIC).exists() else ""
     if args.json:
         facts = {"path": str(path), "fingerprint": key.fingerprint, "bits": key.modulus.bit_length(), "first": first}
-        print(json.dumps(facts))
+        print(json.dumps(facts | {"policy": line}))
         return 0
     print(f"{key.fingerprint}  RSA-{key.modulus.bit_length()}  {path}")
     if first:
         print(f"{first}  the key that the log began with  {path.with_name('first.pub')}")
+    if line:
+        print(f"{line}  for policies")
     return 0
 
 

@@ -21,7 +21,7 @@ _ROTATE = (
 _TO = ("--to-key", "--to-command", "--to-public")
 _WITH_VALUE = frozenset({*_SELECT, *_PROVE, *_ROTATE, *_TO})
 """Options of the auditor's commands that take a value: what follows one is no log."""
-_SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys", "rotate"})
+_SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys", "rotate", "anchor"})
 
 
 @click.command(

@@ -1,0 +1,89 @@
+"""What of a log is given to others to hold: its newest checkpoint, and the line by which a policy names it."""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from audit import note
+from audit.errors import AuditError, Unreadable
+from audit.files import read_small
+from audit.note import Note, Verifier
+from audit.treehead import TreeHead
+
+_MAX: Final = 65_536
+PUBLIC: Final = "note.pub"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A checkpoint of a state folder whose own signature verifies."""
+
+    path: Path
+    octets: bytes
+    head: TreeHead
+    cosigners: tuple[str, ...]
+    """Names of the keys, besides the log's, that say they signed: whether they did, a policy decides."""
+
+
+def vkey(state: Path) -> str:
+    """Return the log's verifier key, the word after ``log`` in a policy; raises ``AuditError``."""
+    path = state / "keys" / PUBLIC
+    try:
+        text = read_small(path, _MAX).decode("ascii", "replace").strip()
+    except FileNotFoundError as exc:
+        raise Unreadable(f"{path} is missing", hint="an agent of this version makes it at its start") from exc
+    return Verifier.parse(text).vkey()
+
+
+def newest(state: Path, *, cosigned: bool = True) -> Held:
+    """Return the newest checkpoint in a state folder: the newest that others cosigned, where there is one.
+
+    One that is not signed by this log's own key is passed over. Raises ``AuditError`` where there is none at all.
+    """
+    ours = Verifier.parse(vkey(state))
+    kept = sorted((state / "witnessed").glob("*.note"), reverse=True) if cosigned else []
+    for path in (*kept, state / "checkpoint"):
+        held = _read(path, ours)
+        if held is not None and (held.cosigners or path.name == "checkpoint"):
+            return held
+    raise Unreadable(f"there is no checkpoint of this log in {state}", hint="has its agent ever run?")
+
+
+def _read(path: Path, ours: Verifier) -> Held | None:
+    try:
+        octets = read_small(path, _MAX)
+        parsed = Note.parse(octets)
+        note.open_note(parsed, [ours])
+        head = TreeHead.parse(parsed.text)
+    except (AuditError, OSError):
+        return None
+    others = tuple(one.name for one in parsed.signatures if one.name != ours.name)
+    return Held(path=path, octets=octets, head=head, cosigners=others)
+
+
+def add_commands(commands: Any) -> None:  # noqa: ANN401 - argparse does not say what its sub-parsers are
+    """Add ``anchor`` to the auditor's parser."""
+    what = "print the newest cosigned checkpoint, to be kept elsewhere"
+    sub = commands.add_parser("anchor", help=what, description=f"{what.capitalize()}.")
+    sub.add_argument("state", type=Path, metavar="STATE", help="the state folder")
+    sub.add_argument("--own", action="store_true", help="the log's newest own checkpoint, cosigned or not")
+    sub.add_argument("--json", action="store_true", help="print one JSON object")
+    sub.set_defaults(command=_anchor)
+
+
+def _anchor(args: argparse.Namespace) -> int:
+    held = newest(args.state, cosigned=not args.own)
+    line = f"log {vkey(args.state)}"
+    if args.json:
+        facts = {"checkpoint": held.octets.decode(), "height": held.head.size - 1, "origin": held.head.origin}
+        sys.stdout.write(json.dumps({**facts, "cosigners": held.cosigners, "path": str(held.path), "policy": line}))
+        sys.stdout.write("\n")
+        return 0
+    sys.stdout.write(held.octets.decode())
+    by = ", ".join(held.cosigners) or "nobody else"
+    # Beside the data: what is kept elsewhere must be the checkpoint to the octet.
+    sys.stderr.write(f"up to block {held.head.size - 1}, cosigned by {by}\nin a policy, this log is: {line}\n")
+    return 0
