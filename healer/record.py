@@ -78,6 +78,8 @@ class Record:
         self.entries = 0
         """Sealed since the start."""
         self.sealed_at: float | None = None
+        self.grown: Callable[[], None] = _nobody
+        """Told of every batch that is durable."""
 
     @property
     def idle(self) -> bool:
@@ -137,6 +139,7 @@ class Record:
         self.sealed_at = self._clock.now()
         self.failed = None
         self.entries += len(receipts)
+        self.grown()
         for effect, receipt in zip(batch, receipts, strict=True):
             if isinstance(effect, Act):
                 self._sealed(
@@ -166,6 +169,10 @@ class Record:
     async def flush(self) -> None:
         """Wait until everything submitted is durable, or has failed."""
         await self._idle.wait()
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
 
 
 def recall(

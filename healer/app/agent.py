@@ -23,6 +23,7 @@ from healer.app.once import look_once
 from healer.app.parts import Parts
 from healer.app.renewal import Renewal
 from healer.app.sealer import sealer
+from healer.app.testimony import Testimony
 from healer.clock import Clock, SystemClock
 from healer.config import Config
 from healer.core.core import Core
@@ -220,14 +221,17 @@ class Agent(Faces, Renewal, Embedded):
         await self._take_up_incidents()
         self._step("loop")
         self._tell_start(crashed=crashed)
+        await self.testimony.begin()
         self._tasks = [group.create_task(self.loop.run(), name="loop")]
+        if self.testimony.asking is not None:
+            self._tasks.append(group.create_task(self.testimony.asking.run(), name="witnesses"))
         self.programs.declare(self.config.targets)
         await asyncio.sleep(0)
         adopted = await self.programs.open(group)
         if adopted:
             self._happened("lifecycle", phase="adopted", data={"programs": list(adopted)})
         self._step("senses")
-        self._tasks.append(group.create_task(self.poll.run(), name="poll"))
+        self._looking = group.create_task(self.poll.run(), name="poll")
         self._step("calendar")
         self._start_calendar(stack)
         self._step("api")
@@ -270,6 +274,21 @@ class Agent(Faces, Renewal, Embedded):
             finished=self.loop.finished,
         )
         self.loop.attach(self.record, self.dispatch)
+        self._call_witnesses()
+
+    def _call_witnesses(self) -> None:
+        """Those who vouch for the log, where there are any; nothing of theirs is on the way of a seal."""
+        self.testimony = Testimony(
+            self.config.audit,
+            writer=self.writer,
+            state_dir=self.state_dir,
+            clock=self.clock,
+            happened=self._happened,
+            tell=self.loop.tell,
+        )
+        if (asking := self.testimony.asking) is not None:
+            self.record.grown = asking.grown
+            self.loop.quorum, self.loop.at_once = asking.quorum, asking.at_once
 
     async def _take_up_incidents(self) -> None:
         self._index = IncidentIndex(self._kept, self.clock)
@@ -308,17 +327,20 @@ class Agent(Faces, Renewal, Embedded):
         await self.chores.calendar.ended()
         self._step("drain effects")
         self._happened("lifecycle", phase="drain", data={"running": list(self.dispatch.running)})
+        await self.loop.release()
         await self.dispatch.drain(DRAIN if self.dispatch.running else 0.0)
         self._step("stop senses")
-        self._tasks[1].cancel()
+        self._looking.cancel()
         self._step("stop programs")
         await self._end_programs()
         self._step("last block")
         self._happened("lifecycle", phase="stop", because="asked to stop")
         await self.record.flush()
         self._snapshot()
+        await self.testimony.last()
         self._step("stop loop")
-        self._tasks[0].cancel()
+        for task in self._tasks:
+            task.cancel()
         await self.parts.close()
 
     async def _end_programs(self) -> None:
@@ -403,6 +425,7 @@ class Agent(Faces, Renewal, Embedded):
             state_dir=self.state_dir,
             policy=self.config.audit.retention,
             latest_snapshot=self._kept.latest_snapshot,
+            witnessed=self.testimony.witnessed if self.testimony.asking else None,
         )
         self.chores = Chores(
             duties=self.duties,
@@ -416,6 +439,7 @@ class Agent(Faces, Renewal, Embedded):
             keeping=self.keeping,
         )
         self.chores.schedule(self.config, self._loaded.rules)
+        self.testimony.schedule(self.chores.calendar)
         self.chores.calendar.start()
         stack.callback(self.chores.calendar.stop)
 

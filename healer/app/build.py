@@ -107,6 +107,9 @@ def not_before_a_start(old: Config, new: Config) -> list[str]:
         "audit.store": (old.audit.postgres, new.audit.postgres),
         "audit.signer": (old.audit.signer, new.audit.signer),
         "audit.passphrase": (old.audit.passphrase, new.audit.passphrase),
+        "audit.policy": (old.audit.policy, new.audit.policy),
+        "audit.witness": (old.audit.witness, new.audit.witness),
+        "audit.timestamps": (old.audit.timestamps, new.audit.timestamps),
         "store.sample_every": (old.store.sample_every, new.store.sample_every),
     }
     return [f"{key} takes effect at the next start" for key, (before, after) in fixed.items() if before != after]

@@ -10,6 +10,7 @@ from audit.writer import Writer
 from healer import blocking
 from healer.api.port import answered
 from healer.app.build import Loaded
+from healer.app.testimony import Testimony
 from healer.clock import Clock
 from healer.config import Config
 from healer.core import report
@@ -46,6 +47,7 @@ class Faces(ABC):
     state: State
     state_dir: Path
     steps: list[str]
+    testimony: Testimony
     version: str
     writer: Writer
     _kept: History
@@ -69,6 +71,7 @@ class Faces(ABC):
         """What is not as configured, in words: a fallback rule set, a history that was set aside or fails."""
         trouble = [f"history is not kept: {self._kept.trouble}"] if self._kept.trouble else []
         found = [self._loaded.because, *self._kept.set_aside, *trouble, *self.writer.notes, *self._not_yet]
+        found += self.testimony.trouble
         return [because for because in found if because]
 
     # Asking ----------------------------------------------------------------------------------------------------
@@ -88,6 +91,7 @@ class Faces(ABC):
             self.kill_switch.throw()
         elif verb == "resume-healing":
             self._accept_log(who)
+            self.testimony.accept()
             self.kill_switch.take_away()
         request = Request(id=request_id, verb=verb, subject=subject, who=who, args=args or EMPTY, at=now)
         self.loop.put(Asked(request=request))
@@ -179,6 +183,7 @@ class Faces(ABC):
             "verified_summary": "not verified yet" if checked is None else checked.summary,
             "key": self.writer.public.fingerprint,
             "anchor_problems": list(self.writer.anchor_problems),
+            "witnessed": self.testimony.status(),
         }
 
     def figures(self) -> dict[str, float | None]:
@@ -191,6 +196,7 @@ class Faces(ABC):
             "self.decision_latency": self.loop.latency,
             "self.audit_age": None if checked is None else now - checked.at,
             "self.log_verified": None if checked is None else float(checked.verified),
+            "audit.witness_age": self.testimony.age(),
             "self.seal_age": None if sealed is None else now - sealed,
             "self.heartbeat_age": None if beat is None else now - beat,
             "self.log_size": self._log_size(),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from audit import commitments
 from healer.config.targets import ARGV, MODES, PATH, PROGRAM, TARGET, URL, address
-from healer.config.values import EVENTS, Retention, Signer
+from healer.config.values import EVENTS, Retention, Signer, Timestamps, Witness
 from healer.errors import HealerError
 from healer.model.limit import Brakes
 from healer.model.mode import Profile
@@ -188,6 +188,19 @@ _SIGNER = Record(
     name="signer",
     build=lambda values, _: Signer(**values),
 )
+_WITNESS = Record(
+    _seconds("every", 1.0, "1s", "at most so often while blocks are sealed; before what is risky, at once"),
+    _seconds("timeout", 2.0, "2s", "a question that nobody answered is given up after this"),
+    name="witness",
+    build=lambda values, _: Witness(**values),
+)
+_TIMESTAMPS = Record(
+    Field(name="url", shape=URL, required=True, doc="the authority's address; no secrets in it"),
+    Field(name="roots", shape=PATH, required=True, doc="file with the certificates its answers lead to, PEM"),
+    _seconds("every", 3600.0, "1h", "how often the newest checkpoint is stamped", 1.0),
+    name="timestamps",
+    build=lambda values, _: Timestamps(**values),
+)
 _AUDIT = Record(
     Field(name="anchor", shape=ListOf(PATH, alone=True), default=(), doc="further files for a copy of the log's head"),
     Field(
@@ -216,6 +229,14 @@ _AUDIT = Record(
         shape=SecretRef(),
         doc="opens keys/seal.pem where it is encrypted; else the credential healer-seal-passphrase",
     ),
+    Field(
+        name="policy",
+        shape=PATH,
+        default="",
+        doc="file that names the log's witnesses, where they are and how many are enough (c2sp.org/tlog-policy)",
+    ),
+    Field(name="witness", shape=_WITNESS, default=Witness(), doc="how they are asked"),
+    Field(name="timestamps", shape=_TIMESTAMPS, doc="an authority that dates the log (RFC 3161)"),
     _seconds("verify_every", 300.0, "5m", "how often the agent verifies its own log", 1.0),
     _seconds("heartbeat", 60.0, "1m", "how often a sign of life is sealed", 1.0),
 )

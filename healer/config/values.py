@@ -75,6 +75,27 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """How the log's witnesses are asked. Seconds."""
+
+    every: float = 1.0
+    """At most so often while blocks are sealed; what is risky does not wait for its turn."""
+    timeout: float = 2.0
+    """A question that nobody answered is given up after this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timestamps:
+    """An authority that dates the log (RFC 3161)."""
+
+    url: str
+    roots: str
+    """File with the certificates its answers must lead to, PEM."""
+    every: float = 3600.0
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """The sealed log. Seconds."""
 
@@ -92,6 +113,11 @@ class Audit:
     """None: the key is one that systemd lends, or the one in the state folder."""
     passphrase: Secret | None = None
     """What opens that key where it is encrypted."""
+    policy: str = ""
+    """File (c2sp.org/tlog-policy) that names the log's witnesses, where they are and how many are enough."""
+    witness: Witness = field(default_factory=Witness)
+    timestamps: Timestamps | None = None
+    """None: nobody dates the log."""
     verify_every: float = 300.0
     heartbeat: float = 60.0
 

@@ -9,7 +9,7 @@ from healer.core.proving import VERIFY_WITHIN
 from healer.core.world import HOST
 from healer.gates import order
 from healer.gates.interface import Question, Refusal
-from healer.model.decision import Decision, Evidence, Outcome, Withheld
+from healer.model.decision import QUIET_VERBS, Decision, Evidence, Outcome, Withheld
 from healer.model.effect import Act, Cancel
 from healer.model.limit import Backoff
 from healer.model.memory import OpenIntent
@@ -158,6 +158,7 @@ class Acting:
                 actor=f"rule:{instance.rule.id}",
                 mode=strictest(mode for _, mode in question.modes),
                 priority=instance.rule.priority,
+                witness="" if step.action in QUIET_VERBS else instance.rule.witness,
                 decided_at=desk.now,
             )
         )
@@ -238,6 +239,11 @@ class Acting:
         self.desk.out.append(Act(decision=decision, entry=entry))
 
     # Between the seal and the effect --------------------------------------------------------------------------
+
+    def wait(self, decision_id: str, leaf: str) -> None:
+        """The intent is durable, and what follows waits for others."""
+        if intent := self.desk.memory.intents.get(decision_id):
+            intent.leaf = leaf
 
     def prove(self, decision_id: str, leaf: str, instance: Instance | None) -> None:
         """Ask once more, now that the intent is durable; what no longer holds is cancelled as stale."""

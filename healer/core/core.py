@@ -148,6 +148,9 @@ class Core:
             case Sealed():
                 self._at(event.at)
                 self.incidents.settle()
+                if event.waits:
+                    self.acting.wait(event.id, event.leaf)
+                    return self._flush()
                 intent = self.desk.memory.intents.get(event.id)
                 instance = self.instances.get(intent.incident) if intent else None
                 self.acting.prove(event.id, event.leaf, instance)

@@ -36,6 +36,7 @@ def _of(core: Core, instance: Instance, now: float) -> Json:
         "phase": report.phase(core, instance),
         "step": incident.step if incident else 0,
         "then": [step.action for step in rule.then],
+        "witness": rule.witness,
         "tree": _tree(truth_tree.explain(core.evaluator, f"{instance.key}|when", now)),
         "evidence": [{"series": one.series, "value": one.value, "age": one.age_us / 1e6} for one in evidence],
         "confirmed": round(instance.confirmed_so_far(now), 3),

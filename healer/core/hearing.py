@@ -65,6 +65,8 @@ class Hearing:
             "heartbeat": lambda data: core.desk.note("heartbeat", "", **data),
             "let-go": lambda data: core.proving.let_go(data["targets"], str(data["because"])),
             "alert": lambda data: core.acting.tell(str(data["message"]), channel="", incident="agent"),
+            "contradicted": lambda data: core.desk.note("gap", "agent.contradicted", **data),
+            "witnesses": lambda data: core.incidents.witnesses_are_back() if data["reached"] else None,
             # The bus has carried it already: it becomes an entry, and is not told twice.
             "seal": lambda data: core.desk.note(
                 "event", "", type=str(data["type"]), data=check_data(data["data"]), who=str(data["who"])

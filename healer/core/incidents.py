@@ -21,6 +21,9 @@ from healer.rules import expression
 from healer.rules.evaluate import Change, Evaluator
 from healer.rules.rule import Rule
 
+LONGEST = 60.0
+"""Seconds until what was sealed and refused is tried again, at most."""
+
 
 class Incidents:
     """Every rule bound to every target it is about, and what has become of each pair."""
@@ -219,14 +222,24 @@ class Incidents:
         if intent is None:
             return
         if outcome.result is Result.DONE:
+            if instance := self.instances.get(intent.incident):
+                instance.refused = 0
             self._done(intent)
         elif intent.id in self.desk.memory.intents:
             self._rearm_after(intent)
             self.desk.out.append(Look(target=intent.target, because="an action on it failed"))
             self._judged(self.proving.verdict(intent, outcome.result, outcome.because))
         elif instance := self.instances.get(intent.incident):
-            instance.retry_at = self.desk.now + RETRY
+            instance.refused = instance.refused + 1 if outcome.result is Result.REFUSED else 0
+            instance.retry_at = self.desk.now + min(LONGEST, RETRY * 2.0 ** max(0, instance.refused - 1))
             self.wake(instance.key, instance.retry_at)
+
+    def witnesses_are_back(self) -> None:
+        """Try at once what was refused for want of witnesses."""
+        for instance in self.instances.values():
+            if instance.refused and instance.rule.witness == "before":
+                instance.refused, instance.retry_at = 0, min(instance.retry_at, self.desk.now)
+                self.wake(instance.key, self.desk.now)
 
     def _done(self, intent: OpenIntent) -> None:
         if intent.action in QUIET_VERBS:

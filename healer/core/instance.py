@@ -31,6 +31,8 @@ class Instance:
     samples: deque[Truth] = field(default_factory=lambda: deque(maxlen=1))
     retry_at: float = 0.0
     """Not before this second is an action tried (again)."""
+    refused: int = 0
+    """Intents in a row that were sealed and then refused: each costs two entries, so the pauses grow."""
     answers: tuple[Answer, ...] = ()
     """What the gates said the last time they were asked."""
     asked_at: float | None = None

@@ -57,6 +57,8 @@ class Decision:
     mode: Mode
     priority: int
     request: str = ""
+    witness: str = ""
+    """``before``: not until the log's witnesses have seen the intent; ``at-once``: they are asked without delay."""
     decided_at: float
 
 

@@ -28,6 +28,8 @@ class Sealed:
     id: str
     leaf: str
     at: float
+    waits: bool = False
+    """The witnesses are asked first: the core hears of it once more when they have answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

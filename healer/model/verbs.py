@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from healer.model.decision import QUIET_VERBS
+
 SIGNALS: tuple[str, ...] = (
     "HUP",
     "INT",
@@ -190,3 +192,13 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
     }
 )
 """Every verb by the name used in rules."""
+
+
+def risky(verb: str) -> bool:
+    """Whether witnesses should see an intent at once: it takes something away, or nothing undoes what it does.
+
+    `run` and `call` may touch more than their target, and nobody can tell: nothing undoes them here. Verbs that change
+    no target are left out.
+    """
+    known = VERBS.get(verb)
+    return verb not in QUIET_VERBS and (known is None or known.disruptive or not known.undo)

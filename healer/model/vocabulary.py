@@ -162,6 +162,7 @@ def _self() -> Iterator[Metric]:
     yield own.put("self.loop_lag", Unit.SECONDS, "how late the event loop woke, worst of the last look's interval")
     yield own.put("self.decision_latency", Unit.SECONDS, "from a reading to the decision on it, worst of late")
     yield own.put("self.audit_age", Unit.SECONDS, "since the log was last verified")
+    yield own.put("audit.witness_age", Unit.SECONDS, "since the log's witnesses last cosigned it; unknown without any")
     yield own.put("self.seal_age", Unit.SECONDS, "since a block was last sealed")
     yield own.put("self.heartbeat_age", Unit.SECONDS, "since the last heartbeat entry was sealed")
     yield own.put("self.log_verified", Unit.FLAG, "1 when the last verification proved the log")

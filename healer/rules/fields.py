@@ -282,6 +282,13 @@ def _brakes() -> tuple[Field, ...]:
             shown="false",
             doc="true: it may touch init, sshd, dbus or the network; never the agent itself",
         ),
+        Field(
+            name="witness",
+            shape=Word(("before", "at-once")),
+            default="",
+            doc="before: it acts only once the log's witnesses have cosigned the intent; at-once: they are shown it "
+            "without delay, as they are anyway where the action is risky",
+        ),
     )
 
 

@@ -143,6 +143,9 @@ class Rule:
     backoff: Backoff = field(default_factory=Backoff)
     spelled_out: bool = False
     """``i_mean_it: true``: this rule may touch init, sshd, dbus or the network; never the agent itself."""
+    witness: str = ""
+    """``before``: the log's witnesses must have cosigned an intent before it is carried out; ``at-once``: they are
+    shown it without delay, and nobody waits."""
     then: tuple[Step, ...] = ()
     on_exhausted: Exhausted = field(default_factory=Exhausted)
 

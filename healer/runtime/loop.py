@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -14,6 +14,7 @@ from healer.errors import SealError
 from healer.model.decision import Decision, Outcome, Result, SealedIntent
 from healer.model.effect import Act, Cancel, Effect, Look, Note, Publish, Snapshot, Withhold
 from healer.model.event import Event, Finished, Happened, Sealed, Tick
+from healer.model.verbs import risky
 from healer.record import Record
 from healer.runtime.bus import Bus
 from healer.runtime.dispatch import Dispatch
@@ -50,6 +51,12 @@ class Loop:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._cancelled: dict[str, str] = {}
+        self._held: dict[str, asyncio.Task[None]] = {}
+        """Sealed intents that wait for the witnesses."""
+        self.quorum: Callable[[float], Awaitable[str]] | None = None
+        """Waits for the witnesses until a second, and says why their quorum is not there; None without witnesses."""
+        self.at_once: Callable[[], None] | None = None
+        """Shows the witnesses what is sealed without delay; None without witnesses."""
         self.dead: asyncio.Future[None] | None = None
         self.lag = 0.0
         """Seconds the last tick came late: how busy this loop is."""
@@ -94,7 +101,19 @@ class Loop:
     # Callbacks of record and dispatch --------------------------------------------------------------------------
 
     def sealed(self, intent: SealedIntent) -> None:
-        """An intent is durable: ask the core once more, then let it happen."""
+        """An intent is durable: let the witnesses see it, where that is due, then ask the core once more."""
+        decision = intent.decision
+        if decision.witness == "before" and self._group is not None:
+            self.put(Sealed(id=decision.id, leaf=intent.leaf, at=self._clock.now(), waits=True))
+            self._held[decision.id] = self._group.create_task(self._hold(intent), name=f"witnesses of {decision.id}")
+            self._held[decision.id].add_done_callback(lambda _: self._held.pop(decision.id, None))
+            return
+        if self.at_once is not None and (decision.witness or risky(decision.action)):
+            self.at_once()
+        self._go_on(intent)
+
+    def _go_on(self, intent: SealedIntent) -> None:
+        """Ask the core once more, then let it happen."""
         decision = intent.decision
         self.put(Sealed(id=decision.id, leaf=intent.leaf, at=self._clock.now()))
         because = self._cancelled.pop(decision.id, None)
@@ -102,6 +121,29 @@ class Loop:
             self._end(decision, Result.STALE, because)
         elif self._group is not None:
             self.dispatch.carry_out(intent, self._group)
+
+    async def _hold(self, intent: SealedIntent) -> None:
+        """Wait for the witnesses; without their quorum nothing is done."""
+        decision = intent.decision
+        try:
+            because = "there are none (audit.policy)"
+            if self.quorum is not None:
+                because = await self.quorum(decision.deadline)
+        except asyncio.CancelledError:
+            self._end(decision, Result.REFUSED, "the agent stopped before the witnesses had answered")
+            raise
+        if because:
+            self._end(decision, Result.REFUSED, f"its rule acts before witnesses only: {because}")
+        else:
+            self._go_on(intent)
+
+    async def release(self) -> None:
+        """Wait for no witness any more: what they have not seen is not done."""
+        held = list(self._held.values())
+        for task in held:
+            task.cancel()
+        if held:
+            await asyncio.wait(held, timeout=1.0)
 
     def refused(self, decision: Decision, failure: SealError) -> None:
         """The log did not take an intent: nothing happens, and the core must know."""

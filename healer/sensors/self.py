@@ -11,9 +11,10 @@ from healer.sensors.rates import Rates
 from healer.sensors.sane import Sieve
 
 Figures = Callable[[], Mapping[str, object]]
-"""Metric name (``self.*``) to value; None where a part cannot tell."""
+"""Metric name (``self.*``, ``audit.*``) to value; None where a part cannot tell."""
 _TOLD_ELSEWHERE = frozenset({"self.cpu", "self.memory", "self.fds", "self.uptime"})
-TOLD: tuple[str, ...] = tuple(name for name in METRICS if name.startswith("self.") and name not in _TOLD_ELSEWHERE)
+_OURS = tuple(name for name in METRICS if name.startswith(("self.", "audit.")))
+TOLD: tuple[str, ...] = tuple(name for name in _OURS if name not in _TOLD_ELSEWHERE)
 """What ``figures`` may tell."""
 _FDS_EVERY = 5
 """Beats: listing descriptors costs more than all the rest."""
