@@ -300,6 +300,8 @@ class Writer:
 
         Raises ``KeyRefused`` for a new key that cannot sign or was in force before, and what ``append`` raises.
         """
+        if self.rollback:
+            raise RolledBack(self.rollback, hint="find out who restored an old copy; healer resume-healing accepts it")
         if not new.public.verify(new.sign(_TRIAL), _TRIAL):
             raise KeyRefused("the new key does not make good signatures", hint="is its public half another key's?")
         folder = self.folder / KEYS_NAME
