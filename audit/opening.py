@@ -17,12 +17,18 @@ def open_log(path: Path) -> Blocks:
 
     Raises ``Unreadable`` where there is none, where it is empty, or where it is something else.
     """
-    pointer = path / POINTER
-    if pointer.is_file() and not (path / FILE_NAME).exists():
-        return PostgresLog.open(dsn_of(Path(_named(pointer))))
+    elsewhere = postgres_of(path)
+    if elsewhere is not None:
+        return PostgresLog.open(dsn_of(elsewhere))
     if is_dsn_file(path):
         return PostgresLog.open(dsn_of(path))
     return Log.open(path)
+
+
+def postgres_of(folder: Path) -> Path | None:
+    """Return the file that names the PostgreSQL of a state folder's log; None where the log is kept here."""
+    pointer = folder / POINTER
+    return Path(_named(pointer)) if pointer.is_file() and not (folder / FILE_NAME).exists() else None
 
 
 def has_log(folder: Path) -> bool:

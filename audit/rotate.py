@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from audit import canonical, keys
 from audit.errors import KeyRefused, Unreadable
 from audit.keys import SealingKey, Signer
-from audit.reader import Log
+from audit.opening import open_log, postgres_of
 from audit.signer import CommandSigner
 from audit.writer import KEYS_NAME, Writer
 
@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
                 "the new key would lie in the state folder, but the old one does not",
                 hint="say where the new one is: --to-key FILE, or --to-command COMMAND --to-public FILE",
             )
-        writer = stack.enter_context(Writer.open(state, node=node, signer=old, passphrase=passphrase))
+        place = postgres_of(state)
+        writer = stack.enter_context(Writer.open(state, node=node, signer=old, passphrase=passphrase, postgres=place))
         before = writer.public.fingerprint
         receipt = writer.rotate(
             new or SealingKey.generate(args.bits),
@@ -89,7 +90,7 @@ def _name(user: int) -> str:
 
 def _node(state: Path) -> str:
     """Return the host's name as the log has it."""
-    with Log.open(state) as log:
+    with open_log(state) as log:
         for sealed in log.entries_of(log.top() or 0):
             return str(canonical.decode(sealed.octets).get("node", ""))
     raise Unreadable(f"the log in {state} is empty", hint="there is nothing to hand over: begin with another key")

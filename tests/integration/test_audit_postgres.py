@@ -181,6 +181,16 @@ def test_the_same_octets_are_kept_read_and_exported(database, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["entry"]["data"]["n"] == 3
 
 
+def test_it_is_handed_over_to_a_new_key_like_any_other(database, tmp_path):
+    seal(tmp_path / "s", database)
+    pinned = tmp_path / "pinned.pub"
+    pinned.write_bytes((tmp_path / "s" / "keys" / "seal.pub").read_bytes())
+    assert main(["rotate", str(tmp_path / "s"), "--because", "yearly"]) == 0
+    seal(tmp_path / "s", database)
+    report = verify(Ask(log=tmp_path / "s", key=pinned, deep=True))
+    assert (report.exit_code, report.entries) == (0, 11), report.text()
+
+
 def test_the_role_that_writes_can_change_nothing(database, tmp_path):
     import psycopg
 
