@@ -1,8 +1,8 @@
 """How many checkpoints a second one witness cosigns over HTTP, each on the disk before its answer: one JSON object.
 
-The witness is a process of its own, held to one core; its clients are another, with several logs and one kept-alive
-connection each, and what they send was written before the clock starts. The floor is what no witness can do without:
-one Ed25519 check and one signature for each, and its share of the flush that those who ask together wait for.
+The witness is a process of one thread; its clients are another, with several logs and one kept-alive connection each,
+and what they send was written before the clock starts. The floor is what no witness can do without: one Ed25519 check
+and one signature for each, and its share of the flush that those who ask together wait for.
 """
 
 import os
@@ -109,7 +109,6 @@ def measure(*, logs: int = LOGS, times: int = 400) -> dict[str, object]:
         argv = [sys.executable, "-m", "audit", "witness", "serve", "--config", str(folder / "config")]
         process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
         try:
-            os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
             port = int(process.stdout.readline().split()[2].rpartition(":")[2])
             found = drive(port, waiting)
             ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()

@@ -156,6 +156,7 @@ class _Connection(asyncio.Protocol):
         self._length = 0
         self._waiting = False
         self._begun = False
+        self._deaf = False
         self._since = clock()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -168,12 +169,16 @@ class _Connection(asyncio.Protocol):
         self._server.left(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
         if not self._begun:
             self._begun, self._since = True, self._clock()
         self._http.receive_data(data)
         self._advance()
 
     def eof_received(self) -> bool:
+        if self._deaf:
+            return False
         self._http.receive_data(b"")
         self._advance()
         return True
@@ -246,11 +251,16 @@ class _Connection(asyncio.Protocol):
             self._transport.write(go_on or b"")
 
     def _turn_away(self, status: int, because: str) -> None:
-        """Say why, where HTTP still allows it, and close."""
+        """Say why, where HTTP still allows it, and close.
+
+        What the client is still sending is thrown away until it stops or its time is over: closing on it at once would
+        be a reset, and take our words with it.
+        """
+        self._deaf = True
         with contextlib.suppress(h11.LocalProtocolError):
             self._send(Answer(status=status, body=because.encode() + b"\n"), close=True)
-        if self._transport is not None:
-            self._transport.close()
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write_eof()
 
     def _send(self, answer: Answer, *, close: bool = False) -> None:
         if self._transport is None:

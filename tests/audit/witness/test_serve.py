@@ -185,6 +185,21 @@ def test_too_many_connections_push_out_those_that_ask_nothing(witness, log, serv
                 assert client.recv(1) == b""
 
 
+def test_who_is_turned_away_hears_why_and_cannot_go_on_for_ever(witness, serving):
+    """A reset would take our words with it; what still comes is thrown away, for as long as a request may take."""
+    head = b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 99999999999\r\n\r\n"
+    with serving(witness, request_s=1.0) as url, closing(connect(url)) as client:
+        client.settimeout(10)
+        client.sendall(head)
+        for _ in range(30):
+            client.sendall(bytes(65536))
+        answer = client.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        begun = time.monotonic()
+        while not _gone(client):
+            assert time.monotonic() - begun < 8
+
+
 def test_a_drip_of_octets_does_not_prolong_a_request(witness, serving):
     with serving(witness, request_s=0.5) as url, closing(connect(url)) as client:
         client.settimeout(0.2)
