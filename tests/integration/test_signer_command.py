@@ -1,7 +1,6 @@
 """A key that never leaves its token seals the log: SoftHSM2 and a software TPM, through the shipped example."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,15 +17,18 @@ from audit.verifier import Ask, verify
 from audit.writer import Writer
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "signers" / "pkcs11.py"
-MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
+
+pytestmark = pytest.mark.real
 
 
-def require(name: str, found: object) -> None:
-    if found:
-        return
-    if os.environ.get("HEALER_REQUIRE_REAL") == "1":
-        pytest.fail(f"{name} is missing, and HEALER_REQUIRE_REAL=1")
-    pytest.skip(f"{name} is not installed (.ci/run names the Debian packages)")
+def library(pattern: str) -> str:
+    """Return the path of a library; programs are asked for by ``real``."""
+    found = next(Path("/usr/lib").glob(pattern), None)
+    if found is None and os.environ.get("HEALER_REQUIRE_REAL") == "1":
+        pytest.fail(f"{pattern} is missing")
+    if found is None:
+        pytest.skip(f"not installed: {pattern} (.ci/run installs what integration tests need)")
+    return str(found)
 
 
 class Token:
@@ -59,12 +61,9 @@ class Token:
 
 
 @pytest.fixture(scope="module")
-def token(tmp_path_factory) -> Token:
-    require("softhsm2-util", shutil.which("softhsm2-util"))
-    require("pkcs11-tool", shutil.which("pkcs11-tool"))
-    module = next((path for path in MODULES if Path(path).exists()), None)
-    require("libsofthsm2.so", module)
-    return Token(tmp_path_factory.mktemp("hsm"), str(module))
+def token(tmp_path_factory, real) -> Token:
+    real("softhsm2-util", "pkcs11-tool", "openssl")
+    return Token(tmp_path_factory.mktemp("hsm"), library("**/libsofthsm2.so"))
 
 
 EVENT = {"kind": "event", "type": "test.happened", "data": {}}
@@ -187,15 +186,13 @@ class Tpm:
 
 
 @pytest.fixture
-def tpm():
-    for name in ("swtpm", "tpm2_ptool", "tpm2_flushcontext", "pkcs11-tool"):
-        require(name, shutil.which(name))
-    module = next(Path("/usr/lib").glob("*/libtpm2_pkcs11.so.1"), None)
-    require("libtpm2_pkcs11.so", module)
-    require("libtss2-tcti-swtpm.so", next(Path("/usr/lib").glob("*/libtss2-tcti-swtpm.so.0"), None))
+def tpm(real):
+    real("swtpm", "tpm2_ptool", "tpm2_flushcontext", "pkcs11-tool", "openssl")
+    module = library("*/libtpm2_pkcs11.so.1")
+    library("*/libtss2-tcti-swtpm.so.0")
     # Not in pytest's folder: the path of a Unix socket has 107 octets at most.
     with tempfile.TemporaryDirectory(prefix="tpm") as folder:
-        made = Tpm(Path(folder), str(module))
+        made = Tpm(Path(folder), module)
         try:
             made.wait()
             made.provision()
