@@ -1,7 +1,7 @@
 """What may be written into the log: every kind of entry and its fields, in one table."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -29,9 +29,10 @@ def _optional(name: str, kind: type, what: str) -> Field:
     return Field(name, kind, what, required=False)
 
 
+_KIND: Final = Field("kind", str, "one of the kinds below")
 COMMON: Final = (
     Field("v", int, "version of the entry's format: 1"),
-    Field("kind", str, "one of the kinds below"),
+    _KIND,
     Field("seq", int, "number of this entry in the log, from 0 without gaps"),
     Field("ts", int, "wall clock, µs since 1970 UTC"),
     Field("mono", int, "CLOCK_BOOTTIME, µs"),
@@ -186,16 +187,16 @@ class _Shape:
     optional: tuple[tuple[str, type], ...]
 
 
-def _shape(fields: Iterable[Field]) -> _Shape:
-    every = (*COMMON, *fields)
+def _shape(every: Sequence[Field]) -> _Shape:
     sizes = {int: 0, str: 1}
     required = sorted((field for field in every if field.required), key=lambda field: sizes.get(field.type, 2))
     taken = tuple(field.type for field in required)
+    names = [field.name for field in required]
     return _Shape(
         types={field.name: field.type for field in every},
         required=frozenset(field.name for field in required),
         words=tuple((field.name, field.words) for field in every if field.words),
-        take=itemgetter(*(field.name for field in required)),
+        take=itemgetter(*names) if len(names) > 1 else lambda entry: (entry[names[0]],),
         taken=taken,
         integers=taken.count(int),
         others=taken.count(int) + taken.count(str),
@@ -203,7 +204,9 @@ def _shape(fields: Iterable[Field]) -> _Shape:
     )
 
 
-_SHAPES: Final = {kind: _shape(fields) for kind, fields in KINDS.items()}
+_SHAPES: Final = {kind: _shape((*COMMON, *fields)) for kind, fields in KINDS.items()}
+_OWN: Final = {kind: _shape((_KIND, *fields)) for kind, fields in KINDS.items()}
+"""The same before the fields that are common to all have been added."""
 
 
 def check(entry: Mapping[str, object]) -> None:
@@ -219,9 +222,32 @@ def check(entry: Mapping[str, object]) -> None:
         raise UnknownVersion(f"entry kind {str(kind)[:40]!r} is not known here")
     if not _fits(entry, shape):
         _check_each(entry, shape)
+    _check_words(entry, shape)
+
+
+def complete(entries: Sequence[Mapping[str, object]], common: Mapping[str, object]) -> list[dict[str, object]]:
+    """Add to entries the fields that are common to all, and check each; raises as ``check`` does.
+
+    ``v``, ``seq`` and ``node`` are those of ``common``, whatever an entry says; the others where it says nothing.
+    """
+    ours = {name: common[name] for name in ("v", "seq", "node")}
+    check({**common, "kind": "heartbeat"})
+    full = [{**common, **fields, **ours} for fields in entries]
+    for fields, one in zip(entries, full, strict=True):
+        kind = fields.get("kind")
+        shape = _OWN.get(kind) if type(kind) is str else None
+        # What was added is good: an entry that has nothing but the fields of its kind is looked at for these alone.
+        if shape is not None and _fits(fields, shape):
+            _check_words(fields, shape)
+        else:
+            check(one)
+    return full
+
+
+def _check_words(entry: Mapping[str, object], shape: _Shape) -> None:
     for name, words in shape.words:
         if entry[name] not in words:
-            raise Malformed(f"{kind}: {name} must be one of {', '.join(words)}")
+            raise Malformed(f"{entry['kind']}: {name} must be one of {', '.join(words)}")
 
 
 def _fits(entry: Mapping[str, object], shape: _Shape) -> bool:

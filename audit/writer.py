@@ -405,10 +405,7 @@ class Writer:
         clock = self._clock
         now = clock.wall_us()
         ours = {"v": entry.VERSION, "node": self._node, "seq": 0}
-        stamp = {"ts": now, "mono": clock.mono_us(), "boot": clock.boot_id(), **ours}
-        full = [{**stamp, **fields, **ours} for fields in entries]
-        for one in full:
-            entry.check(one)
+        full = entry.complete(entries, {"ts": now, "mono": clock.mono_us(), "boot": clock.boot_id(), **ours})
         job = Job(entries=full, reserve=reserve, taken=now, future=Future(), successor=successor, private=private)
         with self._turn:
             self._admit(len(full))

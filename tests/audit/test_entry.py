@@ -166,3 +166,29 @@ def test_the_quick_look_says_what_the_careful_one_says(monkeypatch, kind, option
         # Of two things wrong either may be told; of one, the same.
         assert (because is None) == (careful[0] is None)
         assert "of_nobody" in other or (because, message) == careful
+
+
+COMMON = {"v": 1, "node": "n", "seq": 0, "ts": 5, "mono": 6, "boot": "b"}
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+@pytest.mark.parametrize("optional", [True, False])
+def test_what_is_completed_is_what_the_check_lets_pass(kind, optional):
+    whole = full(kind, optional=optional)
+    own = {name: value for name, value in whole.items() if name not in COMMON}
+    assert entry._fits(own, entry._OWN[kind])
+    assert entry.complete([own], COMMON) == [{**COMMON, **own}]
+    others = [{**own, name: odd} for name in [*own, *COMMON, "of_nobody"] for odd in ODD]
+    others += [{name: value for name, value in own.items() if name != gone} for gone in own]
+    for other in others:
+        completed = {**COMMON, **other, "v": 1, "node": "n", "seq": 0}
+        expected = said(entry.check, completed)
+        assert said(lambda one: entry.complete([own, one], COMMON), other) == expected
+        if expected[0] is None:
+            assert entry.complete([other], COMMON) == [completed]
+
+
+def test_what_is_added_is_checked_too():
+    for name, odd in {"node": 7, "ts": -(2**60), "mono": None, "boot": b"x", "v": 2}.items():
+        with pytest.raises((Malformed, UnknownVersion)):
+            entry.complete([{"kind": "heartbeat"}], {**COMMON, name: odd})
