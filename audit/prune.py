@@ -81,24 +81,19 @@ class Pruner:
         Raises ``DiskFull``, ``Unreadable`` and ``Damaged`` as `archive.write` does, and what sealing raises.
         """
         with self.turn:
-            first = lowest(self.blocks)
-            if first is None:
-                return None
-            begun = self._begun(first)
-            if begun is not None:
-                return self._finish(begun, first, witnessed)
-            found = plan(headers(self.blocks, first), before_us=before_us, open_seqs=open_seqs, ceiling=ceiling)
+            found = frontier(self.blocks)
             if found is None:
                 return None
-            return self._finish(self._order(*found, because), first, witnessed)
-
-    def _begun(self, first: int) -> Order | None:
-        """Find a sealed order that covers ``first`` and whose archive is still what it says."""
-        found = None
-        for order in orders.of(self.blocks, first):
-            if order.first <= first <= order.last and self._intact(order):
-                found = order
-        return found
+            start, first = found
+            known = list(orders.of(self.blocks, start))
+            begun = [order for order in known if order.first <= first <= order.last and self._intact(order)]
+            if begun:
+                return self._finish(begun[-1], first, witnessed)
+            start = max([start, *(order.last + 1 for order in known if order.last < first)])
+            planned = plan(headers(self.blocks, start), before_us=before_us, open_seqs=open_seqs, ceiling=ceiling)
+            if planned is None or planned[1] < first:
+                return None
+            return self._finish(self._order(*planned, because), first, witnessed)
 
     def _intact(self, order: Order) -> bool:
         try:
@@ -156,22 +151,27 @@ def plan(
     return None if first is None or cut is None else (first, cut)
 
 
-def lowest(blocks: Blocks) -> int | None:
-    """Return the lowest height above 0 that can still be pruned, None where none is.
+def frontier(blocks: Blocks) -> tuple[int, int] | None:
+    """Return where pruning goes on: the height after the last that was pruned, and the first that has a body to lose.
 
-    They go from below, without gaps.
+    Bodies go from below, without gaps but for those that stay for ever, which may lie between the two. None where no
+    block above 0 is left.
     """
-    low, high = 1, blocks.top() or 0
-    if high < low:
-        return None
+    low, high = 1, (blocks.top() or 0) + 1
     while low < high:
         middle = (low + high) // 2
-        stub = next((stub for stub in blocks.stubs(middle) if not stub.hdr.endswith(_KEPT)), None)
+        stub = _loose(blocks, middle)
         if stub is None or stub.held:
             high = middle
         else:
             low = stub.height + 1
-    return low
+    stub = _loose(blocks, low)
+    return None if stub is None else (low, stub.height)
+
+
+def _loose(blocks: Blocks, height: int) -> Stub | None:
+    """Return the first block from ``height`` on that need not keep its body."""
+    return next((stub for stub in blocks.stubs(height) if not stub.hdr.endswith(_KEPT)), None)
 
 
 def headers(blocks: Blocks, first: int) -> Iterator[Header]:

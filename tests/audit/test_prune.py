@@ -1,16 +1,24 @@
+import contextlib
+import functools
+import itertools
+import os
 import sqlite3
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit import archive, block, canonical, orders, prune
 from audit.errors import Damaged, DiskFull, Malformed, Poisoned, Unreadable
+from audit.keys import SealingKey
 from audit.prune import DAY_US
 from audit.reader import Log
 from audit.verifier import Ask, verify
 from audit.writer import Writer
+from tests.audit.conftest import FakeClock, make_event, make_intent, make_outcome
 
 BECAUSE = "kept for a day, as written down"
 
@@ -332,11 +340,21 @@ def test_an_honest_pruned_log_verifies(old, store, tmp_path, key):
 
 
 def test_a_log_pruned_each_day_for_years_verifies_as_one_stretch(tmp_path, key, clock, event, store):
+    done = []
     with Writer.open(tmp_path / "s", node="n", signer=key, clock=clock, inline=True, reserve_bytes=0) as writer:
         for number in range(12):
             writer.append(event(number))
             clock.wait(DAY_US)
-            writer.prune(DAY_US, store, because=BECAUSE)
+            done.append(writer.prune(DAY_US, store, because=BECAUSE))
+        top = writer.head.height
+        for _ in range(5):
+            clock.wait(DAY_US)
+            done.append(writer.prune(DAY_US, store, because=BECAUSE))
+        assert writer.head.height <= top + 1, "orders are no reason for further orders"
+    ranges = [(one.order.first, one.order.last) for one in done if one]
+    assert len(ranges) == 11
+    assert ranges[0][0] == 1
+    assert all(after[0] == before[1] + 1 for before, after in itertools.pairwise(ranges))
     public = tmp_path / "pinned.pub"
     public.write_bytes(key.public.pem)
     report = verify(Ask(log=tmp_path / "s", key=public, deep=True))
@@ -345,3 +363,84 @@ def test_a_log_pruned_each_day_for_years_verifies_as_one_stretch(tmp_path, key, 
     report = verify(Ask(log=tmp_path / "s", key=public, deep=True, archives=tuple(store.iterdir())))
     assert report.exit_code == 0, report.text()
     assert report.pruned == []
+
+
+@settings(max_examples=int(os.environ.get("HEALER_LIVES", "8")), deadline=None)
+@given(
+    st.lists(st.sampled_from(["event", "intent", "outcome", "day", "prune", "unseen", "rotate", "again"]), max_size=25)
+)
+def test_whatever_happens_the_log_and_its_archives_are_the_whole_story(key, steps):
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder, clock = Path(name), FakeClock()
+        made = Life(folder, key, clock)
+        stack.callback(made.close)
+        told = [made.step(step) for step in ["event", *steps]]
+        made.writer.close()
+        anchors = (folder / "s" / "anchor",)
+        report = verify(Ask(log=folder / "s", key=folder / "pinned.pub", anchors=anchors, deep=True))
+        assert report.exit_code == 0, (told, report.text())
+        archives = tuple(folder.glob("*.sealed"))
+        report = verify(Ask(log=folder / "s", key=folder / "pinned.pub", anchors=anchors, archives=archives, deep=True))
+        assert report.exit_code == 0, (told, report.text())
+        assert report.pruned == []
+        with Log.open(folder / "s") as log:
+            kept = [(row.height, row.body) for row in archive.whole(log, 0, [folder])]
+        assert kept == made.bodies(len(kept))
+
+
+@functools.cache
+def spare_keys():
+    return SealingKey.generate(), SealingKey.generate()
+
+
+class Life:
+    """A log that is written, pruned, handed on and reopened; remembers every body it ever had."""
+
+    def __init__(self, folder, key, clock):
+        self.folder, self.key, self.clock = folder, key, clock
+        self.seen, self.waiting, self.fresh = {}, [], list(spare_keys())
+        (folder / "pinned.pub").write_bytes(key.public.pem)
+        self.writer = self.open()
+
+    def open(self):
+        return Writer.open(self.folder / "s", node="n", signer=self.key, clock=self.clock, inline=True, reserve_bytes=0)
+
+    def close(self):
+        self.writer.close()
+
+    def step(self, name):
+        getattr(self, f"_{name}")()
+        with Log.open(self.folder / "s") as log:
+            self.seen |= {row.height: row.body for row in log.rows() if row.body}
+        return name
+
+    def bodies(self, count):
+        return [(height, self.seen[height]) for height in range(count)]
+
+    def _event(self):
+        self.writer.append(make_event(len(self.seen)))
+
+    def _intent(self):
+        self.waiting.append(self.writer.append(make_intent(f"a{len(self.seen)}")).leaf)
+
+    def _outcome(self):
+        if self.waiting:
+            self.writer.append(make_outcome(self.waiting.pop(0)))
+
+    def _day(self):
+        self.clock.wait(DAY_US)
+
+    def _prune(self):
+        self.writer.prune(DAY_US, self.folder, because=BECAUSE)
+
+    def _unseen(self):
+        self.writer.prune(DAY_US, self.folder, because=BECAUSE, witnessed=lambda _: False)
+
+    def _rotate(self):
+        if self.fresh:
+            self.key = self.fresh.pop()
+            self.writer.rotate(self.key, because="a test")
+
+    def _again(self):
+        self.writer.abandon()
+        self.writer = self.open()
