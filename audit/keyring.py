@@ -4,6 +4,7 @@ A new key is written to ``next.pem`` before the block that names it is sealed. O
 and then ``seal.pem`` are replaced. Whoever opens the log in between sees from its head which of the two is in force.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,9 +101,11 @@ def finish(folder: Path, passphrase: bytes | None, head: tuple[str, bytes, bytes
 
 
 def retired(folder: Path) -> Iterator[PublicKey]:
-    """Yield the keys that were in force before; raises ``KeyRefused`` for a file that holds none."""
+    """Yield the keys that were in force before, of which nobody needs more than the last."""
     for path in sorted(folder.glob("old-*.pub"))[:_MAX_RETIRED]:
-        yield keys.load_public(path)
+        # A file damaged long ago must not keep the agent from starting; one that is needed is missed by the tail.
+        with contextlib.suppress(KeyRefused):
+            yield keys.load_public(path)
 
 
 def _retired_path(folder: Path, old: PublicKey) -> Path:

@@ -91,6 +91,23 @@ def test_a_rotation_long_ago_is_no_matter(state, tmp_path, key, other_key, event
     proves(state, tmp_path, key)
 
 
+def test_a_damaged_old_public_key_matters_only_while_it_is_needed(state, tmp_path, key, other_key, event):
+    with opened(state) as writer:
+        writer.rotate(other_key, because="yearly")
+    (old,) = (state / "keys").glob("old-*.pub")
+    old.write_bytes(b"junk")
+    with pytest.raises(Damaged, match="not signed by the sealing key"):
+        opened(state)
+    old.write_bytes(key.public.pem)
+    with opened(state) as writer:
+        for number in range(40):
+            writer.append(event(number))
+    old.write_bytes(b"junk")
+    with opened(state) as writer:
+        writer.append(event())
+    proves(state, tmp_path, key)
+
+
 def test_the_old_key_cannot_go_on(state, key, other_key, event):
     with opened(state) as writer:
         writer.rotate(other_key, because="yearly")
