@@ -1,10 +1,11 @@
 """A block: its header, the octets the signature covers, and the body the header commits to."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import repeat
+from struct import Struct
 from typing import Final
 
 from audit import canonical, merkle
@@ -21,6 +22,7 @@ MAX_BODY: Final = 8 * 1024 * 1024
 MAX_HEADER: Final = 8192
 REASONS: Final = frozenset({"commit", "heartbeat", "restart", "rotate", "prune"})
 
+_LENGTH: Final = Struct(">I")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _HEX: Final = re.compile(r"[0-9a-f]*")
 _ORIGIN: Final = re.compile(r"[!-*,-~]{1,200}")
@@ -132,9 +134,12 @@ def signed_octets(header_octets: bytes) -> bytes:
     return SIGNED_PREFIX + header_octets
 
 
-def join_body(entries: Iterable[bytes]) -> bytes:
+def join_body(entries: Sequence[bytes]) -> bytes:
     """Return (unsigned 32-bit big-endian length ‖ octets) for each entry."""
-    return b"".join([part for entry in entries for part in (len(entry).to_bytes(4, "big"), entry)])
+    parts = [b""] * (2 * len(entries))
+    parts[::2] = map(_LENGTH.pack, map(len, entries))
+    parts[1::2] = entries
+    return b"".join(parts)
 
 
 def split_body(body: bytes) -> list[bytes]:

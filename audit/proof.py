@@ -287,7 +287,7 @@ def bundle_body(header: Header, items: Sequence[Item]) -> bytes:
     """Return the body of a block whose every entry is at hand, as a ``rotate`` block's must be; else nothing."""
     if len(items) != header.count:
         return b""
-    body = block.join_body(item.octets for item in sorted(items, key=lambda item: item.at))
+    body = block.join_body([item.octets for item in sorted(items, key=lambda item: item.at)])
     try:
         block.check_flat(header, body)
     except Malformed:
