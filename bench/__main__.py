@@ -27,6 +27,7 @@ BENCHES: Mapping[str, float] = {
     "seal": 300,
     "verify": 600,
     "peers": 600,
+    "proof": 300,
     "witness": 300,
     "idle": 420,
     "restart": 1800,
