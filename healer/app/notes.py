@@ -32,6 +32,8 @@ class Notes:
         self._turn = threading.Lock()
         self._loose: tuple[int, float] | None = None
         """Size and hour of the note that the next one of its hour replaces."""
+        self._pinned = 0
+        """Size of the note that was given to an authority last: its time stamp is worth nothing without it."""
         self.folder.mkdir(mode=0o755, exist_ok=True)
         kept = [one for one in self._sizes() if one <= size]  # an older log than its notes: they are not of this one
         self.newest = max(kept, default=0)
@@ -60,6 +62,8 @@ class Notes:
             self.newest = max(self.newest, size)
             if loose is None or loose[0] == size:
                 return
+            if loose[0] == self._pinned:
+                return
             if loose[1] == hour:
                 self.path(loose[0]).unlink(missing_ok=True)
             else:
@@ -68,8 +72,7 @@ class Notes:
     def pin(self, size: int, note: bytes) -> bytes:
         """Have a note stay, ``note`` itself where none of that size is kept; returns what is kept. Raises OSError."""
         with self._turn:
-            if self._loose is not None and self._loose[0] == size:
-                self._loose = None
+            self._pinned = size
             if not self.path(size).exists():
                 write_atomically(self.path(size), note)
                 return note
