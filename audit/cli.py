@@ -14,6 +14,7 @@ from typing import Final
 
 from audit import archive, canonical, holding, upkeep
 from audit.ask import Ask
+from audit.attack.command import add as add_attack_command
 from audit.errors import AuditError, KeyRefused, Malformed
 from audit.files import read_small
 from audit.memory import Memory
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(command=_keys)
     _add_rotate(commands.add_parser("rotate", help=_ROTATE, description=f"{_ROTATE.capitalize()}."))
     upkeep.add_commands(commands)
+    add_attack_command(commands)
     holding.add_commands(commands)
     what = "remember other logs' heads, and sign for them"
     add_witness_commands(commands.add_parser("witness", help=what, description=what))

@@ -1,0 +1,129 @@
+"""The referee: tries attacks, each on a fresh copy, and holds what every auditor sees against what he must see."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from audit import proof, verifier
+from audit.ask import Ask
+from audit.attack.case import Case
+from audit.attack.catalog import Attack, Auditor, Skipped, Verdict
+from audit.attack.world import World
+from audit.report import Report
+
+MAX_SECONDS: Final = 20.0
+MAX_KILOBYTES: Final = 128 * 1024
+"""What a hostile file may cost the verifier; an interpreter and its libraries included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What one auditor sees of one attack."""
+
+    verdict: Verdict
+    said: str
+    """The report's first sentence."""
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one attack."""
+
+    attack: Attack
+    cells: dict[Auditor, Cell] = field(default_factory=dict)
+    skipped: str = ""
+    """Why it could not be tried on this log; empty where it was."""
+    failed: str = ""
+    """How making it went wrong, which is this kit's own fault."""
+
+    @property
+    def wrong(self) -> list[Auditor]:
+        """Return the auditors who see less than they must; of what is no attack, those who see anything else."""
+        must = self.attack.must
+        if self.attack.control:
+            return [who for who, cell in self.cells.items() if cell.verdict is not must[who]]
+        return [who for who, cell in self.cells.items() if cell.verdict < must[who]]
+
+
+def run(world: World, attacks: Iterable[Attack]) -> Iterator[Outcome]:
+    """Try each attack on a copy of its own."""
+    for number, attack in enumerate(attacks):
+        case = Case(world=world, place=world.place / f"case-{number}")
+        try:
+            yield _try(case, attack)
+        finally:
+            case.close()
+
+
+def _try(case: Case, attack: Attack) -> Outcome:
+    try:
+        attack.make(case)
+    except Skipped as exc:
+        return Outcome(attack=attack, skipped=str(exc))
+    except Exception as exc:  # noqa: BLE001 - a bug in one attack must not hide what came of the others
+        return Outcome(attack=attack, failed=f"{type(exc).__name__}: {exc}")
+    look: Callable[[Case, Auditor], Cell] = _measured if case.bounded else _look
+    return Outcome(attack=attack, cells={who: look(case, who) for who in Auditor})
+
+
+def _look(case: Case, auditor: Auditor) -> Cell:
+    ask = case.ask(auditor)
+    report = _verify(case, ask)
+    codes = tuple(dict.fromkeys(finding.code for finding in report.findings))
+    return Cell(
+        verdict=Verdict.of_exit(report.exit_code),
+        said=str(report.to_json()["summary"]).replace(str(case.place), ""),
+        codes=codes,
+    )
+
+
+def _verify(case: Case, ask: Ask) -> Report:
+    if case.bundle:
+        return proof.verify(ask, clock=case.world.clock)
+    return verifier.verify(ask, clock=case.world.clock)
+
+
+def _measured(case: Case, auditor: Auditor) -> Cell:
+    """Let the auditor's own command look, standard library alone; it must come to an end, and stay small."""
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(_command(case.ask(auditor)), stdout=out, stderr=subprocess.STDOUT)
+        timer = threading.Timer(MAX_SECONDS, process.kill)
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        timer.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        said = _summary(out.read(100_000))
+    if process.returncode < 0:
+        return Cell(verdict=Verdict.UNBOUNDED, said=f"killed after {MAX_SECONDS:.0f} s")
+    if usage.ru_maxrss > MAX_KILOBYTES:
+        return Cell(verdict=Verdict.UNBOUNDED, said=f"it took {usage.ru_maxrss // 1024} MiB of memory")
+    return Cell(verdict=Verdict.of_exit(process.returncode), said=said)
+
+
+def _command(ask: Ask) -> list[str]:
+    package = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-I", "-S", str(package), "verify", str(ask.log), "--deep", "--json", "--no-memory"]
+    command += ["--min-level", ask.min_level]
+    named = {"key": ask.key, "policy": ask.policy}
+    for name, path in named.items():
+        command += [f"--{name}", str(path)] if path else []
+    for name, paths in (("anchor", ask.anchors), ("checkpoint", ask.checkpoints)):
+        for path in paths:
+            command += [f"--{name}", str(path)]
+    return command
+
+
+def _summary(octets: bytes) -> str:
+    try:
+        return str(json.loads(octets)["summary"])
+    except (ValueError, KeyError, TypeError):
+        return octets.decode("utf-8", "replace")[-300:]
