@@ -18,10 +18,11 @@ _ROTATE = (
     "--from-command",
     "--from-public",
 )
+_KEEP = ("--keep", "--archive", "--field", "--database")
 _TO = ("--to-key", "--to-command", "--to-public")
-_WITH_VALUE = frozenset({*_SELECT, *_PROVE, *_ROTATE, *_TO})
+_WITH_VALUE = frozenset({*_SELECT, *_PROVE, *_ROTATE, *_KEEP, *_TO})
 """Options of the auditor's commands that take a value: what follows one is no log."""
-_SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys", "rotate", "anchor"})
+_SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys", "rotate", "prune", "erase", "repair", "anchor"})
 
 
 @click.command(

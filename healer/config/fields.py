@@ -182,6 +182,17 @@ _POSTGRES = Record(
     name="postgres",
     build=lambda values, _: values["dsn_file"],
 )
+
+
+def _log(values: Values, problems: Problems) -> Values:
+    if values["retention"] is not None and (values["store"] or {}).get("postgres"):
+        problems.add(
+            values.where("retention"), "a log in PostgreSQL is not pruned", "docs/retention.md says what to do"
+        )
+        raise Bad
+    return values
+
+
 _SIGNER = Record(
     Field(name="command", shape=ARGV, required=True, doc="the program, no shell: signs what it reads, line by line"),
     Field(name="public", shape=PATH, required=True, doc="file with its public key: each signature is checked with it"),
@@ -239,6 +250,7 @@ _AUDIT = Record(
     Field(name="timestamps", shape=_TIMESTAMPS, doc="an authority that dates the log (RFC 3161)"),
     _seconds("verify_every", 300.0, "5m", "how often the agent verifies its own log", 1.0),
     _seconds("heartbeat", 60.0, "1m", "how often a sign of life is sealed", 1.0),
+    build=_log,
 )
 _STORE = Record(
     _seconds("keep", 30 * 86400.0, "30d", "how long history is kept", 60.0),

@@ -239,14 +239,15 @@ def test_what_the_log_conceals_keeps_and_where_it_lies():
             "audit": {
                 "conceal": ["output", "data.*"],
                 "retention": {"keep": "400d", "because": "policy 12"},
-                "store": {"postgres": {"dsn_file": "/etc/healer/log.dsn"}},
             },
         },
         environ={},
     )
+    store = {"postgres": {"dsn_file": "/etc/healer/log.dsn"}}
+    elsewhere = load_config({"version": 1, "audit": {"store": store}}, environ={})
     assert config.audit.conceal == ("output", "data.*")
     assert config.audit.retention == Retention(keep=400 * 86400.0, because="policy 12")
-    assert config.audit.postgres == "/etc/healer/log.dsn"
+    assert (config.audit.postgres, elsewhere.audit.postgres) == ("", "/etc/healer/log.dsn")
 
 
 @pytest.mark.parametrize(
@@ -254,6 +255,7 @@ def test_what_the_log_conceals_keeps_and_where_it_lies():
     [
         ({"conceal": ["target"]}, "target is never concealed"),
         ({"conceal": ["selector.name"]}, "selector is never concealed"),
+        ({"retention": {"keep": "1d"}, "store": {"postgres": {"dsn_file": "/a"}}}, "is not pruned"),
         ({"retention": {"keep": "1h"}}, "3600s is out of bounds"),
         ({"retention": {"archive": "/a"}}, "keep"),
         ({"store": {"postgres": {"dsn": "postgresql://u:p@h/d"}}}, "dsn"),
