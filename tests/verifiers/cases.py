@@ -180,7 +180,11 @@ def change_a_type(case: Case) -> None:
 def cut_a_column(case: Case) -> None:
     row, name = some_row(case), case.chance.choice(["hdr", "sig", "rsig", "body"])
     octets = getattr(row, name)
-    setattr(row, name, case.chance.choice([octets[:-1], octets + b"\x00", b"", b"\x00" * len(octets), octets[: len(octets) // 2]]))
+    setattr(
+        row,
+        name,
+        case.chance.choice([octets[:-1], octets + b"\x00", b"", b"\x00" * len(octets), octets[: len(octets) // 2]]),
+    )
 
 
 def drop_a_row(case: Case) -> None:
@@ -227,7 +231,12 @@ def rewrite_with_the_key(case: Case) -> None:
     rows = case.log.rows[:keep]
     last = rows[-1].header
     again = Log(origin=last["origin"], chance=case.chance, key=key_of(last["keys"][-1]), rows=rows)
-    again.entries, again.wall, again.mono, again.boot = last["first"] + last["count"], last["sealed"], last["mono"], last["boot"]
+    again.entries, again.wall, again.mono, again.boot = (
+        last["first"] + last["count"],
+        last["sealed"],
+        last["mono"],
+        last["boot"],
+    )
     again.open = dict.fromkeys((str(number) for number in range(last["open"])), "a")
     again.ratchet = forge.Ed25519PrivateKey.generate() if last["next"] else None
     for number in range(case.chance.randrange(1, 4)):
@@ -236,7 +245,9 @@ def rewrite_with_the_key(case: Case) -> None:
 
 
 def key_of(fingerprint: str) -> forge.Key:
-    return next((forge.key(number) for number in range(4) if forge.key(number).fingerprint == fingerprint), forge.key(0))
+    return next(
+        (forge.key(number) for number in range(4) if forge.key(number).fingerprint == fingerprint), forge.key(0)
+    )
 
 
 HEADER_LIES: dict[str, list[Any]] = {
@@ -394,7 +405,9 @@ def break_the_framing(case: Case) -> None:
     row = some_row(case)
     if not row.body:
         return
-    body = case.chance.choice([row.body + b"\x00", row.body[:-1], struct.pack(">I", 2**32 - 1) + row.body[4:], b"\x00" * 4])
+    body = case.chance.choice(
+        [row.body + b"\x00", row.body[:-1], struct.pack(">I", 2**32 - 1) + row.body[4:], b"\x00" * 4]
+    )
     row.body = body
     relink(case, row, row.header | {"body": forge.sha(body).hex(), "body_len": len(body)})
 
@@ -411,7 +424,16 @@ def lie_about_pruning(case: Case) -> None:
 
 def prune_data(case: Case) -> dict[str, Any]:
     data = {"from": 0, "to": 0, "entries": 1, "sha256": "ab" * 32, "size": 5, "name": "x"}
-    lies = [{"to": 99}, {"from": 5}, {"from": -1}, {"sha256": "x"}, {"size": "x"}, {"more": 1}, {"name": {"c": "ab" * 32}}, {}]
+    lies = [
+        {"to": 99},
+        {"from": 5},
+        {"from": -1},
+        {"sha256": "x"},
+        {"size": "x"},
+        {"more": 1},
+        {"name": {"c": "ab" * 32}},
+        {},
+    ]
     return data | case.chance.choice(lies)
 
 
@@ -475,7 +497,9 @@ def give_a_broken_anchor(case: Case) -> None:
 
 def give_another_key(case: Case) -> None:
     good = forge.key(0).pem
-    case.key = case.chance.choice([forge.key(1).pem, forge.key(3).pem, good * 2, b"", b"x", good[:-40], good.replace(b"PUBLIC", b"PRIVATE")])
+    case.key = case.chance.choice(
+        [forge.key(1).pem, forge.key(3).pem, good * 2, b"", b"x", good[:-40], good.replace(b"PUBLIC", b"PRIVATE")]
+    )
 
 
 def fork_a_checkpoint(case: Case) -> None:
@@ -517,7 +541,13 @@ def spoil_a_note(case: Case) -> None:
     at = case.chance.randrange(len(case.notes))
     note = case.notes[at]
     place = case.chance.randrange(len(note))
-    ways = [note[:-1], note[:place] + bytes([note[place] ^ 1]) + note[place + 1 :], note.replace("—".encode(), b"-"), b"", note + b"\n"]
+    ways = [
+        note[:-1],
+        note[:place] + bytes([note[place] ^ 1]) + note[place + 1 :],
+        note.replace("—".encode(), b"-"),
+        b"",
+        note + b"\n",
+    ]
     case.notes[at] = case.chance.choice(ways)
 
 
@@ -560,7 +590,10 @@ def spoil_the_file(case: Case) -> None:
         lambda file: file.write_bytes(b""),
         lambda file: file.write_bytes(b"\x00" * 8192),
         lambda file: file.write_bytes(file.read_bytes()[:68] + b"\x00" * 4 + file.read_bytes()[72:]),
-        lambda file: forge.write(file.with_name("new"), [], schema="CREATE TABLE bricks (x)") or file.with_name("new").replace(file),
+        lambda file: (
+            forge.write(file.with_name("new"), [], schema="CREATE TABLE bricks (x)")
+            or file.with_name("new").replace(file)
+        ),
     ]
     case.spoil_file = case.chance.choice(ways[:4])
 

@@ -120,4 +120,6 @@ class Chromium:
 
     def requests(self) -> list[str]:
         """Every address the page asked for."""
-        return [one["params"]["request"]["url"] for one in self.events if one.get("method") == "Network.requestWillBeSent"]
+        return [
+            one["params"]["request"]["url"] for one in self.events if one.get("method") == "Network.requestWillBeSent"
+        ]

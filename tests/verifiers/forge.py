@@ -190,7 +190,7 @@ class Log:
             said = {"of": of, "id": "a", "result": "verified", "because": "seen", "took_us": 7, "harmony_after": 9000}
             return self.common("verdict", place) | said
         if kind == "state":
-            moved = {"subject": "agent", "from": "a", "to": "b", "because": "ünïcode \u2028 \u0001 \" \\ / \U0001f600"}
+            moved = {"subject": "agent", "from": "a", "to": "b", "because": 'ünïcode \u2028 \u0001 " \\ / \U0001f600'}
             return self.common("state", place) | moved
         if kind == "withheld":
             return self.common("withheld", place) | dict.fromkeys(
@@ -198,7 +198,11 @@ class Log:
             )
         if kind == "heartbeat":
             return self.common("heartbeat", place) | {"harmony": 10000}
-        data = {"text": "x" * self.chance.randrange(200), "n": self.chance.choice([0, -1, 2**53 - 1, 42]), "deep": [{"a": None}]}
+        data = {
+            "text": "x" * self.chance.randrange(200),
+            "n": self.chance.choice([0, -1, 2**53 - 1, 42]),
+            "deep": [{"a": None}],
+        }
         return self.common("event", place) | {"type": "health.check.done", "data": data}
 
     def intent(self, place: int) -> dict[str, Any]:
@@ -227,7 +231,13 @@ class Log:
         return self.seal_octets(octets, **how)
 
     def seal_octets(
-        self, octets: list[bytes], *, why: str = "commit", ratchet: bool = True, lost: bool = False, turn: Key | None = None
+        self,
+        octets: list[bytes],
+        *,
+        why: str = "commit",
+        ratchet: bool = True,
+        lost: bool = False,
+        turn: Key | None = None,
     ) -> Row:
         """Seal entries: `ratchet` names a next key, `lost` forgets the one in force, `turn` brings a new RSA key."""
         self.tick()
@@ -273,7 +283,8 @@ class Log:
         """Take the bodies of some blocks out, into an archive, and seal that this was done."""
         taken = [Row(**{name: getattr(row, name) for name in COLUMNS}) for row in self.rows[first : last + 1]]
         for row in self.rows[first : last + 1]:
-            row.body = b""
+            # What brings a key, or says what was pruned, stays.
+            row.body = row.body if row.header["why"] in {"rotate", "prune"} else b""
         self.archives.append(taken)
         counted = sum(row.n for row in taken)
         said = {"from": first, "to": last, "entries": counted, "sha256": "ab" * 32, "size": 4096, "name": "a.sealed"}
@@ -325,7 +336,9 @@ def write(file: Path, rows: Iterable[Row], *, page: int = 4096, schema: str = SC
 TYPES = (int, int, int, bytes, bytes, bytes, bytes)
 
 
-def bundle(log: Log, heights: Iterable[int], note: bytes, *, edit: Callable[[dict[str, Any]], Any] = lambda _: None) -> bytes:
+def bundle(
+    log: Log, heights: Iterable[int], note: bytes, *, edit: Callable[[dict[str, Any]], Any] = lambda _: None
+) -> bytes:
     """A bundle of every entry of some blocks, to one checkpoint."""
     size = int(note.split(b"\n")[1])
     leaves = [leaf(one) for one in log.headers[:size]]
@@ -335,7 +348,8 @@ def bundle(log: Log, heights: Iterable[int], note: bytes, *, edit: Callable[[dic
         entries = split(row.body)
         inner = [leaf(one) for one in entries]
         listed = [
-            {"at": at, "octets": b64(one), "path": [b64(step) for step in path(at, inner)]} for at, one in enumerate(entries)
+            {"at": at, "octets": b64(one), "path": [b64(step) for step in path(at, inner)]}
+            for at, one in enumerate(entries)
         ]
         extra = {"v": 1, "hdr": b64(row.hdr), "sig": b64(row.sig), "rsig": b64(row.rsig), "entries": listed}
         edit(extra)

@@ -163,7 +163,8 @@ def test_file_that_points_in_circles_gets_a_sentence(tmp_path, ask, proof):
 
 
 @pytest.mark.parametrize(
-    "octets", [b"x", b"\x00" * 10_000, b"SQLite format 3\x00", b"SQLite format 3\x00" + b"\xff" * 5000, b"PK\x03\x04" * 999]
+    "octets",
+    [b"x", b"\x00" * 10_000, b"SQLite format 3\x00", b"SQLite format 3\x00" + b"\xff" * 5000, b"PK\x03\x04" * 999],
 )
 def test_what_is_no_log_is_not_proven(tmp_path, ask, proof, octets):
     (tmp_path / "strange").write_bytes(octets)
@@ -173,7 +174,11 @@ def test_what_is_no_log_is_not_proven(tmp_path, ask, proof, octets):
 
 def test_view_or_other_table_named_blocks_is_not_a_log(tmp_path, ask, proof):
     for number, schema in enumerate(
-        ["CREATE VIEW blocks AS SELECT 1 AS height", "CREATE TABLE blocks (height INTEGER PRIMARY KEY, hdr BLOB)", "CREATE TABLE b (x)"]
+        [
+            "CREATE VIEW blocks AS SELECT 1 AS height",
+            "CREATE TABLE blocks (height INTEGER PRIMARY KEY, hdr BLOB)",
+            "CREATE TABLE b (x)",
+        ]
     ):
         connection = sqlite3.connect(tmp_path / f"{number}.db")
         connection.execute(schema)
@@ -205,7 +210,10 @@ def test_bundle_is_proven_and_its_lies_are_not(tmp_path, ask):
     assert said(honest) == (2, "L1")
     assert said(forge.bundle(log, [1], note, edit=lie(octets=forge.b64(b"{}"))), *policy)[0] == 1
     assert said(forge.bundle(log, [1], note, edit=lie(at=2)), *policy)[0] == 1
-    assert said(forge.bundle(log, [1], note, edit=lambda extra: extra.update(sig=forge.b64(log.rows[2].sig))), *policy)[0] == 1
+    assert (
+        said(forge.bundle(log, [1], note, edit=lambda extra: extra.update(sig=forge.b64(log.rows[2].sig))), *policy)[0]
+        == 1
+    )
     assert said(forge.bundle(log, [1], note, edit=lambda extra: extra.update(v=2)), *policy)[0] == 2
     assert said(forge.bundle(log, [1], note, edit=lambda extra: extra.update(entries=[])), *policy)[0] == 2
     assert said(honest.replace(b"index 1", b"index 2"), *policy)[0] == 1
@@ -243,7 +251,9 @@ def shown(browser, page):
         browser.js("localStorage.clear()")
         browser.give("#files", list(files))
         browser.wait("!document.getElementById('report').hidden")
-        return browser.js("[document.getElementById('report').dataset.verdict, document.getElementById('report').dataset.level]")
+        return browser.js(
+            "[document.getElementById('report').dataset.verdict, document.getElementById('report').dataset.level]"
+        )
 
     return show
 
@@ -293,7 +303,7 @@ def test_page_shows_what_a_bundle_proves(tmp_path, browser, shown):
 
 
 def test_hostile_text_in_an_entry_is_shown_and_does_not_run(tmp_path, browser, shown):
-    evil = "<img src=x onerror=\"window.owned=1\"><script>window.owned=1</script>\u202e"
+    evil = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>\u202e'
     log = history(1)
     entry = log.common("event", 0) | {"type": evil, "data": {"a": evil}, "node": evil}
     log.seal_octets([forge.canonical(entry)])
@@ -314,10 +324,14 @@ def test_filter_finds_entries_by_kind_and_text(tmp_path, browser, shown, proof):
     log, words = proof
     assert shown(words[0], words[2], words[4])[0] == "proven"
     wanted = [one for row in log.rows for one in forge.split(row.body) if json.loads(one)["kind"] == "intent"]
-    browser.js("document.querySelector('#filter [name=kind]').value = 'intent'; document.querySelector('#filter button').click()")
+    browser.js(
+        "document.querySelector('#filter [name=kind]').value = 'intent'; document.querySelector('#filter button').click()"
+    )
     count = "document.querySelectorAll('#list tbody tr.octets').length"
     browser.wait(f"{count} === {len(wanted)} && !document.getElementById('where').textContent.includes('looked')")
-    browser.js("document.querySelector('#filter [name=text]').value = 'no such words'; document.querySelector('#filter button').click()")
+    browser.js(
+        "document.querySelector('#filter [name=text]').value = 'no such words'; document.querySelector('#filter button').click()"
+    )
     browser.wait("document.getElementById('where').textContent === 'no entry fits'")
 
 
@@ -349,7 +363,9 @@ def test_page_over_plain_http_says_what_to_do(tmp_path, browser, page, proof):
             assert "plain http" in text(browser, "[role=alert]")
             browser.give("#files", [words[0], words[2], words[4]])
             browser.wait("!document.getElementById('report').hidden")
-            verdict = browser.js("[document.getElementById('report').dataset.verdict, document.getElementById('report').dataset.level]")
+            verdict = browser.js(
+                "[document.getElementById('report').dataset.verdict, document.getElementById('report').dataset.level]"
+            )
             assert verdict == ["not proven", "L0"]
         finally:
             browser.open("about:blank#")

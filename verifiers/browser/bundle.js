@@ -16,23 +16,23 @@ export function looksLikeBundle(octets) {
   return FIRST_LINE === String.fromCharCode(...octets.subarray(0, FIRST_LINE.length));
 }
 
-/** One tlog-proof document: {extra, index, path, checkpoint}, the last as text; throws Unproven where it is none. */
+/** One tlog-proof document: {extra, index, path, checkpoint}, the last as text; throws Wrong where it is none. */
 export function parseProof(text) {
   const cut = text.indexOf("\n\n");
   const lines = text.slice(0, Math.max(cut, 0)).split("\n");
-  if (cut < 0 || lines.shift() !== FIRST_LINE) throw new Unproven("not a tlog-proof");
+  if (cut < 0 || lines.shift() !== FIRST_LINE) throw new Wrong("not a tlog-proof");
   let extra = null;
   if (lines[0]?.startsWith("extra ")) {
     const line = lines.shift();
-    if (line.length > (MOST_EXTRA * 4) / 3 + 16) throw new Unproven("the extra line is longer than 16 MiB");
+    if (line.length > (MOST_EXTRA * 4) / 3 + 16) throw new Wrong("the extra line is longer than 16 MiB");
     extra = unbase64(line.slice(6));
-    if (!extra) throw new Unproven("the extra line is not base64");
+    if (!extra) throw new Wrong("the extra line is not base64");
   }
   const found = /^index (0|[1-9][0-9]{0,15})$/.exec(lines.shift() ?? "");
-  if (!found || !Number.isSafeInteger(Number(found[1]))) throw new Unproven("no proper index line");
-  if (lines.length > LONGEST_PATH) throw new Unproven("the path is longer than any tree is high");
+  if (!found || !Number.isSafeInteger(Number(found[1]))) throw new Wrong("no proper index line");
+  if (lines.length > LONGEST_PATH) throw new Wrong("the path is longer than any tree is high");
   const path = lines.map((line) => (line.length < LONGEST_LINE ? unbase64(line) : null));
-  if (path.some((hash) => hash?.length !== 32)) throw new Unproven("a line of the path is not a hash");
+  if (path.some((hash) => hash?.length !== 32)) throw new Wrong("a line of the path is not a hash");
   return { extra, index: Number(found[1]), path, checkpoint: text.slice(cut + 2) };
 }
 
@@ -43,20 +43,20 @@ export function documents(octets) {
   try {
     text = textOf(octets);
   } catch {
-    throw new Unproven("a bundle that is not UTF-8");
+    throw new Wrong("a bundle that is not UTF-8");
   }
-  if (!text.startsWith(`${FIRST_LINE}\n`)) throw new Unproven("not a bundle");
+  if (!text.startsWith(`${FIRST_LINE}\n`)) throw new Wrong("not a bundle");
   return text.split(/^(?=c2sp\.org\/tlog-proof@v1\n)/m);
 }
 
 function onlyKeys(value, names, what) {
   const right = typeof value === "object" && value !== null && Object.keys(value).sort().join() === names;
-  if (!right) throw new Unproven(`${what} does not have exactly the members ${names}`);
+  if (!right) throw new Wrong(`${what} does not have exactly the members ${names}`);
 }
 
 function blob(value, what) {
   const octets = typeof value === "string" ? unbase64(value) : null;
-  if (!octets) throw new Unproven(`${what} is not base64`);
+  if (!octets) throw new Wrong(`${what} is not base64`);
   return octets;
 }
 
@@ -66,25 +66,33 @@ export function parseExtra(octets) {
   try {
     value = JSON.parse(textOf(octets ?? new Uint8Array(0)));
   } catch {
-    throw new Unproven("the extra line holds no JSON");
+    throw new Wrong("the extra line holds no JSON");
   }
   onlyKeys(value, "entries,hdr,rsig,sig,v", "the extra line");
   if (value.v !== 1) throw new Unproven(`a bundle of version ${String(value.v).slice(0, 20)}, which this page does not know`);
-  if (!Array.isArray(value.entries) || !value.entries.length) throw new Unproven("a bundle without entries");
+  if (!Array.isArray(value.entries) || !value.entries.length) throw new Wrong("a bundle without entries");
   const entries = value.entries.map((entry) => {
     onlyKeys(entry, "at,octets,path", "an entry of the bundle");
-    if (!Number.isSafeInteger(entry.at) || entry.at < 0 || !Array.isArray(entry.path)) throw new Unproven("an entry of the bundle has no place or no path");
+    if (!Number.isSafeInteger(entry.at) || entry.at < 0 || !Array.isArray(entry.path)) throw new Wrong("an entry of the bundle has no place or no path");
     const path = entry.path.map((hash) => blob(hash, "a hash of a path"));
-    if (path.some((hash) => hash.length !== 32)) throw new Unproven("a hash of a path is not 32 octets");
+    if (path.some((hash) => hash.length !== 32)) throw new Wrong("a hash of a path is not 32 octets");
     return { at: entry.at, octets: blob(entry.octets, "an entry"), path };
   });
   return { hdr: blob(value.hdr, "hdr"), sig: blob(value.sig, "sig"), rsig: blob(value.rsig, "rsig"), entries };
 }
 
+function checkpointOf(proof) {
+  try {
+    return parseCheckpoint(octetsOf(proof.checkpoint));
+  } catch (error) {
+    throw new Wrong(error.message);
+  }
+}
+
 /** One block of a bundle, everything in it checked but the key: throws Wrong or Unproven. */
 export function checkBlock(text, deep) {
   const proof = parseProof(text);
-  const checkpoint = parseCheckpoint(octetsOf(proof.checkpoint));
+  const checkpoint = checkpointOf(proof);
   const { hdr, sig, rsig, entries } = parseExtra(proof.extra);
   const header = parseHeader(hdr);
   if (header.height !== proof.index) throw new Wrong(`its index is ${proof.index}, its height ${header.height}`);

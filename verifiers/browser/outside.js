@@ -87,30 +87,37 @@ export class Outside {
     }
   }
 
-  /** What is known outside about the blocks of a bundle. Answers whether anything is, and the time of the oldest witnessing. */
+  /** What is known outside about the blocks of a bundle: whether each is vouched for, and the oldest of its witnessings. */
   async bundle(blocks, tell, reasons) {
-    const [{ header }] = blocks;
-    this.meet(header.origin, tell);
-    let vouched = false;
+    this.meet(blocks[0].header.origin, tell);
+    let vouched = true;
     let since = Infinity;
     for (const block of blocks) {
+      let known = false;
       for (const anchor of this.byHeight.get(block.height) ?? []) {
-        if (anchor.head === hex(block.hash)) vouched = true;
+        if (anchor.head === hex(block.hash)) known = true;
         else tell(block.height, "an anchor names another block at this height");
       }
       for (const tree of this.bySize.get(block.checkpoint.size) ?? []) {
         if (!same(tree.root, block.checkpoint.root)) tell(block.height, "a checkpoint names another tree of this size");
-        else if (tree.trusted) vouched = true;
+        else if (tree.trusted) known = true;
       }
-      const known = [...(this.policy?.logs ?? []), ...(this.policy?.witnesses.values() ?? [])];
-      const found = await signers(block.checkpoint.note, known).catch((error) => {
-        if (!(error instanceof Unproven)) throw error;
-        reasons.push(`the checkpoint of block ${block.height}: ${error.message}`);
-        return new Map();
-      });
-      since = Math.min(since, this.policy?.witnessed(block.checkpoint, found)?.since ?? -Infinity);
+      const witnessed = await this.#witnessed(block, reasons);
+      since = Math.min(since, witnessed?.since ?? -Infinity);
+      vouched &&= known || Boolean(witnessed);
     }
     return { vouched, since: Number.isFinite(since) ? since : null };
+  }
+
+  async #witnessed({ checkpoint, height }, reasons) {
+    if (!this.policy) return null;
+    try {
+      return this.policy.witnessed(checkpoint, await signers(checkpoint.note, [...this.policy.logs, ...this.policy.witnesses.values()]));
+    } catch (error) {
+      if (!(error instanceof Unproven)) throw error;
+      reasons.push(`the checkpoint of block ${height}: ${error.message}`);
+      return null;
+    }
   }
 
   #match(height) {

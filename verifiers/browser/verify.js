@@ -54,8 +54,9 @@ class Walk {
     this.breaks = [];
     this.lastBreak = -1;
     this.unsigned = !key;
-    this.revoked = [];
+    this.fingerprints = new Set(key ? [key.fingerprint] : []);
     this.gone = [];
+    this.unread = -1;
     this.reigns = key ? [[0, key]] : [];
     this.ledger = options.deep ? new Ledger() : null;
     this.merkle = options.merkle ?? hasher(null).root;
@@ -223,11 +224,19 @@ class Walk {
         throw new Wrong(`the new key: ${error.message}`);
       });
       if (data.fingerprint !== key.fingerprint || header.keys[1] !== key.fingerprint) throw new Wrong("the new key's fingerprint is another");
+      if (this.fingerprints.has(key.fingerprint) || header.keys[0] === key.fingerprint) throw new Wrong("the new key was in force before");
       return { key, trusted };
     });
     if (!found) this.unsigned = true;
-    else if (found.trusted + 1 < height) this.revoked.push([found.trusted + 1, height - 1]);
+    else this.revoke(found.trusted + 1, height);
+    if (found) this.fingerprints.add(found.key.fingerprint);
     return found?.key ?? null;
+  }
+
+  /** Blocks from `from` up to a rotation are in doubt, as far as nobody outside saw them before it. */
+  revoke(from, height) {
+    const first = Math.max(from, this.outside.covers + 1);
+    if (first < height) this.doubt(first, `blocks ${first} to ${height - 1} were sealed with a key that was revoked from there on, and nobody saw them before`);
   }
 
   // ----------------------------------------------------------------------------------------------- body
@@ -242,6 +251,7 @@ class Walk {
       else this.gone.push([height, height]);
       body = await this.archived(height);
       if (!body) {
+        if (header.why === "prune") this.unread = height;
         this.ledger?.gap();
         return null;
       }
@@ -286,11 +296,13 @@ class Walk {
   // ---------------------------------------------------------------------------------------------- levels
 
   end() {
-    for (const [from, to] of this.gone) this.tell(from, `the bodies of blocks ${from} to ${to} are missing, and no prune block says so`);
+    for (const [from, to] of this.gone) {
+      // A prune block that was itself pruned may have covered them: its archive would tell.
+      if (to < this.unread) this.doubt(from, `the bodies of blocks ${from} to ${to} are missing; the prune block that may say so, ${this.unread}, is pruned itself: give its archive`);
+      else this.tell(from, `the bodies of blocks ${from} to ${to} are missing, and no prune block says so`);
+    }
     if (!this.outside.byHeight) this.outside.meet(null, () => {});
     this.outside.end(this.tree.size, (at, text) => this.tell(at, text));
-    for (const [from, to] of this.revoked)
-      if (to > this.outside.coversUpTo(to)) this.doubt(Math.max(from, this.outside.coversUpTo(to) + 1), `blocks ${from} to ${to} were sealed with a key that is revoked from there on`);
   }
 
   /** Highest level proven for every block, as a number; -1 for none. And the witness. */
@@ -418,8 +430,9 @@ export async function verifyBundle(input, options = {}) {
   const known = blocks.length ? await outside.bundle(blocks, (at, text) => findings.add("tampered", at, text), reasons) : { vouched: false, since: null };
   if (!key) reasons.push("no public key: signatures were not checked");
   else if (!subtle) reasons.push(NO_SUBTLE);
-  const fresh = known.since !== null && now - known.since * 1e6 <= (options.maxAge ?? DAY) * 1e6;
-  if (!known.vouched && known.since === null) reasons.push("no anchor and no policy vouches for it");
+  // A proof does not grow stale by itself: its age counts only where the auditor says so.
+  const fresh = known.since !== null && (options.maxAge === undefined || now - known.since * 1e6 <= options.maxAge * 1e6);
+  if (!known.vouched) reasons.push("no anchor and no policy vouches for each of its blocks");
   const clean = blocks.length && !findings.count.tampered;
   const level = !clean ? -1 : !key || !subtle || findings.count.unproven ? 0 : fresh ? 3 : 1;
   const least = LEVELS.indexOf(options.minLevel ?? "L1");
