@@ -152,7 +152,8 @@ def test_locks_cover_what_is_declared():
         assert f"\n{name}==" in run
         assert f"\n{name}==" in dev
     for text in project["optional-dependencies"]["dev"]:
-        assert f"\n{re.split(r'[<>=!~; ]', text)[0].lower()}==" in dev
+        name = re.split(r"[<>=!~\[; ]", text)[0].lower()
+        assert f"\n{name}==" in dev
 
 
 def test_make_without_a_goal_explains_itself():
