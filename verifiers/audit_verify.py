@@ -411,14 +411,16 @@ class NoteKey(NamedTuple):
 
     def signed(self, text: bytes, signatures: list[Signature]) -> int | None:
         """0 where this log signed the text; for a witness the second of its cosignature; None where there is none."""
-        found = {signature for name, id_, signature in signatures if (name, id_) == (self.name, self.id)}
-        if len(found) != 1:  # two by one key are one too many
+        found = [signature for name, id_, signature in signatures if (name, id_) == (self.name, self.id)]
+        if not found:
             return None
-        signature, time = found.pop(), 0
+        signature, time = found[0], 0  # a second one by the same key says nothing
         if self.type == 4:  # c2sp.org/tlog-cosignature
             time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
             text = b"cosignature/v1\ntime %d\n" % time + text
-        return time if time < 1 << 63 and ed25519_verifies(self.public, signature, text) else None
+        good = time < 1 << 63 and ed25519_verifies(self.public, signature, text)
+        must(good, f"the signature of {self.name} does not verify")
+        return time
 
 
 def read_note_key(line: str) -> NoteKey:
@@ -714,8 +716,7 @@ class Walk:
         # The newest heights where the ratchet broke, that anybody remembers, that somebody outside remembers.
         self.broken, self.anchored, self.covered = -1, -1, -1
         self.missing: list[tuple[int, int]] = []  # ranges of blocks without a body
-        self.lost: list[int] = []  # prune blocks among them
-        self.revoked: list[tuple[int, int]] = []
+        self.former: set[str] = set()  # fingerprints of the keys that were in force
         self.matched: list[SimpleNamespace] = []  # checkpoints whose root is the tree's
         self.youngest = [NEVER]  # the earliest ``sealed`` below the first of these, from that to the next, and so on
 
@@ -776,7 +777,6 @@ class Walk:
         if not body:
             joined = self.missing and self.missing[-1][1] == header.height - 1
             self.missing.append((self.missing.pop()[0] if joined else header.height, header.height))
-            self.lost += [header.height] * (header.why == "prune")
             return
         same = len(body) == header.body_len and sha256(body).hexdigest() == header.body
         demand(same, "body", "its body is not the one that was sealed")
@@ -817,13 +817,20 @@ class Walk:
 
     def _rotated(self, block: SimpleNamespace) -> RsaKey:
         data = _data(block)
+        self.former.add(block.header.keys[0])
         try:
             new = sealing_key(unbase64(str(data.get("new"))))
         except ValueError as exc:
             raise Tampered("rotate", f"its new key is none: {exc}") from None
-        same = new.fingerprint == data.get("fingerprint") == block.header.keys[1]
-        demand(same and type(data.get("trusted_to", 0)) is int, "rotate", "its new key is another one than it says")
-        self.revoked += [(data["trusted_to"] + 1, block.header.height - 1)] if "trusted_to" in data else []
+        height, until = block.header.height, data.get("trusted_to", block.header.height - 1)
+        same = new.fingerprint == data.get("fingerprint") == block.header.keys[1] and new.fingerprint not in self.former
+        good = same and type(until) is int and 0 <= until < height
+        demand(good, "rotate", "its new key is not the one it says, or was in force before, or is trusted to no height")
+        self.former.add(new.fingerprint)
+        if max(until, self.covered) < height - 1:  # what somebody outside remembers from before stays as it was
+            self.signed = False
+            because = f"blocks {max(until, self.covered) + 1} to {height - 1} were signed by a key that was revoked"
+            self.add(Unproven("revoked", because), height)
         return new
 
     def _compare(self, block: SimpleNamespace) -> None:
@@ -841,8 +848,8 @@ class Walk:
                 if point.root == self.tree.root():
                     self.matched.append(point)
                     self.youngest.append(NEVER)
-                    if point.given or point.signed:
-                        self.vouch(header.height, own=not point.given and point.witnessed is None)
+                    if point.given or point.witnessed is not None:
+                        self.vouch(header.height, own=False)
                 elif point.given or point.signed:
                     wrong.append(point.name)
         demand(not wrong, "fork", f"another block is remembered here by {', '.join(wrong)}")
@@ -864,13 +871,8 @@ class Walk:
             elif height >= size and (given or whose == origin):
                 self.add(Tampered("cut", f"{name} remembers block {height}, the log has {size}: cut, or rolled back"))
         if self.missing and not self.stopped:
-            explained = self.lost and not any(a <= lost <= b for lost in self.lost for a, b in self.missing)
             because = "its body is missing, and no prune block that can be read covers it"
-            self.add((Unproven if explained else Tampered)("body", because), self.missing[0][0])
-        for low, high in self.revoked:
-            if max(low, self.covered + 1) <= high:
-                self.signed = False
-                self.add(Unproven("revoked", f"blocks {low} to {high} were signed by a key that was revoked"), low)
+            self.add(Tampered("body", because), self.missing[0][0])
 
     def level(self, oldest: float, tail_s: int) -> tuple[str, Any, Any]:
         """The level, and what is witnessed (not before ``oldest``) and dated."""
@@ -915,7 +917,9 @@ def read_proof(document: bytes) -> tuple[bytes, int, list[bytes], bytes]:
 def _document(walk: Walk, document: bytes, judge: Callable[[bytes], Any]) -> SimpleNamespace:
     extra, index, path, text = read_proof(document)
     point, value = judge(text), json.loads(extra, object_pairs_hook=_members)
-    must(set(value) == {"v", "hdr", "sig", "rsig", "entries"} and value["v"] == 1 and value["entries"], "its members")
+    must(set(value) == {"v", "hdr", "sig", "rsig", "entries"} and value["entries"], "its members")
+    if value["v"] != 1 or type(value["v"]) is not int:
+        raise Unproven("version", "a bundle of a version that is not known here")
     hdr, sig, rsig = (unbase64(value[name]) for name in ("hdr", "sig", "rsig"))
     must(all(set(entry) == {"at", "octets", "path"} for entry in value["entries"]), "an entry's members")
     header = read_header(hdr)
@@ -936,7 +940,7 @@ def _document(walk: Walk, document: bytes, judge: Callable[[bytes], Any]) -> Sim
 def walk_bundle(walk: Walk, octets: bytes, judge: Callable[[bytes], Any]) -> None:
     """Prove the blocks of a bundle like those of a log that has no others."""
     given = {(point.origin, point.size, point.root) for point in walk.points}
-    walk.points = []
+    walk.points, owns = [], []  # per block: vouched for by the log's own folder alone; None where by nobody
     for document in octets[len(BUNDLE) :].split(b"\n" + BUNDLE):
         try:
             block = _document(walk, BUNDLE + document.rstrip(b"\n") + b"\n", judge)
@@ -944,18 +948,23 @@ def walk_bundle(walk: Walk, octets: bytes, judge: Callable[[bytes], Any]) -> Non
             walk.add(fault)
             continue
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as exc:
-            walk.add(Unproven("bundle", f"a document that cannot be read: {exc}"))
+            walk.add(Tampered("bundle", f"a document that cannot be read: {exc}"))
             continue
         height, point = block.header.height, walk.points[-1]
         walk.lowest = height if walk.lowest < 0 else min(height, walk.lowest)
         walk.last = block if walk.last is None or height > walk.last.header.height else walk.last
-        for anchor in walk.anchors:
-            if (anchor.height, anchor.head, anchor.origin) == (height, block.digest, point.origin):
-                walk.vouch(height, own=anchor.own)
+        vouched = [a.own for a in walk.anchors if (a.height, a.head, a.origin) == (height, block.digest, point.origin)]
         if (point.origin, point.size, point.root) in given or point.witnessed is not None:
-            walk.vouch(height, own=False)
-    # The bundle is as well witnessed as the worst of its checkpoints; and never forward-secure, torn from its log.
-    walk.matched = sorted(walk.points, key=lambda point: -1 if point.witnessed is None else point.witnessed)[:1]
+            vouched.append(False)
+        owns.append(all(vouched) if vouched else None)
+    if owns and None not in owns:
+        walk.vouch(walk.last.header.height, own=True in owns)
+    # The bundle is as well witnessed and dated as the worst of its checkpoints; and without neighbours never L2.
+    worst = min(walk.points, key=lambda point: -1 if point.witnessed is None else point.witnessed, default=None)
+    stamped = {imprint for imprint, _ in walk.tokens}
+    if worst:
+        undated = [point.text for point in walk.points if sha256(point.text).digest() not in stamped]
+        walk.matched = [SimpleNamespace(**{**vars(worst), "text": (undated or [worst.text])[0]})]
     walk.youngest, walk.broken = [0, NEVER], NEVER
 
 
@@ -1008,7 +1017,7 @@ class Audit:
                 point = read_checkpoint(octets, str(path), self.policy, self.note_keys, given=not own)
                 self.walk.points.append(point)
 
-        self._read("anchor", path, read, quiet=own)
+        self._read("anchor", path, read)
 
     def _gather(self) -> None:
         """Read all that was brought, before the log, so that a live log can only be ahead of it."""
@@ -1022,7 +1031,8 @@ class Audit:
         for path in asked.anchor:
             self._anchor(path)
         for path in [self.own / "anchor", self.own / "checkpoint", *sorted(kept.glob("*.note"))[-256:]]:
-            self._anchor(path, own=True)
+            if path.exists():
+                self._anchor(path, own=True)
         pinned = self._read("tsa", asked.tsa, lambda octets: read_pem(octets, "CERTIFICATE")) if asked.tsa else []
         for path in [*asked.token, *sorted(kept.glob("*.tsr"))[-16:]] if pinned else ():
             token = self._read("token", path, lambda octets: read_token(octets, pinned), quiet=path not in asked.token)
@@ -1076,7 +1086,10 @@ class Audit:
         age = self.now - header.sealed / 1e6 if head else 0.0
         if head and asked.expect_origin not in {None, header.origin}:
             walk.add(Tampered("foreign", f"it belongs to {header.origin}, not {asked.expect_origin}"))
-        level, witnessed, dated = walk.level(self.now - (DAY_S if asked.max_age is None else asked.max_age), asked.tail)
+        usual = self.now if walk.broken == NEVER else DAY_S  # a bundle does not grow stale
+        level, witnessed, dated = walk.level(
+            self.now - (asked.max_age if asked.max_age is not None else usual), asked.tail
+        )
         if asked.max_age is not None and age > asked.max_age:
             walk.add(Unproven("age", f"the head is {age:.0f} s old, {asked.max_age} s were allowed"))
         if walk.anchored < 0:
