@@ -60,8 +60,8 @@ class Testimony:
     def _build(self) -> None:
         """Make what is configured; what cannot be used is told, and the healing goes on without it."""
         from healer.app.notes import Notes
-        from healer.app.witnesses import Asker, Stamper, roots_of
-        from healer.config.policy import read
+        from healer.app.witnesses import Asker, Stamper
+        from healer.config.policy import read, roots
 
         audit, heads = self._audit, self._writer.heads
         try:
@@ -85,11 +85,11 @@ class Testimony:
                 self._take_up()
         if audit.timestamps:
             try:
-                roots = roots_of(Path(audit.timestamps.roots))
+                pinned = roots(Path(audit.timestamps.roots))
             except HealerError as exc:
                 self.trouble.append(str(exc))
             else:
-                self._stamper = Stamper(audit.timestamps.url, roots, heads=heads, notes=self._notes)
+                self._stamper = Stamper(audit.timestamps.url, pinned, heads=heads, notes=self._notes)
                 self._stamped_at = self._notes.stamped_at()
 
     def _take_up(self) -> None:

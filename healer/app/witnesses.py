@@ -5,7 +5,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from audit.errors import AuditError
@@ -118,19 +117,6 @@ class Stamper:
         token = authority.ask(self._url, timestamp.imprint_of(note), roots=self._roots)
         self._notes.stamp(size, token)
         return size
-
-
-def roots_of(path: Path) -> "list[Certificate]":
-    """Read the certificates of ``audit.timestamps.roots``; raises ConfigError."""
-    from audit import x509
-    from audit.files import read_small
-
-    try:
-        return list(x509.from_pem(read_small(path, 1024 * 1024)))
-    except OSError as exc:
-        raise ConfigError(f"audit.timestamps.roots: {path} cannot be read: {exc.strerror}") from exc
-    except AuditError as exc:
-        raise ConfigError(f"audit.timestamps.roots: {path}: {exc.message}", hint=exc.hint) from exc
 
 
 def _with_our_key(policy: Policy, vkey: str) -> Policy:

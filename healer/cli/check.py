@@ -41,7 +41,9 @@ def check(*, files: tuple[Path, ...], quiet: bool) -> int:
         return _invalid(given, found.problems)
     from healer.rules import bounds
 
-    findings = _unseen(found.config) + bounds.findings(found.rules, found.config)
+    findings = (
+        _unseen(found.config) + _unwitnessed(found.config, found.rules) + bounds.findings(found.rules, found.config)
+    )
     rates = bounds.worst_case(found.rules, found.config)
     if given.json:
         show.as_json(
@@ -83,6 +85,29 @@ def _unseen(config: "Config") -> "list[Finding]":
         )
         for target in config.targets
         if target.kind not in {"program", *KINDS}  # one sensor looks at all programs
+    ]
+
+
+def _unwitnessed(config: "Config", rules: "RuleSet") -> "list[Finding]":
+    """Witnesses and authorities that are named and cannot be asked, and rules that would wait for them in vain."""
+    from healer.config import policy
+    from healer.rules.findings import Finding
+    from healer.rules.rule import Position
+
+    here = Position(file=config.source or "configuration", line=1, column=1)
+    because, roots = policy.trouble(config.audit.policy), policy.roots_trouble(config.audit.timestamps)
+    found = [
+        Finding(position=here, rule=key, what=what, hint="docs/witness.md and docs/timestamps.md show how")
+        for key, what in (("audit.policy", because), ("audit.timestamps", roots))
+        if what
+    ]
+    if config.audit.policy and not because:
+        return found
+    hint = "name them in audit.policy, or leave witness: out"
+    return found + [
+        Finding(position=rule.position, rule=rule.id, what="it acts before witnesses only: there are none", hint=hint)
+        for rule in rules.rules
+        if rule.enabled and rule.witness == "before"
     ]
 
 

@@ -40,7 +40,8 @@ def lines(one: Mapping[str, Any]) -> Iterator[str]:
     if one["for"]:
         yield f"  held for {one['confirmed']:.1f} s of {one['for']:g} s"
     steps = " -> ".join(f"[{name}]" if number == one["step"] else name for number, name in enumerate(one["then"]))
-    yield f"  remedy: {steps or 'none'}"
+    first = ", each step only once the log's witnesses have seen it" if one.get("witness") == "before" else ""
+    yield f"  remedy: {steps or 'none'}{first}"
     yield "  gates:"
     for gate in one["gates"]:
         mark = "✓" if gate["ok"] else "✗"

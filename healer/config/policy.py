@@ -1,12 +1,16 @@
-"""The witnesses' policy as the agent needs it: the auditor's own file, which must also say where the witnesses are."""
+"""Who vouches for the log, read for the agent: the auditor's own policy, and the authority's certificates."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from healer.config.values import Timestamps
 from healer.errors import ConfigError
 
 if TYPE_CHECKING:  # it brings the signatures along, which an agent without witnesses does not need
     from audit.policy import Policy
+    from audit.x509 import Certificate
+
+_MOST = 1024 * 1024
 
 
 def read(path: Path) -> "Policy":
@@ -23,6 +27,37 @@ def read(path: Path) -> "Policy":
         raise ConfigError(f"audit.policy: {path} cannot be read: {exc.strerror}") from exc
     except AuditError as exc:
         raise ConfigError(f"audit.policy: {path}: {exc.message}", hint=exc.hint) from exc
+
+
+def trouble(path: str) -> str:
+    """Say why nobody can be asked by this policy; empty where somebody can, or none is named."""
+    try:
+        return complaint(read(Path(path))) if path else ""
+    except ConfigError as exc:
+        return str(exc)
+
+
+def roots(path: Path) -> "list[Certificate]":
+    """Read the certificates of ``audit.timestamps.roots``; raises ConfigError."""
+    from audit import x509
+    from audit.errors import AuditError
+    from audit.files import read_small
+
+    try:
+        return list(x509.from_pem(read_small(path, _MOST)))
+    except OSError as exc:
+        raise ConfigError(f"audit.timestamps.roots: {path} cannot be read: {exc.strerror}") from exc
+    except AuditError as exc:
+        raise ConfigError(f"audit.timestamps.roots: {path}: {exc.message}", hint=exc.hint) from exc
+
+
+def roots_trouble(plan: Timestamps | None) -> str:
+    """Say why no answer of the authority would be believed; empty where one may be, or none is named."""
+    try:
+        found = roots(Path(plan.roots)) if plan else []
+    except ConfigError as exc:
+        return str(exc)
+    return "" if found or plan is None else f"audit.timestamps.roots: {plan.roots} holds no certificate"
 
 
 def complaint(policy: "Policy") -> str:

@@ -52,6 +52,7 @@ MORE = """\
     samples: {bad: 3, of: 4}
     settle: 1s
     i_mean_it: false
+    witness: before
 """
 HOST = """\
 version: 1
