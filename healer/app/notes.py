@@ -62,12 +62,10 @@ class Notes:
             self.newest = max(self.newest, size)
             if loose is None or loose[0] == size:
                 return
-            if loose[0] == self._pinned:
-                return
-            if loose[1] == hour:
-                self.path(loose[0]).unlink(missing_ok=True)
-            else:
+            if loose[1] != hour:
                 self._sweep()
+            elif loose[0] != self._pinned:
+                self.path(loose[0]).unlink(missing_ok=True)
 
     def pin(self, size: int, note: bytes) -> bytes:
         """Have a note stay, ``note`` itself where none of that size is kept; returns what is kept. Raises OSError."""
