@@ -132,7 +132,7 @@ class Tree:
 def included(leaf: bytes, index: int, size: int, path: list[bytes], root: bytes) -> bool:
     """Whether this path leads from the leaf to the root (RFC 9162, section 2.1.3.2)."""
     last = size - 1
-    if not 0 <= index <= last:
+    if not 0 <= index <= last or len(root) != 32:
         return False
     for sibling in path:
         if last == 0:
@@ -384,6 +384,7 @@ def read_anchor(octets: bytes, name: str, *, own: bool) -> SimpleNamespace:
     value = canonical(octets[:-1])
     must(value.keys() == ANCHOR.keys() and value["v"] == 1, "a version, or fields, not known here")
     must(all(type(value[field]) is kind for field, kind in ANCHOR.items()), "a field of another type")
+    must(HEX(value["head"]) and HEX(value["key"]) and value["height"] >= 0, "no hash, or no height")
     return SimpleNamespace(**value, name=f"the anchor {name}", own=own)
 
 
@@ -627,6 +628,13 @@ QUERY = "SELECT " + ", ".join(CASE.format(name, "blob" if n else "integer", n) f
 class Database:
     """A log's or an archive's file, read row by row; ValueError where that cannot be done."""
 
+    connection: Any = None
+    copies: Any = None
+
+    def __del__(self) -> None:
+        for held, close in ((self.connection, "close"), (self.copies, "cleanup")):
+            getattr(held, close, int)()
+
     def __init__(self, path: Path) -> None:
         wal = Path(f"{path}-wal")
         must(path.exists(), f"there is no log at {path}")
@@ -651,6 +659,8 @@ class Database:
         import sqlite3
 
         self.error, uri = sqlite3.Error, f"{path.absolute().as_uri()}?{how}"
+        if self.connection:
+            self.connection.close()
         self.connection = sqlite3.connect(uri, uri=True, isolation_level=None)
         for pragma in ("trusted_schema=OFF", "cell_size_check=ON", "mmap_size=0", "query_only=ON"):
             self._all(f"PRAGMA {pragma}")
@@ -661,7 +671,7 @@ class Database:
 
     def _all(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
         try:
-            return self.connection.execute(sql, values).fetchall()
+            return list(self.connection.execute(sql, values))
         except self.error as exc:
             raise ValueError(f"{self.path} is no log, or damaged: {exc}") from None
 
@@ -805,7 +815,7 @@ class Walk:
                     raise Unproven("rotate", "the new key that it names is not there: give the archive")
                 self.key = self._rotated(block)
                 keys.append(self.key)
-        if keys and not any(rest) and len(rest) == sum(key.size for key in keys):
+        if len(keys) == 1 and not any(rest) and len(rest) == keys[0].size:
             self.signed = False
             demand(self.ratcheted, "signature", "it is not signed, and no ratchet vouches for it")
             raise Unproven("due", "its RSA signature has not been made yet")
@@ -868,7 +878,7 @@ class Walk:
         for whose, height, name, given in heads if not self.stopped else ():
             if self.last and whose != origin and given:
                 self.add(Tampered("foreign", f"{name} is of the log {whose}, this is {origin}"))
-            elif height >= size and (given or whose == origin):
+            elif height >= size and (given or whose == origin or not self.last):
                 self.add(Tampered("cut", f"{name} remembers block {height}, the log has {size}: cut, or rolled back"))
         if self.missing and not self.stopped:
             because = "its body is missing, and no prune block that can be read covers it"
@@ -935,6 +945,11 @@ def _document(walk: Walk, document: bytes, judge: Callable[[bytes], Any]) -> Sim
     walk.seal(block)
     walk.entries, walk.points = walk.entries + len(value["entries"]), [*walk.points, point]
     return block
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(BUNDLE))
 
 
 def walk_bundle(walk: Walk, octets: bytes, judge: Callable[[bytes], Any]) -> None:
@@ -1061,7 +1076,7 @@ class Audit:
         walk, path = self.walk, self.own / "audit.db" if self.asked.log.is_dir() else self.asked.log
         try:
             self._gather()
-            if path.is_file() and path.open("rb").read(len(BUNDLE)) == BUNDLE:
+            if path.is_file() and _begins(path) == BUNDLE:
                 judge = partial(read_checkpoint, name="", policy=self.policy, keys=self.note_keys, given=False)
                 walk_bundle(walk, read_small(path, 64 << 20), judge)
                 return self._report()
