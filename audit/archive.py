@@ -18,6 +18,7 @@ from audit.reader import Blocks, Log, Row
 
 MODE: Final = 0o400
 _CHUNK: Final = 1024 * 1024
+_FLUSH: Final = 4 * 1024 * 1024
 _TABLE: Final = (
     "CREATE TABLE blocks (height INTEGER NOT NULL PRIMARY KEY, first INTEGER NOT NULL, n INTEGER NOT NULL, "
     "hdr BLOB NOT NULL, sig BLOB NOT NULL, rsig BLOB NOT NULL, body BLOB NOT NULL) STRICT"
@@ -64,7 +65,7 @@ def put(rows: Iterable[Row], path: Path) -> None:
         temporary.unlink(missing_ok=True)
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            _fill(temporary, rows)
+            _fill(temporary, _flushing(rows, fd))
             os.fchmod(fd, MODE)
             os.fsync(fd)
         finally:
@@ -80,6 +81,17 @@ def put(rows: Iterable[Row], path: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _flushing(rows: Iterable[Row], fd: int) -> Iterator[Row]:
+    """Flush as the file grows: hundreds of megabytes at once would hold up every commit to the same disk."""
+    size = 0
+    for row in rows:
+        yield row
+        size += len(row.body)
+        if size > _FLUSH:
+            os.fdatasync(fd)
+            size = 0
 
 
 def _fill(path: Path, rows: Iterable[Row]) -> None:

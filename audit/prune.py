@@ -17,7 +17,7 @@ from audit.orders import Order
 from audit.reader import Blocks, Stub
 
 DAY_US: Final = 86_400_000_000
-CHUNK_OCTETS: Final = 8 * 1024 * 1024
+CHUNK_OCTETS: Final = 1024 * 1024
 CHUNK_BLOCKS: Final = 256
 """So much is dropped in one transaction: sealing waits for no more than that."""
 _KEPT: Final = (orders.MARK, b',"why":"rotate"}')
