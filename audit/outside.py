@@ -1,5 +1,6 @@
 """What others remember of a log: anchors and checkpoints it must contain, and how far they vouch for it."""
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,17 @@ class Watched:
     anchor: Anchor
     independent: bool
     met: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Witnessing:
+    """A checkpoint that witnesses cosigned, and whose root was the log's."""
+
+    height: int
+    """The last block it covers."""
+    since_s: int
+    beyond_us: int = sys.maxsize
+    """The earliest time at which a block beyond it was sealed."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,8 +75,7 @@ class Outside:
     """Whether the tree holds every header from block 0 on."""
     covered: int = -1
     """The newest block that an independent anchor or a witness vouches for."""
-    unwitnessed_us: int | None = None
-    """When the first block after the newest witnessed one was sealed; None where there is none."""
+    witnessings: list[Witnessing] = field(default_factory=list)
     undated_us: int | None = None
     """The same for what is dated."""
 
@@ -149,10 +160,15 @@ class Outside:
             return False
         return height >= head.height or (beyond_us is not None and beyond_us >= head.sealed - round(tail_s * 1e6))
 
+    def witnessed(self, head: Header, tail_s: float, oldest_s: float) -> bool:
+        """Tell whether any checkpoint cosigned since ``oldest_s`` covers the log, all but a tail of ``tail_s``."""
+        young = (one for one in self.witnessings if one.since_s >= oldest_s)
+        return any(self.reaches(one.height, head, one.beyond_us, tail_s) for one in young)
+
     def see(self, header: Header, octets: bytes, digest: str) -> None:
         """Hold one block against what is remembered of its height."""
-        if self.report.witnessed_to == header.height - 1:
-            self.unwitnessed_us = header.sealed
+        for witnessing in self.witnessings:
+            witnessing.beyond_us = min(witnessing.beyond_us, header.sealed)
         if self.report.dated_to == header.height - 1:
             self.undated_us = header.sealed
         if self.claims and self.whole:
@@ -184,7 +200,10 @@ class Outside:
             self._anchored(header.height, independent=True)
         if said.witnessed_s is not None:
             self._anchored(header.height, independent=True)
-            report.witnessed_to, report.witnessed_s = header.height, said.witnessed_s
+            self.witnessings.append(Witnessing(height=header.height, since_s=said.witnessed_s))
+            same = report.witnessed_to == header.height
+            report.witnessed_s = max(said.witnessed_s, report.witnessed_s or 0) if same else said.witnessed_s
+            report.witnessed_to = header.height
         if said.dated_us is not None and said.log_signed:
             report.dated_to, report.dated_us = header.height, said.dated_us
 
