@@ -150,6 +150,8 @@ class Scenario:
         """(decision, because) of what was cancelled between seal and effect."""
         self.looks: list[str] = []
         self.published: list[tuple[str, Mapping[str, Any]]] = []
+        self.quorum: Callable[[Decision], str] = lambda _: ""
+        """What the witnesses make of an intent whose rule waits for them: why their quorum is not there, or nothing."""
         self._requests = 0
         self.take(self.core.recover())
 
@@ -237,6 +239,11 @@ class Scenario:
 
     def _act(self, effect: Act) -> None:
         leaf = self.log.seal(effect.entry)
+        if effect.decision.witness == "before":
+            self.handle(Sealed(id=effect.decision.id, leaf=leaf, at=self.now, waits=True))
+            if because := self.quorum(effect.decision):
+                self._refuse(effect.decision, because)
+                return
         answers = self.core.handle(Sealed(id=effect.decision.id, leaf=leaf, at=self.now))
         cancelled = next((one for one in answers if isinstance(one, Cancel)), None)
         self.take([one for one in answers if not isinstance(one, Cancel)])
@@ -249,6 +256,9 @@ class Scenario:
         outcome = self.world(decision)
         if outcome is not None:
             self.finish(outcome)
+
+    def _refuse(self, decision: Decision, because: str) -> None:
+        self.finish(Outcome(id=decision.id, result=Result.REFUSED, because=because, at=self.now, took=0.0))
 
     def folded(self) -> Memory:
         """The safety state as a start would fold it from the log so far."""

@@ -90,10 +90,10 @@ class Kit:
         return [heard.topic for heard in self.bus.ring]
 
 
-def sealed_intent(name="i-1"):
+def sealed_intent(name="i-1", **more):
     from healer.model.decision import SealedIntent
 
-    return SealedIntent(decision=decision(id=name), leaf="ab", seq=1, sealed_at=0.0)
+    return SealedIntent(decision=decision(id=name, **more), leaf="ab", seq=1, sealed_at=0.0)
 
 
 EVENT = Happened(topic="x", at=1000.0)
@@ -127,6 +127,78 @@ async def test_what_the_core_takes_back_after_the_seal_is_stale_and_not_done():
     assert kit.doer.done == []
     outcome = kit.core.heard[-1].outcome
     assert (outcome.result, outcome.because) == (Result.STALE, "the condition is false now")
+
+
+def asks(because, asked=None):
+    async def quorum(until):
+        if asked is not None:
+            asked.append(until)
+        await asyncio.sleep(0)
+        return because
+
+    return quorum
+
+
+async def test_an_intent_that_waits_for_witnesses_is_told_before_and_asked_again_after():
+    kit, asked = Kit(), []
+    kit.loop.quorum = asks("", asked)
+    async with kit.live():
+        kit.loop.sealed(sealed_intent(witness="before"))
+        assert [(event.leaf, event.waits) for event in kit.core.heard] == [("ab", True)]
+        assert kit.doer.done == []
+        await asyncio.sleep(0.01)
+        assert [event.waits for event in kit.core.heard] == [True, False]
+    assert kit.doer.done == ["i-1"]
+    assert asked == [decision().deadline]
+
+
+async def test_what_changed_while_the_witnesses_were_asked_is_stale():
+    kit = Kit([], [Cancel(id="i-1", because="the condition is false now")])
+    kit.loop.quorum = asks("")
+    async with kit.live():
+        kit.loop.sealed(sealed_intent(witness="before"))
+        await asyncio.sleep(0.01)
+    assert kit.doer.done == []
+    assert kit.core.heard[-1].outcome.result is Result.STALE
+
+
+@pytest.mark.parametrize(("quorum", "says"), [(asks("b sleeps"), "only: b sleeps"), (None, "there are none")])
+async def test_without_the_quorum_nothing_is_done(quorum, says):
+    kit = Kit()
+    kit.loop.quorum = quorum
+    async with kit.live():
+        kit.loop.sealed(sealed_intent(witness="before"))
+        await asyncio.sleep(0.01)
+    assert kit.doer.done == []
+    outcome = kit.core.heard[-1].outcome
+    assert outcome.result is Result.REFUSED
+    assert says in outcome.because
+
+
+async def test_a_stop_waits_for_no_witness():
+    kit = Kit()
+    kit.loop.quorum = lambda _: asyncio.sleep(100, "")
+    async with kit.live():
+        await kit.loop.release()
+        kit.loop.sealed(sealed_intent(witness="before"))
+        await asyncio.sleep(0)
+        await kit.loop.release()
+        assert kit.core.heard[-1].outcome.result is Result.REFUSED
+        assert "stopped before" in kit.core.heard[-1].outcome.because
+    assert kit.doer.done == []
+
+
+@pytest.mark.parametrize(
+    ("action", "witness", "shown"),
+    [("restart", "", 1), ("start", "", 0), ("start", "at-once", 1), ("run", "", 1), ("notify", "", 0)],
+)
+async def test_what_is_risky_is_shown_to_the_witnesses_at_once_and_waits_for_nobody(action, witness, shown):
+    kit, times = Kit(), []
+    kit.loop.at_once = lambda: times.append(1)
+    async with kit.live():
+        kit.loop.sealed(sealed_intent(action=action, witness=witness))
+        assert kit.doer.done == ["i-1"]
+    assert len(times) == shown
 
 
 async def test_an_intent_the_log_refused_is_refused():

@@ -42,7 +42,7 @@ class Peers:
             task.cancel()
 
     async def until(self, true):
-        while not true():
+        while not true():  # noqa: ASYNC110 - what is waited for is anything a test can name
             await asyncio.sleep(0.005)
 
     async def quorum(self, seconds=5.0):
