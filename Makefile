@@ -58,9 +58,8 @@ torture: $(VENV)/.dev ## the long runs: many seeds, every seeded bug, every bit 
 build: $(VENV)/.dev ## the wheel, the source archive and the single-file verifier, into dist/
 	rm -rf dist build/pyz
 	$(BIN)/python -m hatchling build
-	mkdir -p build/pyz/audit
-	cp audit/*.py build/pyz/audit/
-	printf '"""The verifier in one file."""\n\nimport sys\n\nfrom audit.cli import main\n\nsys.exit(main())\n' > build/pyz/__main__.py
+	mkdir -p build/pyz
+	cp verifiers/audit_verify.py build/pyz/__main__.py
 	$(BIN)/python -m zipapp build/pyz --python '/usr/bin/env python3' --compress --output dist/audit-verify.pyz
 
 # ------------------------------------------------------------------------------- the systemd service
