@@ -1,6 +1,7 @@
 """Small files, read without being fooled and written without being torn."""
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -45,6 +46,30 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def check_owner(folder: Path, command: str) -> None:
+    """Refuse to write as anybody but the agent's user: what root makes here, an agent that is not root cannot read.
+
+    Raises ``Unreadable``, with ``command`` as the user who may.
+    """
+    try:
+        owner = folder.stat().st_uid
+    except OSError as exc:
+        raise Unreadable(f"there is no state folder at {folder}: {exc.strerror}") from exc
+    if owner != os.geteuid():
+        name = _name(owner)
+        raise Unreadable(
+            f"{folder} belongs to {name}, and so must what is written there",
+            hint=f"run: runuser -u {name} -- {command}",
+        )
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,8 +3,6 @@
 import argparse
 import contextlib
 import json
-import os
-import pwd
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from audit import canonical, keys
 from audit.errors import KeyRefused, Unreadable
+from audit.files import check_owner
 from audit.keys import SealingKey, Signer
 from audit.opening import open_log, postgres_of
 from audit.signer import CommandSigner
@@ -33,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Rotate as the options say; raises ``AuditError``, ``Busy`` among them while the agent runs."""
     state: Path = args.state
     passphrase = keys.load_passphrase(args.passphrase_file) if args.passphrase_file else None
-    _check_owner(state)
+    check_owner(state, "healer-audit rotate …")
     with contextlib.ExitStack() as stack:
         node = _node(state)
         old = stack.enter_context(_signer(args.from_key, args.from_command, args.from_public, passphrase))
@@ -65,27 +64,6 @@ def _tell(args: argparse.Namespace, old: str, new: str, receipt: "Receipt") -> N
     print(f"  from {old}")
     print(f"  to   {new}  {args.state / KEYS_NAME / keys.PUBLIC}")
     print("The key you pinned stays good: a verifier follows the log from it to the new one.")
-
-
-def _check_owner(state: Path) -> None:
-    """Refuse to write as anybody but the agent's user: what root makes here, an agent that is not root cannot read."""
-    try:
-        owner = state.stat().st_uid
-    except OSError as exc:
-        raise Unreadable(f"there is no state folder at {state}: {exc.strerror}") from exc
-    if owner != os.geteuid():
-        name = _name(owner)
-        raise Unreadable(
-            f"{state} belongs to {name}, and so must what is written there",
-            hint=f"run: runuser -u {name} -- healer-audit rotate …",
-        )
-
-
-def _name(user: int) -> str:
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return str(user)
 
 
 def _node(state: Path) -> str:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from audit import canonical, commitments, keys
 from audit.commitments import Vault
 from audit.errors import AuditError, Unreadable
-from audit.opening import open_log
+from audit.files import check_owner
+from audit.opening import open_log, postgres_of
 from audit.reader import FILE_NAME, Sealed
 
 _UNITS: Final = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
@@ -87,9 +88,10 @@ def node_of(state: Path) -> str:
 
 
 def _prune(args: argparse.Namespace) -> int:
+    check_owner(args.state, "healer-audit prune …")
     passphrase = keys.load_passphrase(args.passphrase_file) if args.passphrase_file else None
-    node = node_of(args.state)
-    with _writing().Writer.open(args.state, node=node, passphrase=passphrase) as writer:
+    node, postgres = node_of(args.state), postgres_of(args.state)
+    with _writing().Writer.open(args.state, node=node, passphrase=passphrase, postgres=postgres) as writer:
         done = writer.prune(args.keep * 1_000_000, args.archive, because=args.because)
     if done is None:
         told: dict[str, object] = {"pruned": None}
@@ -103,7 +105,11 @@ def _prune(args: argparse.Namespace) -> int:
 
 
 def _erase(args: argparse.Namespace) -> int:
-    with Vault.open(args.state / commitments.FILE_NAME, write=True) as vault:
+    check_owner(args.state, "healer-audit erase …")
+    path = args.state / commitments.FILE_NAME
+    if not path.exists():
+        raise Unreadable(f"there is no {path}", hint="nothing was concealed here: see audit.conceal")
+    with Vault.open(path, write=True) as vault:
         if args.field == "*":
             # By number, so that it also works where the entry itself was pruned.
             erased = vault.erase(vault.of(args.seq))
@@ -135,6 +141,7 @@ def _entry(state: Path, seq: int) -> Sealed:
 def _repair(args: argparse.Namespace) -> int:
     """Sealed octets are evidence: whatever is wrong with them stays as it is, for ``verify`` to say."""
     state: Path = args.state
+    check_owner(state, "healer-audit repair …")
     storage = importlib.import_module("audit.storage")
     done = []
     with contextlib.ExitStack() as stack:
@@ -142,9 +149,10 @@ def _repair(args: argparse.Namespace) -> int:
         for path in _leftovers(state):
             path.unlink()
             done.append(f"removed {path.name}, which a crash left half-written")
-        store = storage.Store(state / FILE_NAME, create=False)
-        stack.callback(store.close)
-        done += [f"the seat-belt {name} is on again" for name in store.fasten()]
+        if postgres_of(state) is None:
+            store = storage.Store(state / FILE_NAME, create=False)
+            stack.callback(store.close)
+            done += [f"the seat-belt {name} is on again" for name in store.fasten()]
     left = "sealed blocks were not looked at, let alone changed: run healer-audit verify, and restore what is damaged"
     print(json.dumps({"done": done, "left": left}) if args.json else "\n".join([*(done or ["nothing to do"]), left]))
     return 0

@@ -50,7 +50,9 @@ def test_prune_archives_and_says_where(state, tmp_path, capsys):
     assert "pruned" in proven(capsys, state)
     assert "joins them" not in proven(capsys, state, "--archive", told["archive"])
     for _ in range(2):  # what was the newest block the first time is not any more
-        code, out, _ = run(capsys, "prune", state, "--keep", "2d", "--archive", tmp_path / "a", "--because", "policy 12")
+        code, out, _ = run(
+            capsys, "prune", state, "--keep", "2d", "--archive", tmp_path / "a", "--because", "policy 12"
+        )
     assert (code, out) == (0, "nothing is old enough to go\n")
 
 
@@ -144,3 +146,24 @@ def test_repair_changes_nothing_that_is_sealed_and_says_so(state, capsys):
 def test_repair_of_a_sound_log_has_nothing_to_do(state, capsys):
     _, out, _ = run(capsys, "repair", state)
     assert out.startswith("nothing to do\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize(
+    "command", [["prune", "--keep", "2d", "--archive", "/tmp", "--because", "x"], ["erase", "--seq", "4"], ["repair"]]
+)
+def test_nobody_else_writes_into_the_agents_folder(state, capsys, command):
+    os.chown(state, 1, 1)
+    code, _, err = run(capsys, command[0], state, *command[1:])
+    assert code == 2
+    assert "runuser -u daemon" in err
+
+
+@pytest.mark.parametrize(
+    "command", [["prune", "--keep", "2d", "--archive", "/tmp", "--because", "x"], ["erase", "--seq", "4"], ["repair"]]
+)
+def test_where_there_is_no_log_it_is_a_sentence(tmp_path, capsys, command):
+    for state in (tmp_path / "missing", tmp_path):
+        code, _, err = run(capsys, command[0], state, *command[1:])
+        assert code == 2
+        assert err.startswith("healer-audit: ")
