@@ -1,4 +1,4 @@
-"""How soon we answer: ``healer --version``, and from nothing to the first sealed block."""
+"""How soon we answer: ``healer --version``, the single-file verifier, and from nothing to the first sealed block."""
 
 import shutil
 import statistics
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipapp
 from pathlib import Path
 
 from audit.errors import AuditError
@@ -14,7 +15,8 @@ from bench.agent import ENVIRONMENT, healer, said, until
 from bench.figures import at_most, quick, told
 from bench.floors import timed
 
-TARGET_VERSION, TARGET_BLOCK = 120.0, 2000.0
+TARGET_VERSION, TARGET_BLOCK, TARGET_VERIFIER = 120.0, 2000.0, 60.0
+ALONE = Path(__file__).parents[1] / "verifiers" / "audit_verify.py"
 
 
 def command() -> list[str]:
@@ -45,6 +47,21 @@ def first_block() -> float:
             return (time.perf_counter() - start) * 1e3
 
 
+def single_file(folder: Path) -> Path:
+    """The verifier in one file, packed as ``make build`` packs it."""
+    (folder / "source").mkdir()
+    shutil.copy(ALONE, folder / "source" / "__main__.py")
+    zipapp.create_archive(folder / "source", folder / "audit-verify.pyz", compressed=True)
+    return folder / "audit-verify.pyz"
+
+
+def verifier(times: int) -> float:
+    """Milliseconds from nothing to the version of the single-file verifier, isolated as an auditor runs it."""
+    with tempfile.TemporaryDirectory(prefix="healer-bench-") as name:
+        argv = [sys.executable, "-I", "-S", str(single_file(Path(name))), "--version"]
+        return statistics.median(timed(lambda: started(argv), times))
+
+
 def measure() -> dict[str, object]:
     times = 5 if quick() else 15
     argv = [*command(), "--version"]
@@ -57,6 +74,7 @@ def measure() -> dict[str, object]:
     return {
         "what": "milliseconds, medians",
         "version": at_most(version, TARGET_VERSION, interpreter),
+        "single_file_verifier": at_most(verifier(times), TARGET_VERIFIER, interpreter),
         "first_sealed_block": at_most(statistics.median(blocks), TARGET_BLOCK, interpreter, slowest=round(max(blocks))),
         "interpreter_and_click": round(statistics.median(timed(lambda: started(clicked), times)), 1),
     }
