@@ -8,6 +8,7 @@ import stat
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import quote
@@ -20,6 +21,8 @@ BATCH: Final = 64
 """Blocks per read: a read that lasts keeps the writer from reusing its write-ahead file."""
 STUBS: Final = 1024
 """The same for blocks without their bodies."""
+LARGE: Final = 65_536
+"""Octets of a body from which on the next one is read ahead."""
 _MAX_VALUE: Final = block.MAX_BODY + 64 * 1024
 _COLUMNS: Final = ("height", "first", "n", "hdr", "sig", "rsig", "body")
 _STUB: Final = "SELECT height, hdr, sig, rsig, length(body) FROM blocks"
@@ -217,6 +220,21 @@ class Log(Blocks):
                 return
 
 
+def ahead(rows: Iterator[Row]) -> Iterator[Row]:
+    """Yield the same rows, the one after a large one being read by another thread while the large one is looked at.
+
+    Two bodies are in memory then. Raises what reading them raises.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="audit reader") as pool:
+        row = next(rows, None)
+        while row is not None:
+            # Handing over costs as much as reading a small one. In a hostile file a body may be anything.
+            large = isinstance(row.body, bytes) and len(row.body) >= LARGE
+            following = pool.submit(next, rows, None) if large else None
+            yield row
+            row = following.result() if following is not None else next(rows, None)
+
+
 def sealed_of(row: Row) -> Iterator[Sealed]:
     """Yield the entries in a block's body; raises ``Malformed`` for a body that is not one."""
     for offset, octets in enumerate(block.split_body(row.body)):
@@ -268,7 +286,9 @@ def _connect(path: Path, stack: contextlib.ExitStack) -> tuple[sqlite3.Connectio
 
 def _open(path: Path, how: str, stack: contextlib.ExitStack) -> sqlite3.Connection:
     with _readable():
-        connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?{how}", uri=True, timeout=10.0)
+        connection = sqlite3.connect(
+            f"file:{quote(str(path.absolute()))}?{how}", uri=True, timeout=10.0, check_same_thread=False
+        )
         try:
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE)
             connection.text_factory = _Text

@@ -21,7 +21,7 @@ from audit.intents import Ledger
 from audit.memory import Memory
 from audit.opening import open_log
 from audit.outside import Outside
-from audit.reader import Blocks, Row, Sealed
+from audit.reader import Blocks, Row, Sealed, ahead
 from audit.report import LEVELS, Report
 from audit.signature import PublicKey
 from audit.succession import ROTATES, Succession
@@ -161,7 +161,7 @@ class _Case:
         self._identify(log)
         start = self._start(log)
         with contextlib.suppress(UnknownVersion):
-            for row in log.rows(start):
+            for row in ahead(log.rows(start)):
                 self._row(row)
         self.archive.conclude(self.report)
         self.outside.conclude(self.previous, stopped=self.stopped)

@@ -4,12 +4,14 @@ import os
 import shutil
 import sqlite3
 import sys
+import threading
+import time
 
 import pytest
 
 from audit import canonical, reader
 from audit.errors import Malformed, NothingThere, Unreadable
-from audit.reader import Log
+from audit.reader import Log, Row, ahead
 from audit.writer import Writer
 
 
@@ -201,6 +203,66 @@ def test_pages_overwritten_in_the_middle_are_a_sentence(honest):
     honest.db.write_bytes(data)
     with pytest.raises((Unreadable, Malformed)), Log.open(honest.folder) as log:
         list(log.entries())
+
+
+def made_of(bodies):
+    for height, body in enumerate(bodies):
+        yield Row(height, height, 1, b"", b"", b"", body)
+
+
+BIG = bytes(reader.LARGE)
+
+
+def test_reading_ahead_changes_neither_rows_nor_order(honest):
+    bodies = [b"", BIG, BIG, b"x", None, 7, "text", BIG, 1.5, BIG]
+    assert [row.body for row in ahead(made_of(bodies))] == bodies
+    with Log.open(honest.folder) as log:
+        assert list(ahead(log.rows(3))) == list(log.rows(3))
+    assert list(ahead(iter(()))) == []
+
+
+def test_one_row_is_read_ahead_of_a_large_one_and_none_of_a_small_one():
+    read = []
+
+    def rows():
+        for row in made_of([b"x", b"y", BIG, BIG, b"z", b"end"]):
+            read.append(row.height)
+            yield row
+
+    seen = []
+    for row in ahead(rows()):
+        end = time.monotonic() + 5
+        while len(read) < row.height + 1 + (row.height in {2, 3}) and time.monotonic() < end:
+            time.sleep(0.001)
+        seen.append(len(read))
+    assert seen == [1, 2, 4, 5, 5, 6]
+
+
+@pytest.mark.parametrize("body", [b"small", BIG])
+def test_what_goes_wrong_ahead_is_told_in_its_turn(body):
+    def rows():
+        yield from made_of([body])
+        raise Unreadable("the file is damaged")
+
+    following = ahead(rows())
+    assert next(following).body == body
+    with pytest.raises(Unreadable, match="damaged"):
+        next(following)
+
+
+def test_large_blocks_of_a_real_log_are_read_ahead(tmp_path, key, event):
+    with Writer.open(tmp_path / "s", node="n", signer=key, reserve_bytes=0) as writer:
+        for number in range(4):
+            writer.submit([event(number, text="x" * 60_000)] * 2).result()
+    with Log.open(tmp_path / "s") as log:
+        assert [row.height for row in ahead(log.rows())] == [0, 1, 2, 3]
+
+
+def test_who_stops_early_leaves_no_thread_behind():
+    following = ahead(made_of([BIG] * 9))
+    next(following)
+    following.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("audit reader")]
 
 
 def test_the_reader_needs_no_third_party_module(honest):
