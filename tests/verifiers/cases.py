@@ -31,7 +31,6 @@ class Case:
     notes: list[bytes] = field(default_factory=list)
     archives: list[list[Row]] = field(default_factory=list)
     policy: bytes | None = None
-    note_key: bytes | None = None
     words: list[str] = field(default_factory=list)
     lies: list[str] = field(default_factory=list)
     signer: forge.Note | None = None
@@ -40,8 +39,7 @@ class Case:
 
     def write(self, folder: Path) -> list[str]:
         log, outside = folder / "state", folder / "auditor"
-        (log / "keys").mkdir(parents=True)
-        (log / "witnessed").mkdir()
+        (log / "witnessed").mkdir(parents=True)
         outside.mkdir()
         page = self.chance.choice([512, 1024, 4096, 4096, 65536])
         forge.write(log / "audit.db", self.log.rows, page=page)
@@ -49,8 +47,6 @@ class Case:
             self.spoil_file(log / "audit.db")
         for number, note in enumerate(self.notes):
             (log / "witnessed" / f"{number:012}.note").write_bytes(note)
-        if self.note_key:
-            (log / "keys" / "note.pub").write_bytes(self.note_key)
         (outside / "key.pem").write_bytes(self.key)
         words = [str(log), "--json", "--no-memory", "--key", str(outside / "key.pem"), *self.words]
         for number, anchor in enumerate(self.anchors):
@@ -101,7 +97,6 @@ def witnesses(case: Case) -> None:
     lines += [f"witness W{number} {one.vkey} https://w{number}.example/" for number, one in enumerate(case.witnesses)]
     lines += [f"group all-of-them {need} W0 W1 W2", "quorum all-of-them"]
     case.policy = ("# who counts\n" + "\n".join(lines) + "\n").encode() if chance.random() < 0.8 else None
-    case.note_key = f"{case.signer.vkey}\n".encode() if chance.random() < 0.5 else None
     for _ in range(chance.randrange(1, 3)):
         size = chance.choice([len(log.rows), chance.randrange(1, len(log.rows) + 1)])
         case.notes.append(cosigned(case, log.headers[:size]))
@@ -337,8 +332,9 @@ ENTRY_LIES: list[Callable[[dict[str, Any], Random], object]] = [
     lambda entry, _: entry.update(v="1"),
     lambda entry, _: entry.update(extra=1),
     lambda entry, _: entry.pop("node"),
+    lambda entry, _: entry.update(because={"c": "ab" * 32}),
+    lambda entry, _: entry.update(because={"c": "AB" * 32}),
     lambda entry, _: entry.update(node={"c": "ab" * 32}),
-    lambda entry, _: entry.update(node={"c": "AB" * 32}),
     lambda entry, _: entry.update(node=5),
     lambda entry, _: entry.update(kind="rotate"),
     lambda entry, _: entry.update(of="ab" * 32),
@@ -514,7 +510,7 @@ def give_a_forked_checkpoint_as_anchor(case: Case) -> None:
     if case.signer is None:
         witnesses(case)
     headers = case.log.headers
-    ways = [[*headers[:-1], b"fork"], [*headers, b"more"], headers, []]
+    ways = [[*headers[:-1], b"fork"], [*headers, b"more"], headers]
     case.anchors.append(cosigned(case, case.chance.choice(ways), case.chance.choice([None, None, "other"])))
 
 

@@ -193,9 +193,8 @@ class Log:
             moved = {"subject": "agent", "from": "a", "to": "b", "because": 'ünïcode \u2028 \u0001 " \\ / \U0001f600'}
             return self.common("state", place) | moved
         if kind == "withheld":
-            return self.common("withheld", place) | dict.fromkeys(
-                ("corr", "rule", "target", "action", "gate", "because"), {"c": self.chance.randbytes(32).hex()}
-            )
+            named = {name: "x" for name in ("corr", "rule", "target", "action", "gate")}
+            return self.common("withheld", place) | named | {"because": {"c": self.chance.randbytes(32).hex()}}
         if kind == "heartbeat":
             return self.common("heartbeat", place) | {"harmony": 10000}
         data = {
@@ -283,8 +282,8 @@ class Log:
         """Take the bodies of some blocks out, into an archive, and seal that this was done."""
         taken = [Row(**{name: getattr(row, name) for name in COLUMNS}) for row in self.rows[first : last + 1]]
         for row in self.rows[first : last + 1]:
-            # What brings a key, or says what was pruned, stays.
-            row.body = row.body if row.header["why"] in {"rotate", "prune"} else b""
+            # The first block stays, and what brings a key or says what was pruned.
+            row.body = row.body if row.height == 0 or row.header["why"] in {"rotate", "prune"} else b""
         self.archives.append(taken)
         counted = sum(row.n for row in taken)
         said = {"from": first, "to": last, "entries": counted, "sha256": "ab" * 32, "size": 4096, "name": "a.sealed"}
@@ -309,7 +308,7 @@ class Log:
             "height": header["height"],
             "count": header["first"] + header["count"],
             "head": sha(row.hdr).hex(),
-            "key": header["keys"][-1],
+            "key": header["keys"][0],
             "sealed": header["sealed"],
             "root": "",
         }

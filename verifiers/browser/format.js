@@ -44,7 +44,7 @@ const ANCHOR = {
   head: isHash,
   key: isHash,
   sealed: isInteger,
-  root: isHashOrEmpty,
+  root: (value) => isText(value) && /^[0-9a-f]*$/.test(value),
 };
 
 function checkFields(value, fields, what) {
@@ -59,7 +59,7 @@ function checkFields(value, fields, what) {
 /** The header that octets spell. Throws Wrong, or Unproven where the version is not known. */
 export function parseHeader(octets) {
   const header = parse(octets);
-  if (isInteger(header.v) && header.v !== 1) throw new Unproven(`a header of version ${header.v}, which this page does not know`);
+  if (header.v !== 1) throw new Unproven(`a header of version ${JSON.stringify(header.v)?.slice(0, 20)}, which this page does not know`);
   checkFields(header, HEADER, "the header");
   return header;
 }
@@ -96,46 +96,45 @@ export function cutBody(body, count) {
 }
 
 const isCommitment = (value) => isObject(value) && Object.keys(value).join() === "c" && isHash(value.c);
+/** A text that orders, joins or counts entries stays; any other may be a commitment. */
+const plain = isText;
 const text = (value) => isText(value) || isCommitment(value);
-const evidence = (value) =>
-  Array.isArray(value) &&
-  value.every((one) => isObject(one) && Object.keys(one).join() === "age_us,series,value" && isInteger(one.age_us) && text(one.series) && text(one.value));
 const array = Array.isArray;
-const either = (words) => (value) => words.includes(value) || isCommitment(value);
+const either = (words) => (value) => words.includes(value);
 const OUTCOMES = ["done", "failed-transient", "failed-permanent", "ambiguous", "stale", "cancelled", "interrupted", "refused", "skipped"];
 const VERDICTS = ["verified", "unverified", "failed-transient", "failed-permanent", "ambiguous", "stale", "cancelled", "interrupted", "refused"];
-const COMMON = { v: isInteger, kind: isText, seq: isInteger, ts: isInteger, mono: isInteger, boot: text, node: text };
-const BARE = { "because": text, "data?": isObject };
+const COMMON = { v: isInteger, kind: plain, seq: isInteger, ts: isInteger, mono: isInteger, boot: plain, node: plain };
+const BARE = { because: text, "data?": isObject };
 
 /** The fields of each kind; a question mark behind the name where the field may be missing. */
 const KINDS = {
   intent: {
-    id: text, corr: text, action: text, target: text, generation: text, params: isObject, rule: text, rules_hash: text,
-    step: isInteger, attempt: isInteger, actor: text, because: text, evidence, deadline_us: isInteger, mode: text,
-    "request?": text, "priority?": isInteger, "queued?": isObject,
+    id: plain, corr: plain, action: plain, target: plain, generation: plain, params: isObject, rule: plain, rules_hash: plain,
+    step: isInteger, attempt: isInteger, actor: text, because: text, evidence: array, deadline_us: isInteger, mode: plain,
+    "request?": plain, "priority?": isInteger, "queued?": isObject,
   },
   outcome: {
-    of: isText, id: text, result: either(OUTCOMES), because: text, took_us: isInteger, "rc?": isInteger,
-    "generation?": text, "output_sha256?": text, "output?": text, "evidence?": evidence,
+    of: plain, id: plain, result: either(OUTCOMES), because: text, took_us: isInteger, "rc?": isInteger,
+    "generation?": plain, "output_sha256?": plain, "output?": text, "evidence?": array,
   },
   verdict: {
-    of: isText, id: text, result: either(VERDICTS), because: text, took_us: isInteger,
+    of: plain, id: plain, result: either(VERDICTS), because: text, took_us: isInteger,
     "harmony_before?": isInteger, "harmony_after?": isInteger,
   },
   state: {
-    subject: text, from: text, to: text, because: text, "corr?": text, "rule?": text, "target?": text,
+    subject: plain, from: plain, to: plain, because: text, "corr?": plain, "rule?": plain, "target?": plain,
     "step?": isInteger, "data?": isObject,
   },
-  withheld: { corr: text, rule: text, target: text, action: text, gate: text, because: text },
-  request: { id: text, verb: text, who: text, args: isObject, answer: either(["accepted", "refused"]), "because?": text },
-  approval: { id: text, "intent_id?": text, decision: text, who: text, "because?": text },
-  maintenance: { id: text, op: either(["add", "end"]), selector: isObject, owner: text, reason: text, until_us: isInteger },
-  mode: { scope: text, mode: text, who: text, because: text },
-  rules: { hash: text, count: isInteger, files: array, accepted: (value) => typeof value === "boolean", "because?": text },
-  lifecycle: { phase: text, "version?": text, "because?": text, "data?": isObject },
+  withheld: { corr: plain, rule: plain, target: plain, action: plain, gate: plain, because: text },
+  request: { id: plain, verb: plain, who: text, args: isObject, answer: either(["accepted", "refused"]), "because?": text },
+  approval: { id: plain, "intent_id?": plain, decision: plain, who: text, "because?": text },
+  maintenance: { id: plain, op: either(["add", "end"]), selector: isObject, owner: text, reason: text, until_us: isInteger },
+  mode: { scope: plain, mode: plain, who: text, because: text },
+  rules: { hash: plain, count: isInteger, files: array, accepted: (value) => typeof value === "boolean", "because?": text },
+  lifecycle: { phase: plain, "version?": text, "because?": text, "data?": isObject },
   heartbeat: { "harmony?": isInteger, "data?": isObject },
-  evidence: { about: text, sha256: text, size: isInteger, "data?": isObject },
-  event: { type: text, data: isObject, "who?": text },
+  evidence: { about: text, sha256: plain, size: isInteger, "data?": isObject },
+  event: { type: plain, data: isObject, "who?": text },
   rotate: BARE,
   prune: BARE,
   anchor: BARE,
@@ -146,7 +145,7 @@ export const KIND_NAMES = Object.keys(KINDS);
 /** The entry that octets spell, checked against its kind. Throws Wrong, or Unproven where version or kind is not known. */
 export function parseEntry(octets) {
   const entry = parse(octets);
-  if (isInteger(entry.v) && entry.v !== 1) throw new Unproven(`an entry of version ${entry.v}, which this page does not know`);
+  if (entry.v !== 1) throw new Unproven(`an entry of version ${JSON.stringify(entry.v)?.slice(0, 20)}, which this page does not know`);
   if (isText(entry.kind) && !Object.hasOwn(KINDS, entry.kind)) throw new Unproven(`an entry of the unknown kind ${JSON.stringify(entry.kind).slice(0, 60)}`);
   for (const [name, fits] of Object.entries(COMMON)) {
     if (!(name in entry)) throw new Wrong(`an entry has no ${name}`);
@@ -155,7 +154,8 @@ export function parseEntry(octets) {
   const fields = KINDS[entry.kind];
   for (const name of Object.keys(entry)) {
     const fits = COMMON[name] ?? fields[name] ?? fields[`${name}?`];
-    if (!fits) throw new Wrong(`an entry of kind ${entry.kind} has a field ${name} that does not belong there`);
+    // A later version may have given this kind a field: that is no contradiction, and no proof.
+    if (!fits) throw new Unproven(`an entry of kind ${entry.kind} has a field ${name} that this page does not know`);
     if (!fits(entry[name])) throw new Wrong(`the ${name} of an entry of kind ${entry.kind} is not of the right form`);
   }
   const lacks = Object.keys(fields).find((name) => !name.endsWith("?") && !(name in entry));

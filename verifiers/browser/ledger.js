@@ -24,8 +24,11 @@ export class Ledger {
         this.#entry(parseEntry(octets), header, i, octets);
       } catch (error) {
         if (error instanceof Wrong) walk.tell(header.height, `entry ${header.first + i}: ${error.message}`);
-        else if (error instanceof Unproven) walk.doubt(header.height, `entry ${header.first + i}: ${error.message}`);
-        else throw error;
+        else if (error instanceof Unproven) {
+          // It may be an intent of a later version: what is open can no longer be counted.
+          this.gap();
+          walk.doubt(header.height, `entry ${header.first + i}: ${error.message}`);
+        } else throw error;
       }
     }
     if (this.whole && this.open.size !== header.open) walk.tell(header.height, `${this.open.size} intents are open, the header says ${header.open}`);

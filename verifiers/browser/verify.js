@@ -388,7 +388,7 @@ export async function verifyLog(input, options = {}, progress = null) {
     entries: walk?.entries ?? 0,
     bodies: walk?.bodies ?? 0,
     head: head ? { height: head.height, hash: hex(walk.before.hash), sealed: head.sealed, age: (now - head.sealed) / 1e6 } : null,
-    headKey: head?.keys.at(-1) ?? null,
+    headKey: head?.keys[0] ?? null,
     anchored: walk?.outside.covers ?? -1,
     witnessed: witness.best ?? null,
     breaks: walk?.breaks ?? [],
