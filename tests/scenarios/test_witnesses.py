@@ -1,7 +1,11 @@
 """Conversations about rules that act before witnesses only, and about a log that others say is not the whole one."""
 
+from dataclasses import replace
+
 import pytest
 
+from healer.model.effect import Cancel
+from healer.model.event import Sealed
 from healer.model.limit import Backoff, Limit
 from healer.model.mode import Mode
 from healer.rules.rule import Step
@@ -137,3 +141,13 @@ def test_another_history_is_sealed_and_nothing_is_done_until_a_person_says_so():
         talk.up(scenario, value)
         scenario.wait(1)
     assert talk.actions(scenario) == [("restart", "program:api")]
+
+
+def test_nothing_is_proved_again_before_the_witnesses_have_answered():
+    scenario, wanted = scene(), []
+    scenario._act = wanted.append
+    talk.falls(scenario)
+    talk.up(scenario, 1)
+    sealed = Sealed(id=wanted[0].decision.id, leaf="ab", at=scenario.now, waits=True)
+    assert not [one for one in scenario.core.handle(sealed) if isinstance(one, Cancel)]
+    assert [one for one in scenario.core.handle(replace(sealed, waits=False)) if isinstance(one, Cancel)]
