@@ -4,10 +4,44 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Final
 
-from audit.attack import octets, structure
+from audit.attack import (
+    bundles,
+    container,
+    foreign,
+    handover,
+    hostile,
+    octets,
+    outsiders,
+    pruning,
+    ratchets,
+    resealed,
+    sealed,
+    signatures,
+    structure,
+)
 from audit.attack.catalog import Attack, Family
 
-FAMILIES: Final[tuple[Family, ...]] = (structure.FAMILY, octets.FAMILY)
+FAMILIES: Final[tuple[Family, ...]] = (
+    structure.FAMILY,
+    octets.FAMILY,
+    foreign.FAMILY,
+    resealed.FAMILY,
+    signatures.FAMILY,
+    signatures.KEYS,
+    ratchets.FAMILY,
+    handover.FAMILY,
+    container.FAMILY,
+    sealed.SPELLING,
+    sealed.VERSIONS,
+    sealed.CLOCKS,
+    sealed.RULES,
+    pruning.FAMILY,
+    outsiders.WITNESSES,
+    outsiders.STAMPS,
+    outsiders.ANCHORS,
+    bundles.FAMILY,
+    hostile.FAMILY,
+)
 
 
 def attacks(only: str = "*") -> Iterator[Attack]:

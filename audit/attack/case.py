@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -22,8 +22,8 @@ DDL: Final = (
     "CREATE TABLE blocks (height INTEGER NOT NULL PRIMARY KEY, first INTEGER NOT NULL, n INTEGER NOT NULL, "
     "hdr BLOB NOT NULL, sig BLOB NOT NULL, rsig BLOB NOT NULL, body BLOB NOT NULL) STRICT"
 )
-LOOSE: Final = DDL.replace("INTEGER NOT NULL PRIMARY KEY", "INTEGER").replace(" STRICT", "").replace(" BLOB", "")
-"""The same without what SQLite would check."""
+LOOSE: Final = "CREATE TABLE blocks (height, first, n, hdr, sig, rsig, body)"
+"""The same without what SQLite would check or convert."""
 _INSERT: Final = "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -75,8 +75,8 @@ class Case:
 
     @property
     def below(self) -> int:
-        """Height of an ordinary block in the middle of what the anchor covers."""
-        return self._ordinary(range(self.world.anchored // 2, self.world.anchored))
+        """Height of the newest ordinary block below the anchor."""
+        return self._ordinary(range(self.world.anchored - 1, 0, -1))
 
     @property
     def above(self) -> int:
@@ -98,6 +98,14 @@ class Case:
         return self.world.key
 
     @property
+    def first(self) -> SealingKey:
+        """The RSA key that the log began with, stolen; raises ``Skipped`` where it is not in the state folder."""
+        found = self.world.ring.get(block.parse_header(self.world.rows[0].hdr).keys[0])
+        if found is None:
+            raise Skipped("the key that the log began with is not in the state folder")
+        return found
+
+    @property
     def secret(self) -> Secret:
         """The ratchet's secret, stolen; raises ``Skipped`` where it is nowhere on the disk."""
         if self.world.secret is None:
@@ -108,6 +116,10 @@ class Case:
 
     def write(self, rows: Iterable[Row], *, ddl: str = DDL) -> None:
         """Put these blocks in the place of the log."""
+        self.write_any(rows, ddl)
+
+    def write_any(self, rows: Iterable[Sequence[object]], ddl: str) -> None:
+        """Put these rows there, whatever is in them."""
         self.log.unlink(missing_ok=True)
         with self._connection() as connection:
             connection.execute("PRAGMA journal_mode = OFF").fetchall()
@@ -128,6 +140,19 @@ class Case:
         rows = self.rows
         rows[row.height] = row
         self.write(rows)
+
+    def behind_wal(self, statement: str) -> None:
+        """Run SQL that changes nothing but a write-ahead file beside the copy."""
+        aside = self.place / "aside"
+        aside.mkdir()
+        with self._connection() as connection:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+            connection.execute(statement)
+            for name in (self.log.name, f"{self.log.name}-wal"):
+                shutil.copyfile(self.folder / name, aside / name)
+        for path in aside.iterdir():
+            path.replace(self.folder / path.name)
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -161,6 +186,13 @@ class Case:
         path = folder / name
         path.write_bytes(octets)
         return path
+
+    def settle(self, rows: Sequence[Row], key: bytes) -> None:
+        """Put a key and an anchor that fit into the state folder, and let the auditors look at the folder."""
+        (self.folder / "keys").mkdir(mode=0o700)
+        (self.folder / "keys" / "seal.pub").write_bytes(key)
+        (self.folder / "anchor").write_bytes(self.world.anchor(rows[-1]))
+        self.log = self.folder
 
     def show(self, octets: bytes) -> None:
         """Let this be the newest checkpoint a witness's auditor has."""

@@ -69,6 +69,8 @@ class Attack:
     because: str
     """Why no more than that can be seen; empty where it is seen by everybody."""
     make: "Make"
+    codes: frozenset[str]
+    """What the verifier may call it: one of these must be among what whoever sees most is told; empty for any."""
     control: bool = False
     """Whether this is no attack at all: then nothing but what is stated is right."""
 
@@ -80,12 +82,16 @@ class Family:
     name: str
     what: str
     """What they go for, in words."""
+    codes: str = ""
+    """What the verifier may call them, where nothing else is said; words apart."""
     attacks: list[Attack] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Attack]:
         return iter(self.attacks)
 
-    def attack(self, power: Power, must: str, because: str = "", *, control: bool = False) -> "Callable[[Make], Make]":
+    def attack(
+        self, power: Power, must: str, because: str = "", *, codes: str = "", control: bool = False
+    ) -> "Callable[[Make], Make]":
         """Declare the function below as an attack: its name and the first line of its docstring are the attack's.
 
         ``must`` has a letter for each auditor: ``s`` seen, ``n`` not proven, ``u`` unnoticed.
@@ -94,7 +100,7 @@ class Family:
         def declare(make: "Make") -> "Make":
             name = getattr(make, "__name__", "").strip("_").replace("_", "-")
             what = (make.__doc__ or "").strip().split("\n")[0].rstrip(".")
-            self.add(name, what, power, must, make, because=because, control=control)
+            self.add(name, what, power, must, make, because=because, codes=codes, control=control)
             return make
 
         return declare
@@ -108,6 +114,7 @@ class Family:
         make: "Make",
         *,
         because: str = "",
+        codes: str = "",
         control: bool = False,
     ) -> None:
         """Declare an attack, one of several that are made in the same way."""
@@ -120,6 +127,7 @@ class Family:
             must=cells,
             because=because,
             make=make,
+            codes=frozenset((codes or self.codes).split()),
             control=control,
         )
         self.attacks.append(one)

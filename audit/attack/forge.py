@@ -8,18 +8,26 @@ from typing import Protocol
 from audit import block, canonical, merkle, ratchet
 from audit.ed25519 import Secret
 from audit.reader import Row
-from audit.signature import PublicKey
 
 STEP_US = 1000
 Alter = Callable[[Row, list[bytes]], Mapping[str, object]]
 """Changes a block's entries in place; returns header fields to be changed."""
 
 
+class Named(Protocol):
+    """Whatever has a fingerprint."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the public key, hex."""
+        ...
+
+
 class Sealer(Protocol):
     """Whatever signs like the agent's key, or nearly so."""
 
     @property
-    def public(self) -> PublicKey:
+    def public(self) -> Named:
         """The key it claims to be."""
         ...
 

@@ -52,6 +52,20 @@ class Outcome:
             return [who for who, cell in self.cells.items() if cell.verdict is not must[who]]
         return [who for who, cell in self.cells.items() if cell.verdict < must[who]]
 
+    @property
+    def beside_the_point(self) -> bool:
+        """Tell whether whoever sees most was told of something else than this attack."""
+        if not self.cells or not self.attack.codes or self.attack.control:
+            return False
+        most = max(Auditor, key=lambda who: (self.attack.must[who], list(Auditor).index(who)))
+        cell = self.cells[most]
+        return cell.verdict > Verdict.UNNOTICED and self.attack.codes.isdisjoint(cell.codes)
+
+    @property
+    def bad(self) -> bool:
+        """Tell whether the verifier did not do what it must."""
+        return bool(self.wrong) or self.beside_the_point
+
 
 def run(world: World, attacks: Iterable[Attack]) -> Iterator[Outcome]:
     """Try each attack on a copy of its own."""
@@ -101,12 +115,12 @@ def _measured(case: Case, auditor: Auditor) -> Cell:
         timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
-        said = _summary(out.read(100_000))
+        said, codes = _summary(out.read(1_000_000))
     if process.returncode < 0:
         return Cell(verdict=Verdict.UNBOUNDED, said=f"killed after {MAX_SECONDS:.0f} s")
     if usage.ru_maxrss > MAX_KILOBYTES:
         return Cell(verdict=Verdict.UNBOUNDED, said=f"it took {usage.ru_maxrss // 1024} MiB of memory")
-    return Cell(verdict=Verdict.of_exit(process.returncode), said=said)
+    return Cell(verdict=Verdict.of_exit(process.returncode), said=said, codes=codes)
 
 
 def _command(ask: Ask) -> list[str]:
@@ -122,8 +136,9 @@ def _command(ask: Ask) -> list[str]:
     return command
 
 
-def _summary(octets: bytes) -> str:
+def _summary(octets: bytes) -> tuple[str, tuple[str, ...]]:
     try:
-        return str(json.loads(octets)["summary"])
+        report = json.loads(octets)
+        return str(report["summary"]), tuple(str(finding["code"]) for finding in report["findings"])
     except (ValueError, KeyError, TypeError):
-        return octets.decode("utf-8", "replace")[-300:]
+        return octets.decode("utf-8", "replace")[-300:], ()

@@ -1,6 +1,6 @@
 """Attacks on the sequence of blocks: cut, emptied, reordered, replaced by another log; no key is needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from audit.attack.case import Case
@@ -42,14 +42,7 @@ def _older_snapshot(case: Case) -> None:
     """The whole state folder is replaced by its own older copy, with its anchor; auditors look at the folder."""
     rows = case.rows[: case.world.anchored]
     case.write(rows)
-    _own(case, rows, case.world.pinned)
-    case.log = case.folder
-
-
-def _own(case: Case, rows: Sequence[Row], key: bytes) -> None:
-    (case.folder / "keys").mkdir(mode=0o700)
-    (case.folder / "keys" / "seal.pub").write_bytes(key)
-    (case.folder / "anchor").write_bytes(case.world.anchor(rows[-1]))
+    case.settle(rows, case.world.pinned)
 
 
 @FAMILY.attack(Power.FILE, "nnss", "nothing is not proof of anything; only an anchor says that there was more")

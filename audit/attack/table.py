@@ -12,18 +12,18 @@ _WIDTH = 12
 def heading() -> str:
     """Return the two lines above the others."""
     columns = " ".join(f"{who.value:<14}" for who in Auditor)
-    return f"{'attack':<38} {'an auditor sees, who has:':<25}\n{'':<38} {columns}"
+    return f"{'attack':<44} {'an auditor sees, who has:':<25}\n{'':<44} {columns}"
 
 
 def line(outcome: Outcome) -> str:
     """Return one attack's line; what is wrong stands below it."""
     attack = outcome.attack
     if outcome.skipped:
-        return f"{attack.name:<38} not tried: {outcome.skipped}"
+        return f"{attack.name:<44} not tried: {outcome.skipped}"
     if outcome.failed:
-        return f"{attack.name:<38} could not be made: {outcome.failed}"
+        return f"{attack.name:<44} could not be made: {outcome.failed}"
     cells = " ".join(f"{cell.verdict.words:<14}" for cell in outcome.cells.values())
-    return "\n".join([f"{attack.name:<38} {cells}{attack.power.value}", *_below(outcome)])
+    return "\n".join([f"{attack.name:<44} {cells}{attack.power.value}", *_below(outcome)])
 
 
 def _below(outcome: Outcome) -> Iterator[str]:
@@ -31,6 +31,9 @@ def _below(outcome: Outcome) -> Iterator[str]:
     for who in outcome.wrong:
         cell = outcome.cells[who]
         yield f"    WRONG: who has {who.value} must see it as {attack.must[who].words}, and was told: {cell.said}"
+    if outcome.beside_the_point:
+        told = "; ".join(dict.fromkeys(cell.said for cell in outcome.cells.values()))
+        yield f"    WRONG: it is seen for another reason ({' or '.join(sorted(attack.codes))} was expected): {told}"
     if any(cell.verdict is Verdict.UNNOTICED for cell in outcome.cells.values()) and attack.because:
         yield f"    because {attack.because}"
 
@@ -38,7 +41,7 @@ def _below(outcome: Outcome) -> Iterator[str]:
 def closing(outcomes: Sequence[Outcome]) -> str:
     """Return the last line, which counts."""
     tried = [one for one in outcomes if one.cells]
-    wrong = sum(1 for one in tried if one.wrong)
+    wrong = sum(1 for one in tried if one.bad)
     parts = [
         f"{len(tried)} attacks tried",
         f"{wrong} seen less than they must be" if wrong else "each seen as it must be",
@@ -57,17 +60,18 @@ def facts(outcome: Outcome) -> dict[str, object]:
             "verdict": cell.verdict.words,
             "must": attack.must[who].words,
             "said": cell.said,
+            "codes": cell.codes,
             "wrong": who in outcome.wrong,
         }
         for who, cell in outcome.cells.items()
     }
     named = {"name": attack.name, "family": attack.family, "what": attack.what, "attacker": attack.power.value}
-    return {**named, "cells": cells, "because": attack.because, "skipped": outcome.skipped, "failed": outcome.failed}
+    return {**named, "codes": sorted(attack.codes), "beside_the_point": outcome.beside_the_point, "cells": cells, "because": attack.because, "skipped": outcome.skipped, "failed": outcome.failed}
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
     """Return 1 where an attack was seen less than it must be, 2 where nothing was tried or one could not be made."""
-    if any(one.wrong for one in outcomes):
+    if any(one.bad for one in outcomes):
         return 1
     return 2 if any(one.failed for one in outcomes) or not any(one.cells for one in outcomes) else 0
 
