@@ -212,6 +212,16 @@ def test_what_is_changed_there_shows(database, tmp_path, superuser):
         Writer.open(tmp_path / "s", node="n", reserve_bytes=0, postgres=database)
 
 
+def test_a_body_larger_than_any_block_does_not_come(database, tmp_path, superuser):
+    seal(tmp_path / "s", database)
+    huge = "body = decode(repeat('00', 9000000), 'hex'), hdr = decode(repeat('00', 90000), 'hex')"
+    superuser(f"UPDATE blocks SET {huge} WHERE height = 2")
+    with open_log(database) as log:
+        row = log.row(2)
+        assert (len(row.body), len(row.hdr)) == (1, 8193)
+    assert verify(Ask(log=tmp_path / "s")).exit_code == 1
+
+
 def test_a_second_writer_is_refused_wherever_it_runs(database, tmp_path):
     with Writer.open(tmp_path / "s", node="n", reserve_bytes=0, postgres=database) as writer:
         writer.append(event(0))
