@@ -65,6 +65,11 @@ class Place:
     def agent(self, environ: dict[str, str] | None = None, **more: Any) -> Agent:
         return Agent(self.config(**more), state_dir=self.state, environ=environ or {"PATH": "/usr/bin:/bin"})
 
+    def headers(self) -> list[bytes]:
+        """The headers sealed by now."""
+        with Log.open(self.state) as log:
+            return [stub.hdr for stub in log.stubs(0)]
+
     def entries(self, *kinds: str) -> list[dict[str, Any]]:
         """What is sealed by now, of these kinds (or all)."""
         with Log.open(self.state) as log:
