@@ -10,6 +10,7 @@ from audit.writer import Writer
 from healer import blocking
 from healer.api.port import answered
 from healer.app.build import Loaded
+from healer.app.keeping import Keeping
 from healer.app.testimony import Testimony
 from healer.clock import Clock
 from healer.config import Config
@@ -48,6 +49,7 @@ class Faces(ABC):
     state_dir: Path
     steps: list[str]
     testimony: Testimony
+    keeping: Keeping
     version: str
     writer: Writer
     _kept: History
@@ -71,7 +73,7 @@ class Faces(ABC):
         """What is not as configured, in words: a fallback rule set, a history that was set aside or fails."""
         trouble = [f"history is not kept: {self._kept.trouble}"] if self._kept.trouble else []
         found = [self._loaded.because, *self._kept.set_aside, *trouble, *self.writer.notes, *self._not_yet]
-        found += self.testimony.trouble
+        found += [*self.testimony.trouble, self.keeping.trouble]
         return [because for because in found if because]
 
     # Asking ----------------------------------------------------------------------------------------------------

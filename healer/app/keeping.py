@@ -47,7 +47,7 @@ class Keeping:
         try:
             done = await blocking.call(functools.partial(self._prune, self.policy))
         except (AuditError, OSError) as exc:
-            self.trouble = str(exc)
+            self.trouble = f"the log is not pruned: {exc}"
             _log.warning("log.not-pruned", extra={"because": self.trouble})
             return
         self.trouble = ""

@@ -34,7 +34,7 @@ async def look_once(config: Config, *, state_dir: Path, clock: Clock) -> dict[st
     parts = Parts(clock=clock, state_dir=state_dir, push=lambda _: None, figures=dict)
     try:
         sensors = [sensor for sensor in parts.senses(config) if sensor.name not in {"programs", "self"}]
-        core = _core(config, sensors, _memory(state_dir), clock)
+        core = _core(config, sensors, _memory(config, state_dir), clock)
         effects: list[Effect] = []
         for turn in range(2):
             if turn:
@@ -58,10 +58,11 @@ def _core(config: Config, sensors: list[Sensor], memory: Memory, clock: Clock) -
     return Core(replace(setup, baseline=False), memory, now=clock.now(), wall=clock.wall())
 
 
-def _memory(state_dir: Path) -> Memory:
+def _memory(config: Config, state_dir: Path) -> Memory:
     """What an agent on this folder remembers; a new one where there is no log that can be read."""
     try:
-        return recall(state_dir, None)[0]
+        policy = config.audit.retention
+        return recall(state_dir, None, [Path(policy.archive)] if policy and policy.archive else [])[0]
     except AuditError:
         return Memory()
 

@@ -2,12 +2,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from audit.errors import AuditError
 from audit.reader import Log
 from audit.writer import Writer
 from healer.app.keeping import Keeping
+from healer.clock import SystemClock
 from healer.config.values import Retention
 from healer.record import AuditClock, recall
 from healer.testing import FakeClock
+from tests.healer.app.conftest import until
 
 DAY = 86400.0
 
@@ -78,3 +81,26 @@ async def test_a_folder_that_cannot_be_used_is_told_and_tried_again(writer, tmp_
     await kept.prune()
     assert kept.trouble == ""
     assert bare(writer)
+
+
+def test_an_agent_prunes_what_its_snapshot_covers_and_starts_again(place):
+    past = FakeClock(offset=SystemClock().wall() - 9 * DAY)
+    with Writer.open(place.state, node="here", clock=AuditClock(past), reserve_bytes=0) as made:
+        for _ in range(3):
+            made.append({"kind": "heartbeat"})
+    config = {"retention": {"keep": "2d", "because": "policy 12"}, "conceal": ["data.*"]}
+    with place.agent(audit=config, store={"snapshot_every": "1s"}) as agent:
+        until(agent._agent._kept.latest_snapshot)
+        keeping = agent._agent.keeping
+        done = keeping._prune(keeping.policy)
+        assert (done.order.first, done.order.last) == (1, 2)
+        assert agent.verify()["verified"]
+        assert agent.status()["degraded"] == []
+    for path in (place.state / "archive").iterdir():
+        path.unlink()
+    with place.agent(audit=config) as agent:
+        assert agent.verify()["verified"]
+    for name in place.state.glob("state.db*"):
+        name.unlink()
+    with pytest.raises(AuditError, match=r"archive-1-2\.sealed"), place.agent(audit=config):
+        pass
