@@ -60,6 +60,17 @@ def _audit(status: Mapping[str, Any]) -> Iterator[Finding]:
         yield "warn", "the log was not verified within its period"
     for trouble in log.get("anchor_problems", ()):
         yield "warn", f"the log's head cannot be kept elsewhere: {trouble}"
+    yield from _witnesses(log.get("witnessed") or {})
+
+
+def _witnesses(found: Mapping[str, Any]) -> Iterator[Finding]:
+    if found and not found["reached"] and found["because"]:
+        yield "warn", str(found["because"])
+    dated = found.get("dated") or {}
+    if dated.get("because"):
+        yield "warn", f"the log cannot be dated: {dated['because']}"
+    for one in found.get("contradictions", ()):
+        yield "fail", f"witness {one['witness']} knows another history of this log: {one['because']}"
 
 
 _LOOKS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[Finding]]] = {

@@ -47,7 +47,7 @@ class Testimony:
         self.trouble: list[str] = []
         """What of the configuration cannot be used, in words."""
         self.contradictions: dict[str, Contradicted] = {}
-        """What witnesses hold against our log, by the witness; accepted ones too."""
+        """What witnesses hold against our log, by the witness, and nobody has accepted."""
         self._accepted: dict[str, int] = {}
         self._reached: bool | None = None
         self._stamper: Any = None
@@ -142,6 +142,7 @@ class Testimony:
         if not self.contradictions:
             return
         self._accepted |= {name: one.size for name, one in self.contradictions.items()}
+        self.contradictions.clear()
         try:
             write_atomically(self._notes.folder / _ACCEPTED, json.dumps(self._accepted, sort_keys=True).encode())
         except OSError as exc:

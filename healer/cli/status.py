@@ -119,7 +119,25 @@ def footer(found: Status) -> None:
         else f"NOT verified: {log['verified_summary']}"
     )
     show.line(f"log: {log['entries']} entries, head {str(log['head'])[:16]}, {proof}{sealing}")
+    if (witnessed := log.get("witnessed")) is not None:
+        show.line(witnesses(witnessed))
     show.line(f"listening at {', '.join(found['listeners']) or 'nothing'}; state in {found['state_dir']}")
+
+
+def witnesses(found: Status) -> str:
+    """How far others vouch for the log."""
+    parts = []
+    if found["height"] is not None:
+        parts.append(f"witnessed up to block {found['height']}")
+    if found["age"] is not None:
+        parts.append(f"{show.ago(found['age'])} ago")
+    if not found["reached"]:
+        parts.append(f"NOT witnessed now: {found['because'] or 'nobody can be asked'}")
+    if (dated := found["dated"]) is not None:
+        at = "NOT dated" if dated["age"] is None else f"dated {show.ago(dated['age'])} ago"
+        parts.append(f"{at}: {dated['because']}" if dated["because"] else at)
+    parts += [f"CONTRADICTED by witness {one['witness']}: {one['because']}" for one in found["contradictions"]]
+    return f"log: {', '.join(parts)}"
 
 
 def _nagios(given: Settings) -> int:

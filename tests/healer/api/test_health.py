@@ -12,12 +12,14 @@ WELL = {
     "log": {"sealing": True, "verified": True, "anchor_problems": []},
     "self": {"self.log_verified": 1.0},
 }
+SEEN = {"reached": True, "because": "b sleeps", "dated": None, "contradictions": []}
 
 
 def test_all_is_well_when_every_check_says_so():
     found = health.of(WELL)
     assert found["status"] == "pass"
     assert set(found["parts"]) == set(health.PARTS)
+    assert health.of(WELL | {"log": WELL["log"] | {"witnessed": SEEN}})["status"] == "pass"
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,14 @@ def test_all_is_well_when_every_check_says_so():
         ({"self": {"self.log_verified": 0.0}}, "audit", "fail", "does not verify"),
         ({"self": {}}, "audit", "warn", "not verified yet"),
         ({"log": {**WELL["log"], "anchor_problems": ["gone"]}}, "audit", "warn", "gone"),
+        ({"log": {**WELL["log"], "witnessed": {**SEEN, "reached": False}}}, "audit", "warn", "b sleeps"),
+        ({"log": {**WELL["log"], "witnessed": {**SEEN, "dated": {"because": "no tsa"}}}}, "audit", "warn", "no tsa"),
+        (
+            {"log": {**WELL["log"], "witnessed": {**SEEN, "contradictions": [{"witness": "b", "because": "has 9"}]}}},
+            "audit",
+            "fail",
+            "witness b knows another history",
+        ),
         ({"log": None}, "audit", "fail", "nothing is known"),
     ],
 )

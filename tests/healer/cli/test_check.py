@@ -92,6 +92,23 @@ def test_what_looks_like_a_configuration_is_one(folder, tmp_path):
     assert not is_config(tmp_path / "missing.yaml")
 
 
+def test_witnesses_that_cannot_be_asked_and_rules_that_wait_for_them_are_findings(folder, healer):
+    path = folder / "organism.yaml"
+    (folder / "rules.yaml").write_text(
+        RULES.replace("VERIFY", VERIFIED).replace("    then:", "    witness: before\n    then:")
+    )
+    said = healer("check", "--config", str(path))
+    assert (said.code, said.out.count("there are none")) == (1, 1)
+    roots = f"timestamps: {{url: 'http://h/', roots: {folder}/gone}}"
+    path.write_text(CONFIG + f"audit: {{policy: {folder}/gone, {roots}}}\n")
+    said = healer("check", "--config", str(path))
+    assert said.code == 1
+    for words in ("audit.policy: ", "gone is missing", "audit.timestamps: ", "No such file", "there are none"):
+        assert words in said.out
+    (folder / "gone").write_text("quorum none\n")
+    assert "asks for nobody" in healer("check", "--config", str(path)).out
+
+
 def test_two_configurations_are_one_too_many(folder, healer):
     path = str(folder / "organism.yaml")
     assert healer("check", path, path).code == 2 or healer("check", path, path).code == 0

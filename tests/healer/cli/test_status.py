@@ -36,6 +36,24 @@ def test_what_keeps_it_from_healing_is_said_first(agent, healer):
     assert "SEALING FAILED: no room" in out
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, "log: witnessed up to block 8, 2.0 s ago"),
+        ({"reached": False, "because": "b sleeps"}, "witnessed up to block 8, 2.0 s ago, NOT witnessed now: b sleeps"),
+        ({"height": None, "age": None, "reached": False}, "log: NOT witnessed now: nobody can be asked"),
+        ({"dated": {"age": 5.0, "because": ""}}, "dated 5.0 s ago"),
+        ({"dated": {"age": None, "because": "no tsa"}}, "NOT dated: no tsa"),
+        ({"contradictions": [{"witness": "b", "because": "it has 9"}]}, "CONTRADICTED by witness b: it has 9"),
+    ],
+)
+def test_how_far_others_vouch_for_the_log_is_shown(agent, healer, change, says):
+    agent.log["witnessed"] = {
+        "height": 8, "age": 2.0, "reached": True, "because": "", "dated": None, "contradictions": [], **change,
+    }  # fmt: skip
+    assert says in healer("status").out
+
+
 def test_what_is_unknown_is_shown_as_unknown(agent, healer):
     assert "brain    unknown" in healer("status").out
 
