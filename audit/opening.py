@@ -10,6 +10,7 @@ from audit.postgres import POINTER, PostgresLog, dsn_of, is_dsn_file
 from audit.reader import FILE_NAME, Blocks, Log
 
 _MAX_PATH: Final = 4096
+_BUNDLE: Final = b"c2sp.org/tlog-proof@"
 
 
 def open_log(path: Path) -> Blocks:
@@ -35,6 +36,17 @@ def has_log(folder: Path) -> bool:
     """Tell whether a state folder has a log, here or in PostgreSQL; no where one may not look."""
     # Not pathlib's: it raises for a folder that is closed to us.
     return any(os.path.exists(folder / name) for name in (FILE_NAME, POINTER))  # noqa: PTH110
+
+
+def is_bundle(path: Path) -> bool:
+    """Tell whether a file begins like a bundle (``audit.bundle``), of whatever version."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_BUNDLE)) == _BUNDLE
+    except OSError:
+        return False
 
 
 def _named(pointer: Path) -> str:

@@ -17,14 +17,13 @@ from audit.errors import AuditError, KeyRefused, Malformed, NothingThere, Unknow
 from audit.files import read_small
 from audit.note import Note
 from audit.outside import Outside
-from audit.reader import Log, Row, Sealed
+from audit.reader import Blocks, Row, Sealed
 from audit.report import LEVELS, Report
 from audit.signature import PublicKey
 from audit.testimony import Given, Testimony
 from audit.tiles import Table, TileTree
 from audit.treehead import TreeHead
 
-_FIRST: Final = b"c2sp.org/tlog-proof@"
 _MAX_KEY_FILE: Final = 65_536
 _MAX_NOTE: Final = 65_536
 
@@ -41,7 +40,7 @@ class _Leaves(NamedTuple):
 # --------------------------------------------------------------------------------------------- making
 
 
-def make(log: Log, seqs: Iterable[int], checkpoint: bytes, tree: Path | None = None) -> bytes:
+def make(log: Blocks, seqs: Iterable[int], checkpoint: bytes, tree: Path | None = None) -> bytes:
     """Return the bundle that proves these entries to ``checkpoint`` (a signed note).
 
     ``tree`` is the file of tiles that the log's writer keeps; where it is missing, or does not have the checkpoint's
@@ -62,7 +61,7 @@ def make(log: Log, seqs: Iterable[int], checkpoint: bytes, tree: Path | None = N
         return bundle.encode([_part(row, wanted, tiles, head, checkpoint) for row in rows])
 
 
-def _rows_of(log: Log, wanted: Sequence[int]) -> list[Row]:
+def _rows_of(log: Blocks, wanted: Sequence[int]) -> list[Row]:
     """Find the blocks that hold these entries, looking at headers alone on the way."""
     rows, left = [], list(wanted)
     for stub in log.stubs(0):
@@ -80,7 +79,7 @@ def _rows_of(log: Log, wanted: Sequence[int]) -> list[Row]:
     return rows
 
 
-def _tiles(log: Log, head: TreeHead, tree: Path | None, stack: contextlib.ExitStack) -> TileTree:
+def _tiles(log: Blocks, head: TreeHead, tree: Path | None, stack: contextlib.ExitStack) -> TileTree:
     if tree is not None and tree.is_file():
         with contextlib.suppress(sqlite3.Error, AuditError):
             connection = sqlite3.connect(f"file:{quote(str(tree.absolute()))}?mode=ro", uri=True, timeout=5.0)
@@ -129,17 +128,6 @@ def newest_checkpoint(folder: Path) -> bytes:
 
 
 # ------------------------------------------------------------------------------------------- checking
-
-
-def is_bundle(path: Path) -> bool:
-    """Tell whether a file begins like a bundle, of whatever version."""
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            return file.read(len(_FIRST)) == _FIRST
-    except OSError:
-        return False
 
 
 def verify(ask: Ask, *, clock: Clock | None = None, sink: Sink | None = None) -> Report:

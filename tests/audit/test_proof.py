@@ -10,6 +10,7 @@ from audit.ask import Ask
 from audit.ed25519 import Secret
 from audit.errors import Malformed, Unreadable
 from audit.note import Kind, Note, Signer
+from audit.opening import is_bundle
 from audit.reader import Log
 from audit.writer import Writer
 
@@ -39,12 +40,12 @@ def check(place, octets: bytes, **more):
 
 def test_entries_are_proved_and_handed_out(place):
     octets = make(place, 0, 7, 8, 44)
-    assert proof.is_bundle(place / "kept.note") is False
+    assert is_bundle(place / "kept.note") is False
     seen = []
     (place / "b").write_bytes(octets)
     asked = Ask(log=place / "b", key=place / "pinned.pub", anchors=(place / "kept.note",), deep=True)
     report = proof.verify(asked, sink=lambda sealed: seen.append(sealed.seq))
-    assert proof.is_bundle(place / "b")
+    assert is_bundle(place / "b")
     assert (report.exit_code, report.level, report.entries, seen) == (0, "L1", 4, [0, 7, 8, 44]), report.text()
     assert "single entries" in report.limits()[0]
     assert (report.first, report.last) == (0, 8)
@@ -164,8 +165,8 @@ def test_nonsense_is_a_sentence(place, octets):
 
 
 def test_what_is_not_there_or_no_file_is_no_bundle(place):
-    assert not proof.is_bundle(place / "none")
-    assert not proof.is_bundle(place)
+    assert not is_bundle(place / "none")
+    assert not is_bundle(place)
     assert proof.verify(Ask(log=place / "none", key=place / "pinned.pub")).exit_code == 2
 
 

@@ -1,0 +1,83 @@
+"""Which commands there are, and the one place where an error becomes a sentence.
+
+Every command's options are declared at each start, so their files import at the top no more than that takes: what a
+command needs to do its work, it imports when it does it.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from audit.attack.command import add as add_attack
+from audit.cli import anchor, export, keys, life, prove, show, stats, tail, tiles, verify, witness
+from audit.cli.options import Commands
+from audit.errors import AuditError
+from audit.visible import visible
+
+USAGE: Final = 2
+_INTERRUPTED: Final = 130
+_IN_ORDER: Final[tuple[Callable[[Commands], None], ...]] = (
+    verify.add,
+    show.add,
+    tail.add,
+    stats.add,
+    export.add,
+    prove.add,
+    anchor.add,
+    tiles.add,
+    keys.add,
+    life.add,
+    add_attack,
+    witness.add,
+)
+
+
+def main(
+    argv: Sequence[str] | None = None, *, prog: str = "healer-audit", home: Path | None = None, as_json: bool = False
+) -> int:
+    """Run one command; returns 0 proven, 1 tampered, 2 not proven or invalid usage.
+
+    ``home`` is the state folder meant where a command is given no log, ``as_json`` the default of ``--json``.
+    """
+    try:
+        args = _parsed(argv, prog, home, as_json=as_json)
+        command: Callable[[argparse.Namespace], int] = args.command
+        return command(args)
+    except AuditError as exc:
+        print(f"{prog}: {visible(str(exc))}", file=sys.stderr)
+        return USAGE
+    except BrokenPipeError:
+        # The reader of our output went away; without this the interpreter complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return USAGE
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _parsed(argv: Sequence[str] | None, prog: str, home: Path | None, *, as_json: bool) -> argparse.Namespace:
+    parser = make_parser(prog)
+    args, beyond = parser.parse_known_args(argv)
+    if beyond and (not hasattr(args, "words") or any(word.startswith("-") for word in beyond)):
+        parser.error(f"unrecognized arguments: {' '.join(beyond)}")
+    if beyond:
+        args.words += beyond  # argparse takes words before the first option only
+    if as_json and hasattr(args, "json"):
+        args.json = True
+    args.home = home
+    if hasattr(args, "place") and getattr(args, args.place) is None:
+        if home is None:
+            raise AuditError("which log? give a log file or a state folder", hint=f"{prog} {args.name} --help")
+        setattr(args, args.place, home)
+    return args
+
+
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog=prog, description="Prove a sealed log, and read what it says.")
+    commands = Commands(parser)
+    for add in _IN_ORDER:
+        add(commands)
+    return parser

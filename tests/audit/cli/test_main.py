@@ -1,0 +1,81 @@
+"""What ends a command, and a bare copy of the folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audit import cli
+
+
+def test_interrupts_and_broken_pipes_end_quietly(honest, monkeypatch):
+    def interrupt(*_ask, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("audit.verifier.verify", interrupt)
+    assert cli.main(["verify", str(honest.db)]) == 130
+    many = subprocess.run(
+        [sys.executable, "-m", "audit", "show", str(honest.db), "--no-memory"],
+        stdout=open_closed_pipe(),
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2]), "PYTHONUNBUFFERED": "1"},
+    )
+    assert many.returncode == 2
+    assert "Traceback" not in many.stderr
+
+
+def open_closed_pipe() -> int:
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+@pytest.fixture
+def bare(tmp_path) -> Path:
+    """A folder that holds a copy of ``audit/`` and nothing else."""
+    place = tmp_path / "bare"
+    shutil.copytree(Path(cli.__file__).parents[1], place / "audit", ignore=shutil.ignore_patterns("__pycache__"))
+    return place
+
+
+def test_a_bare_copy_verifies_with_the_standard_library_alone(bare, honest, given):
+    def verify(*more: str) -> int:
+        command = [sys.executable, "-I", "-S", "audit", "verify", *map(str, given(honest)), "--no-memory", *more]
+        done = subprocess.run(command, cwd=bare, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        return done.returncode
+
+    assert verify("--deep") == 0
+    assert verify("--flat") == 0
+    original = honest.db.read_bytes()
+    honest.edit("UPDATE blocks SET body = CAST(x'01' || substr(body, 2) AS BLOB) WHERE height = 4")
+    assert verify() == 1
+    honest.db.write_bytes(original)
+    honest.edit("DELETE FROM blocks WHERE height = 9")
+    assert verify() == 1
+    honest.edit("DELETE FROM blocks")
+    assert verify() == 1
+    honest.db.write_bytes(b"")
+    assert verify() == 1
+    honest.db.unlink()
+    assert verify() == 2
+
+
+def test_a_bare_copy_is_not_led_astray_by_its_neighbours(bare, honest, given):
+    """Files beside the folder, or in the current one, must not shadow the standard library or this package."""
+    for place in (bare, bare / "audit"):
+        for name in ("json.py", "hashlib.py", "argparse.py", "sqlite3.py"):
+            (place / name).write_text("raise SystemExit('led astray')\n")
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "audit", "verify", *map(str, given(honest)), "--no-memory"],
+        cwd=bare,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
