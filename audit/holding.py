@@ -1,11 +1,8 @@
 """What of a log is given to others to hold: its newest checkpoint, and the line by which a policy names it."""
 
-import argparse
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from audit import note
 from audit.errors import AuditError, Unreadable
@@ -62,28 +59,3 @@ def _read(path: Path, ours: Verifier) -> Held | None:
         return None
     others = tuple(one.name for one in parsed.signatures if one.name != ours.name)
     return Held(path=path, octets=octets, head=head, cosigners=others)
-
-
-def add_commands(commands: Any) -> None:  # noqa: ANN401 - argparse does not say what its sub-parsers are
-    """Add ``anchor`` to the auditor's parser."""
-    what = "print the newest cosigned checkpoint, to be kept elsewhere"
-    sub = commands.add_parser("anchor", help=what, description=f"{what.capitalize()}.")
-    sub.add_argument("state", type=Path, metavar="STATE", help="the state folder")
-    sub.add_argument("--own", action="store_true", help="the log's newest own checkpoint, cosigned or not")
-    sub.add_argument("--json", action="store_true", help="print one JSON object")
-    sub.set_defaults(command=_anchor)
-
-
-def _anchor(args: argparse.Namespace) -> int:
-    held = newest(args.state, cosigned=not args.own)
-    line = f"log {vkey(args.state)}"
-    if args.json:
-        facts = {"checkpoint": held.octets.decode(), "height": held.head.size - 1, "origin": held.head.origin}
-        sys.stdout.write(json.dumps({**facts, "cosigners": held.cosigners, "path": str(held.path), "policy": line}))
-        sys.stdout.write("\n")
-        return 0
-    sys.stdout.write(held.octets.decode())
-    by = ", ".join(held.cosigners) or "nobody else"
-    # Beside the data: what is kept elsewhere must be the checkpoint to the octet.
-    sys.stderr.write(f"up to block {held.head.size - 1}, cosigned by {by}\nin a policy, this log is: {line}\n")
-    return 0

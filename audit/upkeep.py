@@ -18,48 +18,7 @@ from audit.files import check_owner
 from audit.opening import open_log, postgres_of
 from audit.reader import FILE_NAME, Sealed
 
-_UNITS: Final = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 _LEFTOVER: Final = re.compile(r"\..+\.new")
-
-
-def add_commands(commands: Any) -> None:  # noqa: ANN401 - argparse does not say what its sub-parsers are
-    """Add the commands to the auditor's parser."""
-    what = "archive and drop the bodies of old blocks; headers and signatures stay"
-    sub = commands.add_parser("prune", help=what, description=f"{what.capitalize()}.")
-    _state(sub)
-    sub.add_argument("--keep", type=_duration, required=True, metavar="TIME", help="keep this long: 400d, 52w")
-    sub.add_argument("--archive", type=Path, required=True, metavar="DIR", help="where archives go")
-    sub.add_argument("--because", required=True, metavar="WORDS", help="the policy, as the log will say")
-    sub.add_argument("--passphrase-file", type=Path, metavar="FILE", help="opens the key")
-    sub.set_defaults(command=_prune)
-    what = "erase what concealed texts stand for; the log still verifies"
-    sub = commands.add_parser("erase", help=what, description=f"{what.capitalize()}.")
-    _state(sub)
-    sub.add_argument("--seq", type=_natural, required=True, metavar="N", help="number of the entry")
-    sub.add_argument("--field", default="*", metavar="PATH", help="only this one: output, data.user; * matches")
-    sub.set_defaults(command=_erase)
-    what = "put right what is not sealed, and say what was left alone"
-    sub = commands.add_parser("repair", help=what, description=f"{what.capitalize()}.")
-    _state(sub)
-    sub.set_defaults(command=_repair)
-
-
-def _state(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("state", type=Path, metavar="STATE", help="the state folder")
-    sub.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def _duration(text: str) -> int:
-    match = re.fullmatch(r"(\d{1,6})([hdw])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a time to keep a log: write 400d or 52w")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _natural(text: str) -> int:
-    if not re.fullmatch(r"\d{1,15}", text):
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a natural number")
-    return int(text)
 
 
 def reveal(log: Path, fields: dict[str, object]) -> dict[str, object]:
@@ -87,7 +46,8 @@ def node_of(state: Path) -> str:
     raise Unreadable(f"the log in {state} is empty")
 
 
-def _prune(args: argparse.Namespace) -> int:
+def prune(args: argparse.Namespace) -> int:
+    """Archive and drop old bodies, as the options say; raises ``AuditError``."""
     check_owner(args.state, "healer-audit prune …")
     passphrase = keys.load_passphrase(args.passphrase_file) if args.passphrase_file else None
     node, postgres = node_of(args.state), postgres_of(args.state)
@@ -104,7 +64,8 @@ def _prune(args: argparse.Namespace) -> int:
     return 0
 
 
-def _erase(args: argparse.Namespace) -> int:
+def erase(args: argparse.Namespace) -> int:
+    """Erase what concealed texts stand for, as the options say; raises ``AuditError``."""
     check_owner(args.state, "healer-audit erase …")
     path = args.state / commitments.FILE_NAME
     if not path.exists():
@@ -138,8 +99,8 @@ def _entry(state: Path, seq: int) -> Sealed:
     raise Unreadable(f"entry {seq} is not in the log", hint="was its block pruned? without --field it can be erased")
 
 
-def _repair(args: argparse.Namespace) -> int:
-    """Sealed octets are evidence: whatever is wrong with them stays as it is, for ``verify`` to say."""
+def repair(args: argparse.Namespace) -> int:
+    """Put right what is not sealed. Octets that are sealed are evidence: what is wrong with them ``verify`` says."""
     state: Path = args.state
     check_owner(state, "healer-audit repair …")
     storage = importlib.import_module("audit.storage")
