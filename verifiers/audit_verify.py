@@ -327,8 +327,8 @@ def read_header(octets: bytes) -> SimpleNamespace:
         value = canonical(octets)
     except ValueError as exc:
         raise Tampered("header", f"its header is no canonical JSON: {exc}") from None
-    if type(value.get("v")) is int and value["v"] != 1:
-        raise Unproven("version", f"header version {value['v']} is not known here")
+    if type(value.get("v")) is not int or value["v"] != 1:
+        raise Unproven("version", f"header version {value.get('v')!r:.20} is not known here")
     demand(value.keys() == FIELDS.keys(), "header", "its header has other fields than a header has")
     for name, kind in FIELDS.items():
         demand(type(value[name]) is kind, "header", f"header field {name} has another type")
@@ -411,7 +411,7 @@ class NoteKey(NamedTuple):
     public: bytes
 
     def signed(self, text: bytes, signatures: list[Signature]) -> int | None:
-        """0 where this log signed the text; for a witness the second of its cosignature; None where there is none."""
+        """0 where this log signed it; the second of a witness's cosignature; None where there is none, -1 a bad one."""
         found = [signature for name, id_, signature in signatures if (name, id_) == (self.name, self.id)]
         if not found:
             return None
@@ -419,9 +419,7 @@ class NoteKey(NamedTuple):
         if self.type == 4:  # c2sp.org/tlog-cosignature
             time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
             text = b"cosignature/v1\ntime %d\n" % time + text
-        good = time < 1 << 63 and ed25519_verifies(self.public, signature, text)
-        must(good, f"the signature of {self.name} does not verify")
-        return time
+        return time if time < 1 << 63 and ed25519_verifies(self.public, signature, text) else -1
 
 
 def read_note_key(line: str) -> NoteKey:
@@ -477,13 +475,15 @@ class Policy:
         many, members = self.groups.get(name, (1, []))
         return name in who or sum(self._enough(member, who) for member in members) >= many
 
-    def witnessed(self, text: bytes, signatures: list[Signature]) -> int | None:
-        """The newest second since which enough witnesses vouch; None where there is none (``quorum none`` has none)."""
+    def judge(self, origin: str, text: bytes, signatures: list[Signature]) -> tuple[bool, int | None]:
+        """Whether a log of this name signed it, and the newest second since which enough witnesses vouch for it."""
+        logs = [key.signed(text, signatures) for key in self.logs if key.name == origin]
         times = {name: key.signed(text, signatures) for name, key in self.witnesses.items()}
-        for second in sorted({time for time in times.values() if time is not None}, reverse=True):
+        must(-1 not in logs and -1 not in times.values(), "a signature in it is bad")
+        for second in sorted({time for time in times.values() if time is not None and 0 in logs}, reverse=True):
             if self._enough(self.quorum, [name for name, time in times.items() if time is not None and time >= second]):
-                return second
-        return None
+                return True, second
+        return 0 in logs, None
 
 
 def read_checkpoint(
@@ -495,11 +495,10 @@ def read_checkpoint(
     root = unbase64(encoded)
     good = all((origin, size, *more[:-1])) and re.fullmatch("0|[1-9][0-9]{0,14}", size) and len(root) == 32
     must(good and more, "not a checkpoint")
-    listed = [key.name == origin and key.signed(text, signatures) == 0 for key in (policy.logs if policy else [])]
-    own = [(key.type, key.name) == (1, origin) and key.signed(text, signatures) == 0 for key in keys]
-    witnessed = policy.witnessed(text, signatures) if policy and any(listed) else None
+    signed, witnessed = policy.judge(origin, text, signatures) if policy else (False, None)
+    signed = signed or any((key.type, key.name, key.signed(text, signatures)) == (1, origin, 0) for key in keys)
     kept = {"origin": origin, "size": int(size), "root": root, "text": text, "witnessed": witnessed}
-    return SimpleNamespace(**kept, name=f"the checkpoint {name}", given=given, signed=any(listed + own))
+    return SimpleNamespace(**kept, name=f"the checkpoint {name}", given=given, signed=signed)
 
 
 # -- 7. Time stamps (RFC 3161), as small as can be: RSA or P-256 ---------------------------------------------------
@@ -785,6 +784,8 @@ class Walk:
     def _content(self, block: SimpleNamespace) -> None:
         header, body = block.header, block.body
         if not body:
+            stays = not header.height or header.why in {"prune", "rotate"}
+            demand(not stays, "body", "its body is missing, and blocks of its kind are never pruned")
             joined = self.missing and self.missing[-1][1] == header.height - 1
             self.missing.append((self.missing.pop()[0] if joined else header.height, header.height))
             return
@@ -849,7 +850,7 @@ class Walk:
         for anchor in self.anchors:
             if (anchor.height, anchor.origin) == (header.height, header.origin):
                 same = (anchor.head, anchor.count) == (block.digest, header.first + header.count)
-                if same and anchor.sealed == header.sealed and anchor.key in header.keys:
+                if same and (anchor.sealed, anchor.key, anchor.root) == (header.sealed, header.keys[0], ""):
                     self.vouch(header.height, own=anchor.own)
                 else:
                     wrong.append(anchor.name)
@@ -1032,7 +1033,7 @@ class Audit:
                 point = read_checkpoint(octets, str(path), self.policy, self.note_keys, given=not own)
                 self.walk.points.append(point)
 
-        self._read("anchor", path, read)
+        self._read("anchor", path, read, quiet=own and path.name != "anchor" and not self.policy)
 
     def _gather(self) -> None:
         """Read all that was brought, before the log, so that a live log can only be ahead of it."""
@@ -1065,7 +1066,7 @@ class Audit:
 
     def _remember(self, head: SimpleNamespace) -> None:
         value = {name: getattr(head.header, name) for name in ("v", "origin", "height", "sealed")}
-        value |= {"count": head.header.first + head.header.count, "head": head.digest, "key": head.header.keys[-1]}
+        value |= {"count": head.header.first + head.header.count, "head": head.digest, "key": head.header.keys[0]}
         self.memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.memory.with_name(f"{self.memory.name}.{os.getpid()}")
         fresh.write_text(WRITER.encode({**value, "root": ""}) + "\n", encoding="utf-8")
