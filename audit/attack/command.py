@@ -21,6 +21,8 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not say what its
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.log is None and not args.demo:
+        args.log = getattr(args, "home", None)
     if args.demo == (args.log is not None):
         raise AuditError("give the log to attack a copy of, or --demo", hint="healer-audit attack --demo")
     # By name: what verifies shares no code with what forges, and a bare copy of this folder cannot forge.

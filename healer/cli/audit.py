@@ -7,23 +7,6 @@ from healer.cli.client import Client
 from healer.cli.event import as_object
 from healer.cli.settings import Settings, settings
 
-_SELECT = ("--kind", "--seq", "--rule", "--target", "--corr", "--type", "-n", "--lines")
-_PROVE = ("--key", "--anchor", "--min-level", "--max-age", "--expect-origin", "--since", "--since-head", "--memory")
-_ROTATE = (
-    "--because",
-    "--revoke-after",
-    "--bits",
-    "--passphrase-file",
-    "--from-key",
-    "--from-command",
-    "--from-public",
-)
-_KEEP = ("--keep", "--archive", "--field", "--database")
-_TO = ("--to-key", "--to-command", "--to-public")
-_WITH_VALUE = frozenset({*_SELECT, *_PROVE, *_ROTATE, *_KEEP, *_TO})
-"""Options of the auditor's commands that take a value: what follows one is no log."""
-_SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys", "rotate", "prune", "erase", "repair", "anchor"})
-
 
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
@@ -32,25 +15,20 @@ _SPEAK_JSON = frozenset({"verify", "show", "tail", "stats", "keys", "rotate", "p
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def audit(ctx: click.Context, args: tuple[str, ...]) -> int:
-    """Prove the sealed log (verify), and read it (show, tail, stats, export, keys); `log TYPE JSON` seals an event.
+    """Prove the sealed log, and read it: the commands of healer-audit; `log TYPE JSON` seals an event.
 
-    `rotate --because WORDS` hands a stopped agent's log over to a new key.
+    Without LOG, they take this agent's own state folder. `healer audit COMMAND --help` tells all.
 
-    Without LOG, the commands take this agent's own state folder. Exit 0 proven, 1 tampered, 2 not proven.
+    Exit 0 proven, 1 tampered, 2 not proven.
     """
     given = settings()
     args = _common(given, args)
     if not args or args[0] in {"-h", "--help"}:
         click.echo(ctx.get_help())
-        return _auditor(["--help"])
+        return _auditor(given, ("--help",))
     if args[0] == "log":
         return _log(given, args[1:])
-    rest = list(args)
-    if not _names_a_log(rest[1:]) and "-h" not in rest and "--help" not in rest:
-        rest.append(str(given.log))
-    if given.json and rest[0] in _SPEAK_JSON and "--json" not in rest:
-        rest.append("--json")
-    return _auditor(rest)
+    return _auditor(given, args)
 
 
 def _common(given: Settings, args: tuple[str, ...]) -> tuple[str, ...]:
@@ -59,7 +37,9 @@ def _common(given: Settings, args: tuple[str, ...]) -> tuple[str, ...]:
     others: list[str] = []
     for arg in rest:
         name, _, value = arg.partition("=")
-        if name in {"--state-dir", "--config"}:
+        if others[:1] == ["witness"]:
+            others.append(arg)  # a witness is no part of this agent: its --config is its own
+        elif name in {"--state-dir", "--config"}:
             setattr(given, name.strip("-").replace("-", "_"), value or next(rest, None))
         elif name == "--output":
             given.output = value or next(rest, "")
@@ -68,22 +48,11 @@ def _common(given: Settings, args: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(others)
 
 
-def _auditor(argv: list[str]) -> int:
+def _auditor(given: Settings, argv: tuple[str, ...]) -> int:
+    """Run the auditor's own command: it knows what follows an option and what is a log."""
     from audit.cli import main
 
-    return main(argv)
-
-
-def _names_a_log(args: list[str]) -> bool:
-    skip = False
-    for arg in args:
-        if skip:
-            skip = False
-        elif arg in _WITH_VALUE:
-            skip = True
-        elif not arg.startswith("-") or arg == "-":
-            return True
-    return False
+    return main(argv, prog="healer audit", home=given.log, as_json=given.json)
 
 
 def _log(given: Settings, args: tuple[str, ...]) -> int:

@@ -6,7 +6,6 @@ import pytest
 
 from audit.clock import SystemClock
 from audit.writer import Writer
-from healer.cli.audit import _names_a_log
 
 
 @pytest.fixture
@@ -54,17 +53,34 @@ def test_a_log_that_does_not_prove_itself_is_2_and_a_tampered_one_is_1(log, heal
 
 
 @pytest.mark.parametrize(
-    ("args", "named"),
-    [([], False), (["--json"], False), (["--key", "F"], False), (["--key", "F", "L"], True),
-     (["L", "--key", "F"], True), (["--lines", "5"], False), (["-n", "5", "L"], True), (["--key=F"], False)],
-)  # fmt: skip
-def test_the_value_of_an_option_is_not_taken_for_a_log(args, named):
-    assert _names_a_log(args) is named
+    "args", [["--lines", "5"], ["-n", "5"], ["-n5", "--grep", "login"], ["--tail", "60", "--deep"]]
+)
+def test_the_value_of_an_option_is_not_taken_for_a_log(log, healer, args):
+    log.flush_anchors()
+    said = healer("audit", "tail", "--no-memory", *args)
+    assert (said.code, "user.login" in said.out) == (0, True)
+
+
+def test_what_takes_a_state_folder_takes_this_agents_own(log, healer, tmp_path):
+    log.flush_anchors()
+    log.close()
+    assert healer("audit", "repair").code == 0
+    assert healer("audit", "anchor").out == (tmp_path / "checkpoint").read_text()
+    assert healer("audit", "prove", "0", "--no-memory").out.startswith("c2sp.org/tlog-proof@v1\n")
+    assert healer("audit", "tiles", str(tmp_path / "tiles")).code == 0
+    assert "keys/first.pub" not in healer("audit", "keys").out
+
+
+def test_a_witness_has_a_configuration_of_its_own(healer, tmp_path):
+    said = healer("audit", "witness", "serve", "--config", str(tmp_path / "none"))
+    assert (said.code, f"no configuration at {tmp_path / 'none'}" in said.err) == (2, True)
 
 
 def test_help_and_wrong_usage_come_from_the_auditor(healer):
     assert "verify" in healer("audit", "--help").out
-    assert "verify" in healer("audit").out
+    said = healer("audit").out
+    for name in ("verify", "show", "tail", "stats", "export", "prove", "anchor", "tiles", "keys", "attack", "log TYPE"):
+        assert name in said
     assert "--min-level" in healer("audit", "verify", "--help").out
     assert healer("audit", "nonsense").code == 2
 
