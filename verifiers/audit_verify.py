@@ -943,7 +943,11 @@ def _document(walk: Walk, document: bytes, judge: Callable[[bytes], Any]) -> Sim
         must(type(at) is int, "a place that is none")
         there = included(_leaf(unbase64(entry["octets"])), at, header.count, way, bytes.fromhex(header.root))
         demand(there, "root", f"entry {at} is not in the block")
-    walk.seal(block)
+    walk.ratcheted = bool(rsig)  # by a key that the block before it names, which is not here
+    try:
+        walk.seal(block)
+    except Unproven as fault:
+        walk.add(fault, index)
     walk.entries, walk.points = walk.entries + len(value["entries"]), [*walk.points, point]
     return block
 
@@ -955,6 +959,9 @@ def _begins(path: Path) -> bytes:
 
 def walk_bundle(walk: Walk, octets: bytes, judge: Callable[[bytes], Any]) -> None:
     """Prove the blocks of a bundle like those of a log that has no others."""
+    if not octets.startswith(BUNDLE):
+        walk.add(Tampered("bundle", f"a bundle begins with the line {BUNDLE[:-1].decode()}"))
+        return
     given = {(point.origin, point.size, point.root) for point in walk.points}
     walk.points, owns = [], []  # per block: vouched for by the log's own folder alone; None where by nobody
     for document in octets[len(BUNDLE) :].split(b"\n" + BUNDLE):
@@ -1077,7 +1084,7 @@ class Audit:
         walk, path = self.walk, self.own / "audit.db" if self.asked.log.is_dir() else self.asked.log
         try:
             self._gather()
-            if path.is_file() and _begins(path) == BUNDLE:
+            if path.is_file() and _begins(path).startswith(BUNDLE[:19]):
                 judge = partial(read_checkpoint, name="", policy=self.policy, keys=self.note_keys, given=False)
                 walk_bundle(walk, read_small(path, 64 << 20), judge)
                 return self._report()
