@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from audit import block, checkpoint
 from audit.ask import Ask
 from audit.checkpoint import Anchor
 from audit.cli.lines import Page
 from audit.cli.select import Found, Select
-from audit.errors import AuditError, Malformed, NothingThere, Unreadable
+from audit.errors import AuditError, NothingThere, Unreadable
 from audit.opening import open_log
 from audit.report import Report
 from audit.verifier import verify
@@ -31,8 +31,11 @@ class Follow:
         """Go on after ``report``, which is what ``ask`` found; nothing is remembered of what follows."""
         self._ask = replace(ask, memory=None, since=0, since_head=None, incremental=False)
         self._wanted, self._page = wanted, page
-        self._head = _anchor_of(ask.log, report)
-        self._code = report.exit_code
+        sound = _sound_to(report)
+        self._head = _anchor_of(ask.log, report, sound if sound >= (report.first or 0) else report.last)
+        self._shown = report.entries
+        self._begun = self._code = report.exit_code
+        self._stuck: int | None = None
         self._said = ""
 
     def run(self, pause: Callable[[float], None] = time.sleep) -> int:
@@ -70,29 +73,39 @@ class Follow:
 
             def keep(found: Found) -> None:
                 nonlocal count
+                if found.sealed.seq < self._shown:
+                    return  # of a block that was shown before it was proven
                 count += 1
-                waiting.write(self._page.line(found) + "\n")
+                waiting.write(f"{found.sealed.height} {self._page.line(found)}\n")
 
             report = verify(replace(self._ask, since_head=place), sink=self._wanted.sink(keep))
             if report.tampered:
-                self._say(report.text().split("\n", 1)[0])
+                self._say(_verdict(report))
                 if count:
                     self._say(f"{count} new entries are not shown: healer-audit show prints them, proven or not")
                 return False
-            if report.last is None or any(one.code in {"moved", "unreadable"} for one in report.findings):
-                return True  # it is being written to in a way that shows no whole block: look again
-            self._advance(report)
-            waiting.seek(0)
-            for line in waiting:
-                self._page.put(line[:-1])
-            sys.stdout.flush()
+            sound = _sound_to(report)
+            if sound > self._head.height:
+                self._head = _anchor_of(self._ask.log, report, sound)
+                self._print(waiting, sound)
+            self._judge(report, sound)
         return True
 
-    def _advance(self, report: Report) -> None:
-        self._head = _anchor_of(self._ask.log, report)
-        self._code = max(self._code, report.exit_code)
-        # What is not proven is said once, not with every block.
-        self._say(report.text().split("\n", 1)[0] if report.exit_code else "")
+    def _print(self, waiting: IO[str], sound: int) -> None:
+        waiting.seek(0)
+        for line in waiting:
+            height, _, text = line[:-1].partition(" ")
+            if int(height) <= sound:
+                self._page.put(text)
+        sys.stdout.flush()
+
+    def _judge(self, report: Report, sound: int) -> None:
+        """Say what is not proven: once, and not of what is still under way, such as a signature due in a moment."""
+        self._code = max(self._begun, report.exit_code)
+        waits = report.last is None or sound < report.last
+        if not waits or self._stuck == sound:
+            self._say(_verdict(report) if report.exit_code else "")
+        self._stuck = sound if waits else None
 
     def _say(self, text: str) -> None:
         if text and text != self._said:
@@ -100,15 +113,35 @@ class Follow:
         self._said = text
 
 
-def _anchor_of(place: Path, report: Report) -> Anchor:
-    """Return the head that a report names; raises ``Unreadable`` where the log has no such block any more."""
-    if report.last is None:
+def _verdict(report: Report) -> str:
+    return report.text().split("\n", 1)[0]
+
+
+def _sound_to(report: Report) -> int:
+    """Return the highest block below the first that is not proven; -1 where there is none, or nothing holds still."""
+    if report.last is None or any(one.code in {"moved", "unreadable"} for one in report.findings):
+        return -1
+    below = (one.height - 1 for one in report.findings if one.weight == "unproven" and one.height is not None)
+    return min((report.last, *below))
+
+
+def _anchor_of(place: Path, report: Report, height: int | None) -> Anchor:
+    """Return block ``height`` as a head, where it leads to the head that the report names.
+
+    Raises ``Unreadable`` where there is nothing to follow, ``AuditError`` where it is not what was read before.
+    """
+    if height is None or report.last is None:
         raise Unreadable(f"there is nothing to follow at {place}", hint="has its agent ever run?")
+    found, digest = None, ""
     with open_log(place) as log:
-        stub = next(log.stubs(report.last), None)
-        if stub is not None and type(stub.hdr) is bytes and block.hash_of(stub.hdr) == report.head:
-            try:
-                return checkpoint.of_header(block.parse_header(stub.hdr), report.head)
-            except Malformed as exc:
-                raise Unreadable(f"block {report.last} cannot be followed: {exc.message}") from exc
-    raise AuditError(f"block {report.last} was replaced while it was read", hint="run healer-audit verify")
+        for stub in log.stubs(height):
+            if type(stub.hdr) is not bytes or stub.height > report.last:
+                break
+            header = block.parse_header(stub.hdr)
+            if found is not None and header.prev != digest:
+                break
+            digest = block.hash_of(stub.hdr)
+            found = found or checkpoint.of_header(header, digest)
+    if found is None or digest != report.head:
+        raise AuditError(f"block {report.last} was replaced while it was read", hint="run healer-audit verify")
+    return found
