@@ -436,6 +436,79 @@ def test_a_checkpoint_with_another_root_is_a_fork_and_a_larger_one_a_cut(world):
     assert (code, codes) == (1, {"anchor", "cut", "level"})
 
 
+OPENSSL = """
+[tsa]
+default_tsa = here
+[here]
+serial = serial
+default_policy = 1.2.3.4
+digests = sha256
+signer_digest = sha256
+ess_cert_id_alg = sha256
+[root]
+basicConstraints = critical, CA:TRUE
+[stamper]
+extendedKeyUsage = critical, timeStamping
+"""
+KINDS = {"rsa": ["rsa:2048"], "p256": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]}
+
+
+def stamped(folder: Path, kind: str, text: bytes) -> tuple[Path, Path]:
+    """A token by an authority made with the ``openssl`` command, and the root to pin."""
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    folder.mkdir()
+    (folder / "conf").write_text(OPENSSL)
+    (folder / "serial").write_text("01\n")
+    (folder / "text").write_bytes(text)
+    new = ("-config", "/dev/null", "-newkey", *KINDS[kind], "-noenc", "-subj")
+    openssl("req", *new, "/CN=root", "-keyout", "root.key", "-out", "root.csr")
+    openssl(
+        "x509",
+        "-req",
+        "-in",
+        "root.csr",
+        "-signkey",
+        "root.key",
+        "-extfile",
+        "conf",
+        "-extensions",
+        "root",
+        "-out",
+        "root.pem",
+    )
+    openssl("req", *new, "/CN=stamper", "-keyout", "key", "-out", "csr")
+    by = ("-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial")
+    openssl("x509", "-req", "-in", "csr", *by, "-extfile", "conf", "-extensions", "stamper", "-out", "pem")
+    openssl("ts", "-query", "-data", "text", "-sha256", "-cert", "-out", "query")
+    openssl(
+        "ts", "-reply", "-config", "conf", "-queryfile", "query", "-signer", "pem", "-inkey", "key", "-out", "token"
+    )
+    return folder / "token", folder / "root.pem"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_over_a_witnessed_checkpoint_proves_l4(world, tmp_path, kind):
+    if shutil.which("openssl") is None:
+        if os.environ.get("HEALER_REQUIRE_REAL") == "1":
+            pytest.fail("the openssl command is missing")
+        pytest.skip("the openssl command is not installed: no authority can be made")
+    note = world.note(6, 2)
+    world.keep(note)
+    token, root = stamped(tmp_path / "tsa", kind, note.rpartition(b"\n\n")[0] + b"\n")
+    words = ["--policy", str(world.policy), "--token", str(token), "--tsa"]
+    code, said = world.place.verify(*words, str(root), "--min-level", "L4")
+    assert (code, said["level"], said["dated"]["height"]) == (0, "L4", 5), said["findings"]
+    assert abs(said["dated"]["to"] - world.now) < 600
+    _, another = stamped(tmp_path / "other", kind, b"x")
+    code, codes = world.place.codes(*words, str(another))
+    assert (code, "token" in codes) == (2, True), "an authority nobody pinned"
+    assert world.place.verify("--token", str(token), "--tsa", str(root))[1]["dated"] is not None
+    assert world.place.verify("--token", str(token), "--tsa", str(root))[1]["level"] == "L2", "dated, but not witnessed"
+
+
 def test_a_policy_that_is_none_is_refused(world):
     good = world.policy.read_text()
     for bad in ("", "quorum none\nquorum none\n", good + "witness w0 x\n", good.replace("2 w0", "4 w0"), good + "\x01"):
