@@ -26,6 +26,7 @@ BENCHES: Mapping[str, float] = {
     "rules": 300,
     "seal": 300,
     "verify": 600,
+    "browser": 300,
     "peers": 600,
     "proof": 300,
     "witness": 300,

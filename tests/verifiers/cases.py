@@ -35,7 +35,9 @@ class Case:
     lies: list[str] = field(default_factory=list)
     signer: forge.Note | None = None
     witnesses: list[forge.Note] = field(default_factory=list)
-    spoil_file: Callable[[Path], None] | None = None
+    spoil_file: Callable[[Path], object] | None = None
+    bundle: bytes | None = None
+    """Given instead of the log."""
 
     def write(self, folder: Path) -> list[str]:
         log, outside = folder / "state", folder / "auditor"
@@ -48,6 +50,9 @@ class Case:
         for number, note in enumerate(self.notes):
             (log / "witnessed" / f"{number:012}.note").write_bytes(note)
         (outside / "key.pem").write_bytes(self.key)
+        if self.bundle is not None:
+            log = outside / "bundle"
+            log.write_bytes(self.bundle)
         words = [str(log), "--json", "--no-memory", "--key", str(outside / "key.pem"), *self.words]
         for number, anchor in enumerate(self.anchors):
             (outside / f"anchor-{number}").write_bytes(anchor)
@@ -97,19 +102,18 @@ def witnesses(case: Case) -> None:
     lines += [f"witness W{number} {one.vkey} https://w{number}.example/" for number, one in enumerate(case.witnesses)]
     lines += [f"group all-of-them {need} W0 W1 W2", "quorum all-of-them"]
     case.policy = ("# who counts\n" + "\n".join(lines) + "\n").encode() if chance.random() < 0.8 else None
-    for _ in range(chance.randrange(1, 3)):
-        size = chance.choice([len(log.rows), chance.randrange(1, len(log.rows) + 1)])
-        case.notes.append(cosigned(case, log.headers[:size]))
+    sizes = [
+        chance.choice([len(log.rows), chance.randrange(1, len(log.rows) + 1)]) for _ in range(chance.randrange(1, 3))
+    ]
+    case.notes += [cosigned(case, log.headers[:size]) for size in sizes]
 
 
 def cosigned(case: Case, headers: list[bytes], origin: str | None = None) -> bytes:
     chance = case.chance
     now = int(time.time())
-    signers = [(case.signer, 0)]
-    for one in case.witnesses:
-        if chance.random() < 0.85:
-            signers.append((one, now - chance.choice([5, 500, 90_000, 9_000_000])))
-    return forge.checkpoint(origin or case.log.origin, headers, signers)
+    present = [one for one in case.witnesses if chance.random() < 0.85]
+    signers = [(one, now - chance.choice([5, 500, 90_000, 9_000_000])) for one in present]
+    return forge.checkpoint(origin or case.log.origin, headers, [(case.signer, 0), *signers])
 
 
 def honest(seed: int) -> Case:
@@ -639,10 +643,81 @@ LIES = [
 ]
 
 
+# ----------------------------------------------------------------------------------------------------- bundles
+
+
+def bundled(made: Case) -> None:
+    """Give the auditor a bundle of some blocks instead of the log, perhaps with a lie in it."""
+    chance, log = made.chance, made.log
+    if made.signer is None:
+        witnesses(made)
+    whole = [row.height for row in log.rows if row.body and row.header["why"] != "rotate"]
+    heights = chance.sample(whole, min(len(whole), chance.choice([1, 1, 2, 3])))
+    made.key = key_of(log.rows[heights[0]].header["keys"][0]).pem
+    made.anchors = [
+        log.anchor(chance.choice([*heights, len(log.rows) - 1])) for _ in range(chance.choice([0, 0, 1, 2]))
+    ]
+    size = chance.choice([len(log.rows), max(heights) + 1])
+    note = cosigned(made, log.headers[:size])
+    if chance.random() < 0.2:
+        made.anchors.append(note)
+    if chance.random() < 0.4:
+        made.bundle = forge.bundle(log, heights, note)
+        return
+    made.lies.append("lie_in_a_bundle")
+    lie = chance.choice(EXTRA_LIES)
+    if chance.random() < 0.5:
+        made.bundle = forge.bundle(log, heights, note, edit=lambda extra: lie(extra, chance))
+    else:
+        made.bundle = chance.choice(BUNDLE_LIES)(forge.bundle(log, heights, note), note, made)
+
+
+EXTRA_LIES: list[Callable[[dict[str, Any], Random], object]] = [
+    lambda extra, _: extra.update(v=2),
+    lambda extra, _: extra.update(v="1"),
+    lambda extra, _: extra.update(more=1),
+    lambda extra, _: extra.pop("rsig"),
+    lambda extra, _: extra.update(entries=[]),
+    lambda extra, _: extra.update(entries={}),
+    lambda extra, _: extra.update(sig=forge.b64(b"\x00" * 384)),
+    lambda extra, _: extra.update(sig=extra["sig"][:-4]),
+    lambda extra, _: extra.update(hdr=forge.b64(b"{}")),
+    lambda extra, _: extra.update(hdr="?"),
+    lambda extra, chance: chance.choice(extra["entries"]).update(octets=forge.b64(b"{}")),
+    lambda extra, chance: chance.choice(extra["entries"]).update(at=chance.choice([0, 1, -1, 10**6, "0", None])),
+    lambda extra, chance: chance.choice(extra["entries"]).update(
+        path=chance.choice([[], ["x"], [forge.b64(b"x" * 32)], 5])
+    ),
+    lambda extra, chance: chance.choice(extra["entries"]).update(more=1),
+    lambda extra, chance: extra["entries"].append(chance.choice(extra["entries"])),
+]
+BUNDLE_LIES: list[Callable[[bytes, bytes, Case], bytes]] = [
+    lambda bundle, _, made: bundle[: made.chance.randrange(30, len(bundle))],
+    lambda bundle, _, made: flipped(bundle, made.chance),
+    lambda bundle, _, made: flipped(bundle, made.chance),
+    lambda bundle, note, made: bundle.replace(note, cosigned(made, [*made.log.headers, b"more"])),
+    lambda bundle, note, made: bundle.replace(note, cosigned(made, made.log.headers, "other")),
+    lambda bundle, note, _: bundle.replace(note, note.split(b"\n\n")[0] + b"\n"),
+    lambda bundle, _, __: bundle.replace(b"index ", b"index 0"),
+    lambda bundle, _, __: bundle.replace(b"extra ", b"extra  "),
+    lambda bundle, _, __: bundle + b"\n",
+    lambda bundle, _, __: bundle.replace(b"\n", b"\r\n"),
+    lambda bundle, _, __: bundle * 2,
+]
+
+
+def flipped(octets: bytes, chance: Random) -> bytes:
+    place = chance.randrange(24, len(octets))
+    return octets[:place] + bytes([octets[place] ^ 1 << chance.randrange(8)]) + octets[place + 1 :]
+
+
 def case(seed: int) -> Case:
-    """A quarter of all cases are honest; the others tell one lie, seldom two."""
+    """A quarter of all cases are honest; the others tell one lie, seldom two. Some are bundles."""
     made = honest(seed)
     chance = made.chance
+    if chance.random() < 0.1:
+        bundled(made)
+        return made
     for _ in range(chance.choice([0, 1, 1, 1])):
         lie = chance.choice(LIES)
         lie(made)

@@ -193,7 +193,7 @@ class Log:
             moved = {"subject": "agent", "from": "a", "to": "b", "because": 'ünïcode \u2028 \u0001 " \\ / \U0001f600'}
             return self.common("state", place) | moved
         if kind == "withheld":
-            named = {name: "x" for name in ("corr", "rule", "target", "action", "gate")}
+            named = dict.fromkeys(("corr", "rule", "target", "action", "gate"), "x")
             return self.common("withheld", place) | named | {"because": {"c": self.chance.randbytes(32).hex()}}
         if kind == "heartbeat":
             return self.common("heartbeat", place) | {"harmony": 10000}

@@ -1,4 +1,4 @@
-"""Joins the modules of the browser's verifier into one page that loads nothing: python verifiers/browser/build.py [OUT]."""
+"""Joins the modules of the browser's verifier into one page that loads nothing: ``build.py [OUT]``."""
 
 import base64
 import hashlib

@@ -26,9 +26,9 @@ const HEADER = {
   body: isHash,
   body_len: (value) => isCount(value) && value <= MOST_BODY,
   prev: isHash,
-  opened: isInteger,
-  sealed: isInteger,
-  mono: isInteger,
+  opened: isCount,
+  sealed: isCount,
+  mono: isCount,
   boot: isText,
   beacon: isHashOrEmpty,
   open: isCount,
@@ -43,7 +43,7 @@ const ANCHOR = {
   count: isCount,
   head: isHash,
   key: isHash,
-  sealed: isInteger,
+  sealed: isCount,
   root: (value) => isText(value) && /^[0-9a-f]*$/.test(value),
 };
 

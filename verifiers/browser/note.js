@@ -8,6 +8,8 @@ const MOST_OCTETS = 1024 * 1024;
 const LINE = /^\u2014 ([^\s+]+) (\S+)$/u;
 const ED25519 = 0x01;
 const COSIGNATURE = 0x04;
+/** ML-DSA-44 cosignatures: known by name, but no browser can check them yet. */
+const ML_DSA = 0x06;
 
 /** A verifier key: `name+id+base64(type ‖ key)`. Types other than Ed25519's two are kept, and verify nothing. */
 export class VerifierKey {
@@ -137,6 +139,8 @@ export class Policy {
 
   #key(words, role) {
     const key = VerifierKey.parse(textOf(Uint8Array.from(words, (letter) => letter.charCodeAt(0))));
+    // A key that signs as a log must not count as a witness, nor the other way round.
+    if ((role === "log" && key.type === COSIGNATURE) || (role === "witness" && key.type !== COSIGNATURE && key.type !== ML_DSA)) throw new Unproven(`the key of ${key.name} is not of the kind a ${role} signs with`);
     const mark = `${role} ${base64(key.octets)}`;
     if (this.keys.has(mark)) throw new Unproven(`a key is there twice as a ${role}`);
     this.keys.add(mark);

@@ -62,8 +62,8 @@ export class Outside {
   meet(origin, tell) {
     if (origin === null) origin = this.anchors[0]?.origin ?? this.trees[0]?.origin;
     for (const anchor of this.anchors) if (anchor.origin !== origin && !anchor.remembered) tell(anchor.height, `an anchor is of another log, ${anchor.origin}`);
-    // A stranger's checkpoint in the folder says nothing; one the auditor gave must be of this log.
-    for (const tree of this.trees) if (tree.trusted && tree.origin !== origin) tell(tree.size - 1, `a checkpoint given as anchor is of another log, ${tree.origin}`);
+    // What no known key signed was left aside before: these speak of the log that the auditor means.
+    for (const tree of this.trees) if (tree.origin !== origin) tell(tree.size - 1, `a checkpoint is of another log, ${tree.origin}`);
     this.anchors = this.anchors.filter((anchor) => anchor.origin === origin);
     this.trees = this.trees.filter((tree) => tree.origin === origin);
     this.byHeight = Map.groupBy ? Map.groupBy(this.anchors, (anchor) => anchor.height) : grouped(this.anchors, "height");
@@ -132,8 +132,9 @@ export class Outside {
     return this.matches.reduce((newest, one) => (one <= height && one > newest ? one : newest), -1);
   }
 
-  /** The log ended: whatever lies above it was cut off. */
-  end(size, tell) {
+  /** The log ended: whatever lies above it was cut off. Where the walk was `stopped` nobody knows what lies above. */
+  end(size, stopped, tell) {
+    if (stopped) return;
     const above = [...this.anchors.filter((one) => one.height >= size).map((one) => one.height), ...this.trees.filter((one) => one.size > size).map((one) => one.size - 1)];
     if (above.length) tell(Math.max(...above), `the log ends before block ${Math.max(...above)}, which was seen outside: it was cut, or this is an older copy`);
   }

@@ -193,8 +193,8 @@ export class Database {
     return { key, page: top.page, at: at + first + second, size };
   }
 
-  /** The whole payload of a cell, or null where it is too large to be honest. */
-  async #payload(cell) {
+  /** The whole payload of a cell, or null where it is too large to be honest; with `reuse` in memory that the next one takes. */
+  async #payload(cell, reuse) {
     const { size } = cell;
     if (size > MOST_PAYLOAD) return null;
     const most = this.usable - 35;
@@ -206,7 +206,7 @@ export class Database {
     const wished = least + ((size - least) % (this.usable - 4));
     const local = wished <= most ? wished : least;
     if (cell.at + local + 4 > this.usable) throw broken("a row is cut");
-    const whole = new Uint8Array(size);
+    const whole = reuse ? this.#borrowed(size) : new Uint8Array(size);
     whole.set(cell.page.subarray(cell.at, cell.at + local));
     let next = u32(cell.page, cell.at + local);
     for (let at = local; at < size; ) {
@@ -220,9 +220,15 @@ export class Database {
     return whole;
   }
 
+  #borrowed(size) {
+    // Fresh memory for each block costs more than reading it.
+    if (!(this.scratch?.length >= size)) this.scratch = new Uint8Array(Math.max(size, 2 * 1024 * 1024));
+    return this.scratch.subarray(0, size);
+  }
+
   /** The columns of a cell; null where it is too large. With `texts`, text is read as such. */
-  async #record(cell, texts = false) {
-    const payload = await this.#payload(cell);
+  async #record(cell, texts = false, reuse = false) {
+    const payload = await this.#payload(cell, reuse);
     if (!payload) return null;
     const [headSize, used] = varint(payload, 0);
     if (headSize > payload.length || headSize > 2000) throw broken("a row's header is too long");
@@ -240,17 +246,21 @@ export class Database {
     return values;
   }
 
-  /** Rows in the order of their height, from `from` on; `tooLarge` where one cannot be read into memory. */
-  async *rows(from = -Infinity) {
+  /**
+   * Rows in the order of their height, from `from` on; `tooLarge` where one cannot be read into memory.
+   * With `reuse` the body lies where the next row's will: whoever needs it longer copies it.
+   */
+  async *rows(from = -Infinity, reuse = false) {
     if (!this.root) return;
     for await (const cell of this.cells(this.root, from)) {
-      const values = await this.#record(cell);
+      const values = await this.#record(cell, false, reuse);
       if (!values) {
         yield { height: cell.key, tooLarge: cell.size };
         continue;
       }
       while (values.length < COLUMNS.length) values.push(new Odd("NULL"));
-      const [, first, n, hdr, sig, rsig, body] = values;
+      const kept = reuse ? values.map((value, i) => (i < 6 && value instanceof Uint8Array ? value.slice() : value)) : values;
+      const [, first, n, hdr, sig, rsig, body] = kept;
       yield { height: cell.key, first, n, hdr, sig, rsig, body };
     }
   }

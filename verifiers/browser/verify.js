@@ -99,12 +99,12 @@ class Walk {
       return;
     }
     const hash = sha256(row.hdr);
-    const header = await this.guard(height, () => parseHeader(row.hdr));
+    const header = await this.header(row);
+    if (this.stopped) return;
     this.tree.append(leafHash(row.hdr));
     this.blocks += 1;
     if (!header) {
       // The hash still joins the next block to this one.
-      if (this.before?.hash && !this.before.header && this.blocks === 1) this.doubt(height, "no readable block before");
       this.before = { hash, height };
       return;
     }
@@ -117,6 +117,18 @@ class Walk {
     this.outside.pass(header, hash, this.tree, (at, text) => this.tell(at, text));
     this.entries += header.count;
     this.before = { hash, header, height };
+  }
+
+  /** The header of a row, or null; one of an unknown version ends the walk. */
+  async header({ height, hdr }) {
+    try {
+      return parseHeader(hdr);
+    } catch (error) {
+      if (error instanceof Wrong) this.tell(height, error.message);
+      else if (error instanceof Unproven) this.stopped = `block ${height}: ${error.message}; nothing beyond it was read`;
+      else throw error;
+      return null;
+    }
   }
 
   chain(header) {
@@ -298,11 +310,12 @@ class Walk {
   end() {
     for (const [from, to] of this.gone) {
       // A prune block that was itself pruned may have covered them: its archive would tell.
-      if (to < this.unread) this.doubt(from, `the bodies of blocks ${from} to ${to} are missing; the prune block that may say so, ${this.unread}, is pruned itself: give its archive`);
+      if (this.stopped) this.doubt(from, `the bodies of blocks ${from} to ${to} are missing, and what may say so was not read`);
+      else if (to < this.unread) this.doubt(from, `the bodies of blocks ${from} to ${to} are missing; the prune block that may say so, ${this.unread}, is pruned itself: give its archive`);
       else this.tell(from, `the bodies of blocks ${from} to ${to} are missing, and no prune block says so`);
     }
     if (!this.outside.byHeight) this.outside.meet(null, () => {});
-    this.outside.end(this.tree.size, (at, text) => this.tell(at, text));
+    this.outside.end(this.tree.size, Boolean(this.stopped), (at, text) => this.tell(at, text));
   }
 
   /** Highest level proven for every block, as a number; -1 for none. And the witness. */
@@ -334,8 +347,13 @@ async function walked(input, options, findings, notes, reasons, progress) {
   }
   const walk = new Walk(outside, key, archives, options, findings);
   walk.noRatchet = !(await knowsEd25519());
-  for await (const row of database.rows()) {
+  // Whatever looks at a body takes its own copy before the next row comes: digests and workers do so when they are asked.
+  for await (const row of database.rows(-Infinity, true)) {
     await walk.row(row);
+    if (walk.stopped) {
+      reasons.push(walk.stopped);
+      break;
+    }
     progress?.(walk, database);
   }
   await Promise.all(walk.pending);
