@@ -82,6 +82,21 @@ def test_a_wal_on_a_broken_shm_is_copied_aside(tmp_path, key, event):
         assert heights(log) == [0, 1, 2]
 
 
+def test_a_copy_takes_no_more_room_than_what_was_written(tmp_path):
+    """Ten gigabytes of nothing, which a write-ahead file would have written out."""
+    path = tmp_path / "audit.db"
+    path.write_bytes(b"SQLite format 3\x00")
+    os.truncate(path, 10 * 1024**3)
+    path.with_name("audit.db-wal").write_bytes(b"\x37\x7f\x06\x82" + bytes(5000))
+    before = shutil.disk_usage(tmp_path).free
+    with pytest.raises(Unreadable), Log.open(path):
+        pass
+    assert before - shutil.disk_usage(tmp_path).free < 1024**3
+    reader._copy(path, tmp_path / "copy")
+    assert (tmp_path / "copy").stat().st_size == 10 * 1024**3
+    assert (tmp_path / "copy").stat().st_blocks * 512 < 1024**2
+
+
 def test_a_copy_that_does_not_fit_is_refused_with_a_sentence(tmp_path, key, event, monkeypatch):
     folder = left_over(tmp_path, key, event)
     monkeypatch.setattr(reader.shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(1, 1, 0))
