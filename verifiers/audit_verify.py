@@ -929,7 +929,8 @@ def _document(walk: Walk, document: bytes, judge: Callable[[bytes], Any]) -> Sim
     extra, index, path, text = read_proof(document)
     point, value = judge(text), json.loads(extra, object_pairs_hook=_members)
     must(set(value) == {"v", "hdr", "sig", "rsig", "entries"} and value["entries"], "its members")
-    if value["v"] != 1 or type(value["v"]) is not int:
+    must(type(value["v"]) is int, "its version is no number")
+    if value["v"] != 1:
         raise Unproven("version", "a bundle of a version that is not known here")
     hdr, sig, rsig = (unbase64(value[name]) for name in ("hdr", "sig", "rsig"))
     must(all(set(entry) == {"at", "octets", "path"} for entry in value["entries"]), "an entry's members")
@@ -964,9 +965,10 @@ def walk_bundle(walk: Walk, octets: bytes, judge: Callable[[bytes], Any]) -> Non
         return
     given = {(point.origin, point.size, point.root) for point in walk.points}
     walk.points, owns = [], []  # per block: vouched for by the log's own folder alone; None where by nobody
-    for document in octets[len(BUNDLE) :].split(b"\n" + BUNDLE):
+    *former, last = octets[len(BUNDLE) :].split(b"\n" + BUNDLE)
+    for document in [*(text + b"\n" for text in former), last]:
         try:
-            block = _document(walk, BUNDLE + document.rstrip(b"\n") + b"\n", judge)
+            block = _document(walk, BUNDLE + document, judge)
         except (Tampered, Unproven) as fault:
             walk.add(fault)
             continue
@@ -1109,12 +1111,14 @@ class Audit:
         age = self.now - header.sealed / 1e6 if head else 0.0
         if head and asked.expect_origin not in {None, header.origin}:
             walk.add(Tampered("foreign", f"it belongs to {header.origin}, not {asked.expect_origin}"))
-        usual = self.now if walk.broken == NEVER else DAY_S  # a bundle does not grow stale
-        level, witnessed, dated = walk.level(
-            self.now - (asked.max_age if asked.max_age is not None else usual), asked.tail
-        )
-        if asked.max_age is not None and age > asked.max_age:
-            walk.add(Unproven("age", f"the head is {age:.0f} s old, {asked.max_age} s were allowed"))
+        bundle = walk.broken == NEVER  # which does not grow stale; --max-age asks how long ago it was witnessed
+        oldest = 0 if bundle else self.now - (DAY_S if asked.max_age is None else asked.max_age)
+        level, witnessed, dated = walk.level(oldest, asked.tail)
+        old = self.now - witnessed["since"] if bundle and witnessed else age
+        if asked.max_age is not None and old > asked.max_age:
+            walk.add(
+                Unproven("age", f"the head, or its witnesses' word, is {old:.0f} s old, {asked.max_age} s were allowed")
+            )
         if walk.anchored < 0:
             walk.add(Unproven("anchor", "no anchor was matched (--anchor): the end may have been cut off"))
         if LEVELS.index(level) < LEVELS.index(asked.min_level):

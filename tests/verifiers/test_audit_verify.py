@@ -423,6 +423,9 @@ def test_a_quorum_of_witnesses_proves_l3_and_one_of_them_does_not(world):
     code, said = world.place.verify("--policy", str(world.policy), "--min-level", "L3")
     assert (code, said["level"], said["witnessed"]) == (0, "L3", {"height": 5, "since": world.now})
     assert world.place.verify("--min-level", "L3")[0] == 2, "nobody said which witnesses count"
+    world.now -= 2 * 86_400
+    world.keep(world.note(6, 3))
+    assert world.place.verify("--policy", str(world.policy))[1]["level"] == "L2", "what they said is too old"
 
 
 def test_a_checkpoint_with_another_root_is_a_fork_and_a_larger_one_a_cut(world):
