@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from audit.intents import OpenIntent
+from audit.visible import visible
 
 LEVELS: Final = ("none", "L0", "L1", "L2", "L3", "L4")
 LEVEL_WORDS: Final = {
@@ -17,6 +18,9 @@ LEVEL_WORDS: Final = {
 }
 MAX_FINDINGS: Final = 50
 MAX_OPEN: Final = 50
+
+_OF_THE_WHOLE: Final = frozenset({"foreign", "unreadable", "empty", "moved"})
+"""Codes of what concerns the whole log."""
 
 Weight = Literal["tampered", "unproven", "note"]
 
@@ -170,26 +174,42 @@ class Report:
         return list(self.open_intents.items())[:MAX_OPEN]
 
     def text(self) -> str:
-        """Return the report for people: the verdict comes first."""
-        return "\n".join(self._lines())
+        """Return the report for people: the verdict comes first, and nothing in it drives their terminal."""
+        return "\n".join(map(visible, self._lines()))
+
+    def headline(self) -> str:
+        """Return the verdict with its reason, on one line."""
+        return visible(f"{self.verdict.upper()}: {self._sentence()}")
 
     def _lines(self) -> Iterator[str]:
-        yield f"{self.verdict.upper()}: {self._sentence()}"
+        yield self.headline()
         yield from self._facts()
-        for finding in self.findings:
-            yield f"  {finding.weight:<9} {_place(finding)}{finding.because}"
+        for weight, where, because in _in_runs(self.findings):
+            yield f"  {weight:<9} {where}{because}"
         if self.unlisted:
             yield f"            and {self.unlisted} more findings"
+        if self.tampered:
+            yield from self._advice()
+            return
         yield "  This does not prove:"
         for limit in self.limits():
             yield f"    - {limit}"
+
+    def _advice(self) -> Iterator[str]:
+        """Say what to do: whoever reads this at night did not plan to."""
+        yield "  What to do:"
+        yield "    - change nothing: log, anchors and keys are evidence; copy them elsewhere, read-only"
+        if any(one.weight == "tampered" and one.code == "foreign" for one in self.findings):
+            yield "    - is it the right log, with the right key and anchor? those of another host look like this, too"
+        elif any(one.weight == "tampered" and one.code == "cut" for one in self.findings):
+            yield "    - was an older copy restored on this host? a backup put back looks like this, too"
+        yield "    - do not believe what the host says of itself; witnesses and anchors elsewhere tell what they saw"
 
     def _facts(self) -> Iterator[str]:
         yield f"  level     {LEVEL_WORDS.get(self.level, self.level)}"
         if self.last is not None:
             asked = f"asked from block {self.asked_from}"
-            sound = "" if self.proven_to == self.last else f", of which up to {self.proven_to} nothing is wrong"
-            yield f"  range     blocks {self.first} to {self.last}{sound}; {self.entries} entries; {asked}"
+            yield f"  range     blocks {self.first} to {self.last}{self._sound()}; {self.entries} entries; {asked}"
         if self.origin:
             yield f"  log       {self.origin}"
         if self.key:
@@ -203,16 +223,43 @@ class Report:
         if self.dated_to is not None and self.dated_us is not None:
             yield f"  dated     up to block {self.dated_to}: it existed at {when(self.dated_us)}"
         if self.open is not None:
-            yield f"  open      {self.open} intents without an outcome"
+            yield f"  open      {self.open} {'intent' if self.open == 1 else 'intents'} without an outcome"
         for leaf, waiting in self._shown():
             yield f"              entry {waiting.seq}, {waiting.id}, leaf {leaf[:16]}…"
 
+    def _sound(self) -> str:
+        if self.proven_to == self.last:
+            return ""
+        if self.proven_to is None or self.proven_to < (self.first or 0):
+            return ", wrong from the first"
+        return f", of which up to {self.proven_to} nothing is wrong"
+
     def _sentence(self) -> str:
         for weight in ("tampered", "unproven"):
-            for finding in self.findings:
-                if finding.weight == weight:
-                    return _place(finding) + finding.because
+            found = [one for one in self.findings if one.weight == weight]
+            if found:
+                # What is wrong with the whole explains what is wrong with its parts; else the first comes first.
+                told = next((one for one in found if one.code in _OF_THE_WHOLE), found[0])
+                return _place(told) + told.because
         return f"{self.level}, blocks {self.first} to {self.last}"
+
+
+def _in_runs(findings: list[Finding]) -> Iterator[tuple[str, str, str]]:
+    """Yield findings as weight, place and reason; the same thing of block after block once."""
+    at = 0
+    while at < len(findings):
+        first = last = findings[at]
+        at += 1
+        while at < len(findings) and _goes_on(last, findings[at]):
+            last = findings[at]
+            at += 1
+        where = _place(first) if first is last else f"blocks {first.height} to {last.height}: "
+        yield first.weight, where, first.because
+
+
+def _goes_on(one: Finding, other: Finding) -> bool:
+    same = (one.weight, one.code, one.because, one.seq) == (other.weight, other.code, other.because, other.seq)
+    return same and one.height is not None and one.height + 1 == other.height
 
 
 def when(wall_us: object) -> str:

@@ -80,7 +80,7 @@ class Follow:
 
             report = verify(replace(self._ask, since_head=place), sink=self._wanted.sink(keep))
             if report.tampered:
-                self._say(_verdict(report))
+                self._say(report.headline())
                 if count:
                     self._say(f"{count} new entries are not shown: healer-audit show prints them, proven or not")
                 return False
@@ -104,17 +104,13 @@ class Follow:
         self._code = max(self._begun, report.exit_code)
         waits = report.last is None or sound < report.last
         if not waits or self._stuck == sound:
-            self._say(_verdict(report) if report.exit_code else "")
+            self._say(report.headline() if report.exit_code else "")
         self._stuck = sound if waits else None
 
     def _say(self, text: str) -> None:
         if text and text != self._said:
             print(visible(text), file=sys.stderr, flush=True)
         self._said = text
-
-
-def _verdict(report: Report) -> str:
-    return report.text().split("\n", 1)[0]
 
 
 def _sound_to(report: Report) -> int:

@@ -67,7 +67,7 @@ class Page:
         if not self._begun:
             self._begun = True
             print(_HEADING)
-        print(line.encode(sys.stdout.encoding or "utf-8", "backslashreplace").decode(sys.stdout.encoding or "utf-8"))
+        print(line)
 
 
 def _what(fields: dict[str, object]) -> Iterator[str]:

@@ -5,6 +5,7 @@ command needs to do its work, it imports when it does it.
 """
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,12 +14,13 @@ from typing import Final
 
 from audit.attack.command import add as add_attack
 from audit.cli import anchor, export, keys, life, prove, show, stats, tail, tiles, verify, witness
-from audit.cli.options import Commands
+from audit.cli.options import Commands, Parser
 from audit.errors import AuditError
 from audit.visible import visible
 
 USAGE: Final = 2
 _INTERRUPTED: Final = 130
+_STATUS: Final = "Exit status: 0 proven or done, 1 tampered, 2 not proven, not possible or not understood."
 _IN_ORDER: Final[tuple[Callable[[Commands], None], ...]] = (
     verify.add,
     show.add,
@@ -42,6 +44,8 @@ def main(
 
     ``home`` is the state folder meant where a command is given no log, ``as_json`` the default of ``--json``.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding cannot show
     try:
         args = _parsed(argv, prog, home, as_json=as_json)
         command: Callable[[argparse.Namespace], int] = args.command
@@ -76,7 +80,7 @@ def _parsed(argv: Sequence[str] | None, prog: str, home: Path | None, *, as_json
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog=prog, description="Prove a sealed log, and read what it says.")
+    parser = Parser(prog=prog, description="Prove a sealed log, and read what it says.", epilog=_STATUS)
     commands = Commands(parser)
     for add in _IN_ORDER:
         add(commands)

@@ -4,14 +4,28 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from audit.report import LEVELS
+from audit.visible import visible
 
 if TYPE_CHECKING:
     from audit.ask import Ask, Sink
     from audit.report import Report
 
-LEVELS: Final = ("L0", "L1", "L2", "L3", "L4")
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in a line: forty lines of options hide it."""
+
+    def __init__(self, **more: Any) -> None:  # noqa: ANN401 - what argparse takes
+        """Take whole names of options only: what is short today may be two tomorrow."""
+        super().__init__(**more, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """End with the sentence."""
+        self.exit(2, f"{self.prog}: {visible(message)} (all options: {self.prog} --help)\n")
 
 
 class Commands:
@@ -57,7 +71,7 @@ def proof(sub: argparse.ArgumentParser) -> None:
     add("--policy", type=Path, metavar="FILE", help="which witnesses count, and how many (c2sp.org/tlog-policy)")
     add("--tsa", type=Path, metavar="FILE", help="certificates of the time-stamp authorities that count, PEM")
     add("--tail", type=seconds, default=60.0, metavar="TIME", help="how much witnesses may not have seen yet (60)")
-    add("--min-level", choices=LEVELS, default="L1", help="the level that must be proven (L1)")
+    add("--min-level", choices=LEVELS[1:], default="L1", help="the level that must be proven (L1)")
     add("--flat", action="store_true", help="skip the Merkle roots: faster, and said so")
     add("--deep", action="store_true", help="read every entry: form, kinds, intents and outcomes")
     add("--max-age", type=seconds, metavar="TIME", help="the head may be no older: 90, 5m, 2h, 1d")
