@@ -47,6 +47,9 @@ FAULTS: Mapping[str, float] = MappingProxyType(
         "people.kill-switch": 0.6,
         "people.reload": 0.6,
         "clock.step": 0.5,
+        "witness.slow": 0.3,
+        "witness.refused": 0.3,
+        "witness.silent": 0.1,
     }
 )
 """Fault to its greatest rate: per opportunity (an effect, a look, a block), or per seed for what is planned."""

@@ -70,6 +70,7 @@ class ToyHand(Action):
             wall=world.clock.wall(),
             run=self._run,
             height=self._witness.height(),
+            cosigned=world.cosigned,
             judged=order.generation,
             met=thing.generation if thing else "",
             forbidden=self._forbidden(),

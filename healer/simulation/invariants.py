@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from healer.simulation.oracle import Deed, Entry, Evidence
-from healer.simulation.rulebooks import FACTS, JITTER, RESET_AFTER
+from healer.simulation.rulebooks import FACTS, JITTER, RESET_AFTER, WITNESSED
 from healer.simulation.world import Effect, Sample
 
 SLACK = 0.002
@@ -43,6 +43,15 @@ def sealed_before(evidence: Evidence) -> None:
             )
         elif (deed.intent["action"], deed.intent["target"]) != (effect.verb, effect.target):
             evidence.blame("sealed before", f"{deed.intent['id']} meant something else than {effect.verb}")
+
+
+@law
+def witnessed_before(evidence: Evidence) -> None:
+    """S02: what a rule wants others to see first, they have seen when it begins."""
+    for deed, effect in evidence.acts():
+        if deed.intent["rule"] in WITNESSED and effect.cosigned < deed.intent.height:
+            because = f"{deed.intent['id']} was in block {deed.intent.height}, cosigned was {effect.cosigned}"
+            evidence.blame("witnessed before", because)
 
 
 @law

@@ -27,6 +27,7 @@ from healer.simulation.hands import ToyHand, Witness
 from healer.simulation.loop import Crash, SimClock, SimLoop, run
 from healer.simulation.sealing import SlowWriter
 from healer.simulation.senses import Tap, ToySensor
+from healer.simulation.witnesses import ToyWitnesses
 from healer.simulation.world import World
 
 Snapshot = tuple[int, str, str]
@@ -168,6 +169,7 @@ class Life:
             finished=self.loop.finished,
         )
         self.loop.attach(self.record, self.dispatch)
+        self.loop.quorum = ToyWitnesses(house.world, self.witness.height).quorum
         self._tell_start(crashed=crashed)
         self.poll = Poll(sensors=self.sensors, clock=clock, deliver=self._looked)
         if house.chance.calm:
@@ -302,6 +304,7 @@ class Life:
         house.snapshot = (head.height, head.head, json.dumps(memory.to_json()))
 
     async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+        await self.loop.release()
         await self.dispatch.drain(5.0 if self.dispatch.running else 0.0)
         tasks[1].cancel()
         self.happened("lifecycle", phase="stop", because="asked to stop")

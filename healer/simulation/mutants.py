@@ -258,6 +258,10 @@ def _after_cancel(stack: ExitStack) -> None:
     stack.enter_context(_swapped(Loop, "sealed", ignoring))
 
 
+async def _credulous(self: Loop, intent: SealedIntent) -> None:
+    self._go_on(intent)
+
+
 class _Nothing(dict[str, str]):
     """A table that keeps nothing."""
 
@@ -294,6 +298,12 @@ MUTANTS: tuple[Mutant, ...] = (
         what="an intent cancelled as stale is carried out",
         apply=_after_cancel,
         insist=("seal.slow", "world.churn", "sensor.lie"),
+    ),
+    Mutant(
+        name="witnesses-unasked",
+        what="a rule that acts before witnesses only does not wait for them",
+        apply=swap(Loop, "_hold", _credulous),
+        insist=("witness.refused", "world.crash-loop"),
     ),
     Mutant(
         name="no-maintenance",

@@ -36,6 +36,7 @@ rules:
     for: 3s
     samples: {bad: 2, of: 3}
     mode: auto
+    witness: before
     cooldown: 5s
     limits: [{max: 4, per: 2m, scope: target}]
     backoff: {initial: 3s, factor: 2, max: 20s, jitter: 20%, reset_after: 1m}
@@ -234,6 +235,8 @@ FACTS: Mapping[str, Fact] = {
     ),
 }
 """By rule id."""
+WITNESSED = frozenset({"box-down"})
+"""Rules that act only once the toy witnesses have seen the intent."""
 JITTER = 0.2
 RESET_AFTER = 60.0
 BOOKS: Mapping[str, str] = {

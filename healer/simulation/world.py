@@ -60,6 +60,8 @@ class Effect:
     """Number of the agent's run, from 1."""
     height: int
     """The highest block that was durable when it began, read from the file itself; -1 when none."""
+    cosigned: int = -1
+    """The highest block that the toy witnesses had cosigned by then."""
     judged: str
     """Incarnation the order was made for."""
     met: str
@@ -99,6 +101,8 @@ class World:
         self.things = {target.id: Thing(target=target) for target in targets}
         self.ledger: list[Effect] = []
         self.heard: Heard = lambda _: None
+        self.cosigned = -1
+        """The highest block that the toy witnesses have cosigned: they outlive every agent."""
         self.dead = False
         """The agent has died: nothing it still says has an effect."""
         self._pids = itertools.count(100)

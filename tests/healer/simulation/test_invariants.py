@@ -64,6 +64,10 @@ CRIMES = {
     "sealed before: not in the log": ("sealed before", lambda e: setattr(effect(e), "intent", "0" * 64)),
     "sealed before: later": ("sealed before", lambda e: setattr(effect(e), "height", 0)),
     "sealed before: something else": ("sealed before", lambda e: setattr(effect(e), "verb", "stop")),
+    "witnessed before": (
+        "witnessed before",
+        lambda e: [setattr(effect(e), "cosigned", 0), cures(e)[0].intent.fields.update(rule="box-down")],
+    ),
     "at most once: two effects": ("at most once", lambda e: cures(e)[0].effects.append(effect(e))),
     "at most once: one id": ("at most once", lambda e: cures(e)[0].intent.fields.update(id="i-2")),
     "fenced: incarnation": ("fenced", lambda e: setattr(effect(e), "met", "another")),
