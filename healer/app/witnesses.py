@@ -1,6 +1,7 @@
 """The part of witnessing that blocks: ask the policy's witnesses, keep what they signed, have it dated."""
 
 import hashlib
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ from healer.runtime.witnessing import Answer, Contradicted
 if TYPE_CHECKING:  # HTTP comes in only where somebody is asked
     from audit.witness.client import Contradiction
     from audit.x509 import Certificate
+
+_log = logging.getLogger("healer.witnesses")
 
 EVIDENCE: Final = "contradictions"
 """Folder in the state folder: notes signed by our own key that our log does not continue."""
@@ -58,7 +61,11 @@ class Asker:
             try:
                 return self._ask(patient)
             except (AuditError, OSError, sqlite3.Error) as exc:
-                return Answer(size=0, reached=False, because=f"the witnesses could not be asked: {exc}")
+                because = f"the witnesses could not be asked: {exc}"
+            except Exception as exc:  # noqa: BLE001 - whatever goes wrong in asking others must not end the healing
+                _log.error("witnesses.crashed", exc_info=True)
+                because = f"asking the witnesses crashed: {exc!r}"
+            return Answer(size=0, reached=False, because=because)
 
     def _ask(self, patient: Callable[[], bool]) -> Answer:
         shown = self._heads.checkpoint()

@@ -250,3 +250,10 @@ async def test_the_log_is_dated_when_it_is_due_and_a_failure_is_told_and_tried_a
 def test_the_status_is_json(alone):
     alone.hears(against(5), reached=False)
     assert json.loads(json.dumps(alone.testimony.status()))["contradictions"][0]["size"] == 5
+
+
+def test_what_is_witnessed_is_known_by_its_height_and_survives_a_start(alone):
+    assert [alone.testimony.witnessed(height) for height in (0, 1)] == [False, False]
+    alone.testimony._notes.keep(1, b"cosigned")
+    alone.testimony._take_up()
+    assert [alone.testimony.witnessed(height) for height in (0, 1)] == [True, False]

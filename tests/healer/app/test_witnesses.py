@@ -108,16 +108,19 @@ def test_a_witness_that_has_more_than_we_is_a_contradiction_with_evidence(party)
     assert hashlib.sha256(evidence.read_bytes()).hexdigest() == one.evidence
 
 
-def test_what_goes_wrong_on_our_side_is_an_answer_too(party):
+@pytest.mark.parametrize(
+    "error", [AuditError("it is damaged"), OSError("it is damaged"), RuntimeError("it is damaged")]
+)
+def test_what_goes_wrong_on_our_side_is_an_answer_too_and_ends_nothing(party, error):
     party.grow()
 
     def broken():
-        raise AuditError("the tree is damaged")
+        raise error
 
     party.heads.checkpoint = broken
     answer = party.asker().ask(patient)
     assert not answer.reached
-    assert "the tree is damaged" in answer.because
+    assert "it is damaged" in answer.because
 
 
 def test_a_note_that_cannot_be_kept_is_told_and_was_cosigned_all_the_same(party):
