@@ -8,7 +8,7 @@ from typing import Final
 
 from audit import bundle, proof
 from audit.attack.case import Case
-from audit.attack.catalog import Family, Power
+from audit.attack.catalog import Auditor, Family, Power
 from audit.attack.forge import Chain
 from audit.bundle import Part
 from audit.ed25519 import Secret
@@ -36,7 +36,9 @@ def _shown(case: Case, octets: bytes) -> None:
 
 
 def _as_anchor(case: Case) -> None:
-    """An auditor without a policy keeps a checkpoint as his anchor."""
+    """An auditor of entries pins the key in force at them; without a policy, he keeps a checkpoint as his anchor."""
+    case.key = case.keep("in-force.pub", case.world.key_at(case.below))
+    case.levels = {Auditor.WITNESS: "L3"}
     kept = Note.parse(case.world.cosigned(case.rows))
     case.anchors = (case.keep("anchor.note", kept.octets()),)
     case.checkpoints = ()
@@ -77,15 +79,45 @@ FAMILY.add(
 )
 for _name, _what, _change in (
     ("bundle-entry-changed", "An entry in the bundle is changed", _other_octets),
-    ("bundle-entry-moved", "An entry in the bundle claims another place in its block", lambda _case, part: _item(part, at=part.items[0].at + 1)),
-    ("bundle-entry-path", "The path of an entry has a hash too many", lambda _case, part: _item(part, path=(*part.items[0].path, bytes(32)))),
+    (
+        "bundle-entry-moved",
+        "An entry in the bundle claims another place in its block",
+        lambda _case, part: _item(part, at=part.items[0].at + 1),
+    ),
+    (
+        "bundle-entry-path",
+        "The path of an entry has a hash too many",
+        lambda _case, part: _item(part, path=(*part.items[0].path, bytes(32))),
+    ),
     ("bundle-header-changed", "The header in the bundle is changed", _other_header),
     ("bundle-height", "The bundle claims another height", lambda _case, part: replace(part, height=part.height + 1)),
-    ("bundle-path", "A hash on the header's path is changed", lambda _case, part: replace(part, path=(bytes(32), *part.path[1:]))),
-    ("bundle-path-short", "The header's path lacks its last hash", lambda _case, part: replace(part, path=part.path[:-1])),
-    ("bundle-checkpoint-of-another-log", "The bundle's checkpoint is another log's", lambda case, part: replace(part, checkpoint=case.world.signed(case.world.tree_head(case.rows, "other.example/log").text()))),
-    ("bundle-checkpoint-of-another-tree", "The bundle's checkpoint is of an older tree", lambda case, part: replace(part, checkpoint=case.world.cosigned(case.rows[: case.below]))),
-    ("bundle-checkpoint-damaged", "The bundle's checkpoint is no note", lambda _case, part: replace(part, checkpoint=b"trust me\n")),
+    (
+        "bundle-path",
+        "A hash on the header's path is changed",
+        lambda _case, part: replace(part, path=(bytes(32), *part.path[1:])),
+    ),
+    (
+        "bundle-path-short",
+        "The header's path lacks its last hash",
+        lambda _case, part: replace(part, path=part.path[:-1]),
+    ),
+    (
+        "bundle-checkpoint-of-another-log",
+        "The bundle's checkpoint is another log's",
+        lambda case, part: replace(
+            part, checkpoint=case.world.signed(case.world.tree_head(case.rows, "other.example/log").text())
+        ),
+    ),
+    (
+        "bundle-checkpoint-of-another-tree",
+        "The bundle's checkpoint is of an older tree",
+        lambda case, part: replace(part, checkpoint=case.world.cosigned(case.rows[: case.below])),
+    ),
+    (
+        "bundle-checkpoint-damaged",
+        "The bundle's checkpoint is no note",
+        lambda _case, part: replace(part, checkpoint=b"trust me\n"),
+    ),
 ):
     FAMILY.add(_name, _what, Power.FILE, "ssss", _changed(_change))
 
@@ -125,7 +157,11 @@ def _no_entries(octets: bytes) -> bytes:
 
 
 for _name, _what, _respell in (
-    ("bundle-member-twice", "A member comes twice in the bundle", _extra(lambda octets: octets.replace(b"{", b'{"v":1,', 1))),
+    (
+        "bundle-member-twice",
+        "A member comes twice in the bundle",
+        _extra(lambda octets: octets.replace(b"{", b'{"v":1,', 1)),
+    ),
     ("bundle-without-entries", "The bundle holds no entry", _extra(_no_entries)),
     ("bundle-cut", "The bundle is cut in the middle", lambda octets: octets[: len(octets) // 2]),
     ("bundle-extra-is-no-json", "The bundle's entries are no JSON", _extra(lambda _: b"[" * 50_000)),
@@ -157,10 +193,11 @@ def _forged(case: Case, key: SealingKey) -> None:
 @FAMILY.attack(Power.RSA, "nnnn", "it is signed by the right key; nobody outside vouches for it", codes="anchor")
 def _bundle_of_a_forged_log(case: Case) -> None:
     """The bundle is of a log that the stolen key has sealed; no witness has seen it."""
-    _forged(case, case.first)
+    _forged(case, case.thief)
+    case.key = case.keep("in-force.pub", case.thief.public.pem)
 
 
 @FAMILY.attack(Power.FILE, "nsss", _KEYLESS, codes="rekeyed")
 def _bundle_of_another_key(case: Case) -> None:
     """The bundle is of a log that a key of the attacker's has sealed."""
-    _forged(case, SealingKey.generate())
+    _forged(case, case.world.own)

@@ -8,7 +8,7 @@ from audit.attack.case import DDL, LOOSE, Case
 from audit.attack.catalog import Family, Power
 from audit.reader import Row
 
-FAMILY: Final = Family("container", "the SQLite file around the blocks")
+FAMILY: Final = Family("container", "the SQLite file around the blocks", "unreadable")
 _NOT_A_LOG: Final = "what is not a plain table of blocks is no log: nothing is proven by it"
 _UNREAD: Final = "nothing but the octets of the blocks is read: whatever else is in the file says nothing"
 _CUT: Final = "a beginning of a log is a log: only somebody who remembers a later head can tell"
@@ -66,7 +66,7 @@ def _other_tables(case: Case) -> None:
     )
 
 
-@FAMILY.attack(Power.FILE, "nnss", _CUT)
+@FAMILY.attack(Power.FILE, "nnss", _CUT, codes="cut")
 def _index_that_lies(case: Case) -> None:
     """An index still lists the blocks that were cut from the table, so that a query may find them there."""
     at = case.world.anchored
@@ -81,7 +81,7 @@ def _index_that_lies(case: Case) -> None:
     case.edit("PRAGMA writable_schema = ON", "INSERT INTO sqlite_schema SELECT * FROM kept")
 
 
-@FAMILY.attack(Power.FILE, "nnss", _CUT)
+@FAMILY.attack(Power.FILE, "nnss", _CUT, codes="cut")
 def _cut_in_the_write_ahead_file(case: Case) -> None:
     """The file is whole, and a write-ahead file beside it cuts it."""
     case.behind_wal(f"DELETE FROM blocks WHERE height >= {case.world.anchored}")  # noqa: S608 - a number
@@ -102,10 +102,10 @@ for _name, _what, _change in (
     ("height-as-real", "A height is a number with a fraction", lambda row: (row.height + 0.5, *row[1:])),
     ("count-as-text", "A number of entries is text", lambda row: (*row[:2], str(row.n), *row[3:])),
 ):
-    FAMILY.add(_name, _what, Power.FILE, "ssss", _retyped(_change))
+    FAMILY.add(_name, _what, Power.FILE, "ssss", _retyped(_change), codes="header")
 
 
-@FAMILY.attack(Power.FILE, "ssss")
+@FAMILY.attack(Power.FILE, "ssss", codes="chain")
 def _two_of_one_height(case: Case) -> None:
     """Two blocks have the same height, and a query may find either."""
     at = case.below

@@ -5,9 +5,8 @@ from typing import Final
 from audit.attack.case import Case
 from audit.attack.catalog import Family, Power
 from audit.attack.forge import Chain, Sealer
-from audit.keys import SealingKey
 
-FAMILY: Final = Family("foreign", "blocks of another log in the place of this one's")
+FAMILY: Final = Family("foreign", "blocks of another log in the place of this one's", "foreign rekeyed chain")
 _ORIGIN: Final = "other.example/log"
 
 
@@ -22,7 +21,7 @@ def _other(case: Case, key: Sealer) -> Chain:
 @FAMILY.attack(Power.FILE, "nsss", "without a key and a name to expect, any log is as good")
 def _another_log(case: Case) -> None:
     """The file is replaced by another host's log."""
-    case.write(_other(case, SealingKey.generate()).rows)
+    case.write(_other(case, case.world.own).rows)
 
 
 @FAMILY.attack(
@@ -36,7 +35,7 @@ def _another_log_of_the_same_key(case: Case) -> None:
 @FAMILY.attack(Power.FILE, "ssss")
 def _splice(case: Case) -> None:
     """A block of another host's log takes the place of one of this."""
-    case.put(_other(case, SealingKey.generate()).rows[case.below])
+    case.put(_other(case, case.world.own).rows[case.below])
 
 
 @FAMILY.attack(Power.RSA, "ssss")
@@ -49,7 +48,7 @@ def _splice_of_the_same_key(case: Case) -> None:
 def _tail_of_another_log(case: Case) -> None:
     """The end of another host's log follows the beginning of this one."""
     at = case.below
-    case.write([*case.rows[:at], *_other(case, SealingKey.generate()).rows[at:]])
+    case.write([*case.rows[:at], *_other(case, case.world.own).rows[at:]])
 
 
 @FAMILY.attack(Power.RSA, "ssss")

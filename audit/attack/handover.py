@@ -11,7 +11,7 @@ from audit.attack.catalog import Family, Power, Skipped
 from audit.attack.forge import Sealer
 from audit.keys import SealingKey
 
-FAMILY: Final = Family("handover", "changes of the RSA key")
+FAMILY: Final = Family("handover", "changes of the RSA key", "rotation signature rekeyed")
 _UNKEYED: Final = "without the key nobody can follow who handed over to whom"
 _ROTATED: Final = (
     "whoever holds the key may hand the log over, to himself too: that is a future, and the report names it"
@@ -39,28 +39,28 @@ def _data(new: Sealer, spki: bytes) -> dict[str, object]:
 @FAMILY.attack(Power.EVERY, "nnuu", _ROTATED)
 def _handed_over_to_the_thief(case: Case) -> None:
     """The stolen key hands the log over to a key of the thief's, and he goes on."""
-    new = SealingKey.generate()
+    new = case.world.own
     _rotated(case, new, [case.thief, new], succession.describe(new.public, None), then=new)
 
 
 @FAMILY.attack(Power.FILE, "nsss", _UNKEYED)
 def _handover_signed_by_the_new_key_alone(case: Case) -> None:
     """A change of keys is signed by the new key twice."""
-    new = SealingKey.generate()
+    new = case.world.own
     _rotated(case, new, [new, new], succession.describe(new.public, None), then=new)
 
 
 @FAMILY.attack(Power.EVERY, "nsss", _UNKEYED)
 def _handover_signed_by_the_old_key_alone(case: Case) -> None:
     """A change of keys is signed by the old key twice."""
-    new = SealingKey.generate()
+    new = case.world.own
     _rotated(case, new, [case.thief, case.thief], succession.describe(new.public, None), then=new)
 
 
 @FAMILY.attack(Power.EVERY, "nsss", _UNKEYED)
 def _handover_to_another_key_than_named(case: Case) -> None:
     """The entry names another new key than the header."""
-    new, other = SealingKey.generate(), SealingKey.generate()
+    new, other = case.world.own, case.world.other
     _rotated(case, new, [case.thief, new], succession.describe(other.public, None), then=new)
 
 
@@ -108,11 +108,14 @@ def _retired(case: Case) -> SealingKey:
 
 
 @FAMILY.attack(
-    Power.EVERY, "nnnn", "nobody outside vouches for what a stolen key signed after the height it is trusted to"
+    Power.EVERY,
+    "nnnn",
+    "nobody outside vouches for what a stolen key signed after the height it is trusted to",
+    codes="revoked",
 )
 def _revoked_key_used_before(case: Case) -> None:
     """The stolen key signed blocks before it was revoked, which the revocation does not trust."""
-    chain, new = case.future(), SealingKey.generate()
+    chain, new = case.future(), case.world.own
     chain.add(chain.entry())
     entry = chain.entry(kind="rotate", because="stolen", data=succession.describe(new.public, case.world.top))
     names = [case.thief.public.fingerprint, new.public.fingerprint]
@@ -123,19 +126,19 @@ def _revoked_key_used_before(case: Case) -> None:
 @FAMILY.attack(Power.EVERY, "nsss", _UNKEYED)
 def _trusted_beyond_itself(case: Case) -> None:
     """A revocation trusts the stolen key up to a height beyond its own."""
-    new = SealingKey.generate()
+    new = case.world.own
     _rotated(case, new, [case.thief, new], succession.describe(new.public, 1 << 40), then=new)
 
 
 @FAMILY.attack(Power.EVERY, "nsss", _UNKEYED)
 def _two_keys_on_an_ordinary_block(case: Case) -> None:
     """An ordinary block is signed by two keys, as if it handed over."""
-    chain, new = case.future(), SealingKey.generate()
+    chain, new = case.future(), case.world.own
     chain.add(chain.entry(), signers=[case.thief, new])
     case.write(chain.rows)
 
 
-@FAMILY.attack(Power.FILE, "ssss")
+@FAMILY.attack(Power.FILE, "ssss", codes="chain")
 def _handover_removed(case: Case) -> None:
     """The block that changed keys is deleted."""
     for row in case.rows:

@@ -8,7 +8,7 @@ from typing import Final
 from audit.attack.case import LOOSE, Case
 from audit.attack.catalog import Family, Power
 
-FAMILY: Final = Family("hostile", "files made to hurt the verifier; time and memory are measured")
+FAMILY: Final = Family("hostile", "files made to hurt the verifier; time and memory are measured", "unreadable header")
 _NO_LOG: Final = "what is no log proves nothing"
 _HUGE: Final = 10 * 1024**3
 _MANY: Final = 20_000
@@ -51,7 +51,7 @@ for _name, _what, _make in (
     FAMILY.add(_name, _what, Power.FILE, "nnnn", _file(_make), because=_NO_LOG)
 
 
-@FAMILY.attack(Power.FILE, "nnnn", "it is refused before anything in it is looked at")
+@FAMILY.attack(Power.FILE, "nnnn", "what is damaged proves nothing")
 def _sparse_10_gb_with_a_write_ahead_file(case: Case) -> None:
     """The file has 10 GB of nothing, and a write-ahead file beside it that would have it copied."""
     case.log.unlink()
@@ -76,7 +76,7 @@ def _deep(_case: Case) -> list[tuple[object, ...]]:
 
 
 def _garbage(_case: Case) -> list[tuple[object, ...]]:
-    return [(height, 0, 0, b"{}", b"", b"", b"") for height in range(_MANY)]
+    return [(height, 0, 0, b'{"v":1}', b"", b"", b"") for height in range(_MANY)]
 
 
 def _large(_case: Case) -> list[tuple[object, ...]]:

@@ -70,9 +70,7 @@ def _freshened(case: Case) -> bytes:
     """Write today's date into old cosignatures."""
     old = Note.parse(case.world.cosigned(case.rows, at=case.world.now_s - _DAYS_3))
     now = case.world.now_s.to_bytes(8, "big")
-    fresh = [
-        Signature(name=one.name, key_id=one.key_id, octets=now + one.octets[8:]) for one in old.signatures[1:]
-    ]
+    fresh = [Signature(name=one.name, key_id=one.key_id, octets=now + one.octets[8:]) for one in old.signatures[1:]]
     return Note(text=old.text, signatures=(old.signatures[0], *fresh)).octets()
 
 
@@ -90,14 +88,38 @@ def _sealed(case: Case, height: int) -> int:
 
 for _name, _what, _note in (
     ("cosignatures-of-another-size", "The cosignatures of a smaller tree are put under the newest", _replayed),
-    ("witnesses-nobody-named", "The checkpoint is cosigned by keys that the policy does not name", lambda case: case.world.cosigned(case.rows, by=_strangers(case))),
-    ("one-witness-of-two", "One witness has signed where two are needed", lambda case: case.world.cosigned(case.rows, by=case.world.witnesses[:1])),
+    (
+        "witnesses-nobody-named",
+        "The checkpoint is cosigned by keys that the policy does not name",
+        lambda case: case.world.cosigned(case.rows, by=_strangers(case)),
+    ),
+    (
+        "one-witness-of-two",
+        "One witness has signed where two are needed",
+        lambda case: case.world.cosigned(case.rows, by=case.world.witnesses[:1]),
+    ),
     ("one-witness-twice", "One witness has signed twice where two are needed", _counted_twice),
     ("one-witness-under-two-names", "One witness signs under another's name, too", _two_names),
-    ("log-key-of-a-stranger", "The log's own signature on the checkpoint is a stranger's", lambda case: case.world.cosigned(case.rows, log=Signer(case.world.head.origin, Secret.generate()))),
-    ("checkpoint-of-another-log", "The checkpoint is another log's", lambda case: case.world.signed(case.world.tree_head(case.rows, "other.example/log").text())),
-    ("checkpoint-of-nothing", "The checkpoint is of a tree without leaves", lambda case: case.world.signed(f"{case.world.head.origin}\n0\n{base64.b64encode(bytes(32)).decode()}\n")),
-    ("stale-cosignatures", "The cosignatures are three days old", lambda case: case.world.cosigned(case.rows, at=case.world.now_s - _DAYS_3)),
+    (
+        "log-key-of-a-stranger",
+        "The log's own signature on the checkpoint is a stranger's",
+        lambda case: case.world.cosigned(case.rows, log=Signer(case.world.head.origin, Secret.generate())),
+    ),
+    (
+        "checkpoint-of-another-log",
+        "The checkpoint is another log's",
+        lambda case: case.world.signed(case.world.tree_head(case.rows, "other.example/log").text()),
+    ),
+    (
+        "checkpoint-of-nothing",
+        "The checkpoint is of a tree without leaves",
+        lambda case: case.world.signed(f"{case.world.head.origin}\n0\n{base64.b64encode(bytes(32)).decode()}\n"),
+    ),
+    (
+        "stale-cosignatures",
+        "The cosignatures are three days old",
+        lambda case: case.world.cosigned(case.rows, at=case.world.now_s - _DAYS_3),
+    ),
     ("stale-cosignatures-freshened", "Old cosignatures get today's date", _freshened),
     ("older-checkpoint", "An older checkpoint is shown as the newest", _smaller),
     ("checkpoint-damaged", "The checkpoint is cut in the middle", lambda case: case.world.cosigned(case.rows)[:-40]),
@@ -145,7 +167,7 @@ def _without_purpose(case: Case, authority: Authority, imprint: bytes) -> bytes:
     return other.token(imprint)
 
 
-def _redated(case: Case, authority: Authority, imprint: bytes) -> bytes:
+def _redated(_case: Case, authority: Authority, imprint: bytes) -> bytes:
     """Change a year in a good token."""
     year = authority.token(imprint).find(b"20", 200)
     token = bytearray(authority.token(imprint))
@@ -164,12 +186,28 @@ STAMPS.add(
 )
 for _name, _what, _token in (
     ("no-token", "The token is empty", lambda _case, _authority, _imprint: b""),
-    ("token-of-another-checkpoint", "The token dates another checkpoint", lambda _case, authority, _imprint: authority.token(bytes(32))),
-    ("token-of-a-stranger", "The token is of an authority that was not pinned", lambda case, _authority, imprint: Authority(case.world.clock).token(imprint)),
+    (
+        "token-of-another-checkpoint",
+        "The token dates another checkpoint",
+        lambda _case, authority, _imprint: authority.token(bytes(32)),
+    ),
+    (
+        "token-of-a-stranger",
+        "The token is of an authority that was not pinned",
+        lambda case, _authority, imprint: Authority(case.world.clock).token(imprint),
+    ),
     ("token-of-a-code-signer", "The token is signed by a certificate for another purpose", _without_purpose),
     ("token-redated", "The time in the token is changed", _redated),
-    ("token-before-the-certificate", "The token claims a time at which its certificate was not valid", lambda case, authority, imprint: authority.token(imprint, at=case.world.now_s - 10 * 365 * 86_400)),
-    ("token-damaged", "The token is cut in the middle", lambda _case, authority, imprint: authority.token(imprint)[:300]),
+    (
+        "token-before-the-certificate",
+        "The token claims a time at which its certificate was not valid",
+        lambda case, authority, imprint: authority.token(imprint, at=case.world.now_s - 10 * 365 * 86_400),
+    ),
+    (
+        "token-damaged",
+        "The token is cut in the middle",
+        lambda _case, authority, imprint: authority.token(imprint)[:300],
+    ),
 ):
     STAMPS.add(_name, _what, Power.FILE, "nnun", _dated(_token), because=_UNDATED)
 
@@ -190,14 +228,44 @@ def _said(case: Case, **changes: object) -> bytes:
 
 
 for _name, _what, _must, _anchor, _codes in (
-    ("anchor-of-another-height", "The anchor names another height", "nnsu", lambda case: _said(case, height=case.world.anchored - 1), "fork"),
-    ("anchor-beyond-the-end", "The anchor names a height that the log does not reach", "nnsu", lambda case: _said(case, height=1 << 40), "cut"),
-    ("anchor-of-another-log", "The anchor is another log's", "nnsu", lambda case: _said(case, origin="other.example/log"), "foreign"),
-    ("anchor-of-another-head", "The anchor names another block", "nnsu", lambda case: _said(case, head="0" * 64), "fork"),
+    (
+        "anchor-of-another-height",
+        "The anchor names another height",
+        "nnsu",
+        lambda case: _said(case, height=case.world.anchored - 1),
+        "fork",
+    ),
+    (
+        "anchor-beyond-the-end",
+        "The anchor names a height that the log does not reach",
+        "nnsu",
+        lambda case: _said(case, height=1 << 40),
+        "cut",
+    ),
+    (
+        "anchor-of-another-log",
+        "The anchor is another log's",
+        "nnsu",
+        lambda case: _said(case, origin="other.example/log"),
+        "foreign",
+    ),
+    (
+        "anchor-of-another-head",
+        "The anchor names another block",
+        "nnsu",
+        lambda case: _said(case, head="0" * 64),
+        "fork",
+    ),
     ("anchor-of-another-time", "The anchor has another time", "nnsu", lambda case: _said(case, sealed=5), "fork"),
     ("anchor-of-another-version", "The anchor claims another version", "nnnu", lambda case: _said(case, v=2), "anchor"),
     ("anchor-damaged", "The anchor is cut in the middle", "nnnu", lambda case: _said(case)[:50], "anchor"),
-    ("anchor-with-a-key-twice", "A key comes twice in the anchor", "nnnu", lambda case: _said(case).replace(b"{", b'{"count":1,', 1), "anchor"),
+    (
+        "anchor-with-a-key-twice",
+        "A key comes twice in the anchor",
+        "nnnu",
+        lambda case: _said(case).replace(b"{", b'{"count":1,', 1),
+        "anchor",
+    ),
     ("anchor-empty", "The anchor is an empty file", "nnnu", lambda _case: b"", "anchor"),
 ):
     ANCHORS.add(_name, _what, Power.FILE, _must, _anchored(_anchor), because=_OTHERS, codes=_codes)
@@ -229,7 +297,9 @@ def _memory_deleted(case: Case) -> None:
     case.write(case.rows[: case.world.anchored])
 
 
-@ANCHORS.attack(Power.FILE, "nuss", "a memory is an anchor: rolled back, it is one that lies below the cut", codes="cut")
+@ANCHORS.attack(
+    Power.FILE, "nuss", "a memory is an anchor: rolled back, it is one that lies below the cut", codes="cut"
+)
 def _memory_rolled_back(case: Case) -> None:
     """The end is cut off, and the verifier's memory is replaced by an older one."""
     _remembering(case, case.world.anchored - 1)

@@ -9,7 +9,9 @@ from audit.attack.case import Case
 from audit.attack.catalog import Family, Power, Skipped
 
 FAMILY: Final = Family("pruning", "pruned bodies and archives", "pruned body")
-_ORDERED: Final = "whoever has every key may order a pruning; headers and signatures stay, and the report names the hole"
+_ORDERED: Final = (
+    "whoever has every key may order a pruning; headers and signatures stay, and the report names the hole"
+)
 
 
 def _ordered(case: Case, first: int, last: int, drop: range, **more: object) -> None:

@@ -7,7 +7,7 @@ from audit.attack.case import Case
 from audit.attack.catalog import Family, Power
 from audit.reader import Row
 
-FAMILY: Final = Family("ratchet", "the ratchet's signatures")
+FAMILY: Final = Family("ratchet", "the ratchet's signatures", "ratchet")
 
 
 def _replaced(change: Callable[[list[Row], int], bytes]) -> Callable[[Case], None]:

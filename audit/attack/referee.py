@@ -1,12 +1,9 @@
 """The referee: tries attacks, each on a fresh copy, and holds what every auditor sees against what he must see."""
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,6 +18,17 @@ from audit.report import Report
 MAX_SECONDS: Final = 20.0
 MAX_KILOBYTES: Final = 128 * 1024
 """What a hostile file may cost the verifier; an interpreter and its libraries included."""
+_CHILD: Final = """
+import contextlib, io, json, runpy, sys
+runpy.run_path(sys.argv[1], run_name="adopted")
+from audit.cli import main
+told = []
+for arguments in json.loads(sys.argv[2]):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        told.append([main(arguments), out.getvalue()])
+# The kernel's account of a child's memory begins with its parent's, so it reads its own.
+print(json.dumps([told, open("/proc/self/status").read()]))
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +92,7 @@ def _try(case: Case, attack: Attack) -> Outcome:
         return Outcome(attack=attack, skipped=str(exc))
     except Exception as exc:  # noqa: BLE001 - a bug in one attack must not hide what came of the others
         return Outcome(attack=attack, failed=f"{type(exc).__name__}: {exc}")
-    look: Callable[[Case, Auditor], Cell] = _measured if case.bounded else _look
-    return Outcome(attack=attack, cells={who: look(case, who) for who in Auditor})
+    return Outcome(attack=attack, cells=_measured(case) if case.bounded else {who: _look(case, who) for who in Auditor})
 
 
 def _look(case: Case, auditor: Auditor) -> Cell:
@@ -105,27 +112,33 @@ def _verify(case: Case, ask: Ask) -> Report:
     return verifier.verify(ask, clock=case.world.clock)
 
 
-def _measured(case: Case, auditor: Auditor) -> Cell:
-    """Let the auditor's own command look, standard library alone; it must come to an end, and stay small."""
-    with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(_command(case.ask(auditor)), stdout=out, stderr=subprocess.STDOUT)
-        timer = threading.Timer(MAX_SECONDS, process.kill)
-        timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        said, codes = _summary(out.read(1_000_000))
-    if process.returncode < 0:
-        return Cell(verdict=Verdict.UNBOUNDED, said=f"killed after {MAX_SECONDS:.0f} s")
-    if usage.ru_maxrss > MAX_KILOBYTES:
-        return Cell(verdict=Verdict.UNBOUNDED, said=f"it took {usage.ru_maxrss // 1024} MiB of memory")
-    return Cell(verdict=Verdict.of_exit(process.returncode), said=said, codes=codes)
+def _measured(case: Case) -> dict[Auditor, Cell]:
+    """Let the auditors' own command look, standard library alone; it must come to an end, and stay small."""
+    package = str(Path(__file__).resolve().parents[1])
+    arguments = json.dumps([_arguments(case.ask(who)) for who in Auditor])
+    command = [sys.executable, "-I", "-S", "-c", _CHILD, package, arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, timeout=MAX_SECONDS)
+        told, status = json.loads(done.stdout)
+        kilobytes = int(status.partition("VmHWM:")[2].split()[0])
+        if kilobytes <= MAX_KILOBYTES:
+            return {who: _told(*one) for who, one in zip(Auditor, told, strict=True)}
+        said = f"it took {kilobytes // 1024} MiB of memory"
+    except subprocess.TimeoutExpired:
+        said = f"killed after {MAX_SECONDS:.0f} s"
+    except (subprocess.CalledProcessError, ValueError) as exc:
+        said = f"the verifier failed: {exc}"
+    return dict.fromkeys(Auditor, Cell(verdict=Verdict.UNBOUNDED, said=said))
 
 
-def _command(ask: Ask) -> list[str]:
-    package = Path(__file__).resolve().parents[1]
-    command = [sys.executable, "-I", "-S", str(package), "verify", str(ask.log), "--deep", "--json", "--no-memory"]
+def _told(status: int, text: str) -> Cell:
+    report = json.loads(text)
+    codes = tuple(dict.fromkeys(str(finding["code"]) for finding in report["findings"]))
+    return Cell(verdict=Verdict.of_exit(status), said=str(report["summary"]), codes=codes)
+
+
+def _arguments(ask: Ask) -> list[str]:
+    command = ["verify", str(ask.log), "--deep", "--json", "--no-memory"]
     command += ["--min-level", ask.min_level]
     named = {"key": ask.key, "policy": ask.policy}
     for name, path in named.items():
@@ -134,11 +147,3 @@ def _command(ask: Ask) -> list[str]:
         for path in paths:
             command += [f"--{name}", str(path)]
     return command
-
-
-def _summary(octets: bytes) -> tuple[str, tuple[str, ...]]:
-    try:
-        report = json.loads(octets)
-        return str(report["summary"]), tuple(str(finding["code"]) for finding in report["findings"])
-    except (ValueError, KeyError, TypeError):
-        return octets.decode("utf-8", "replace")[-300:], ()

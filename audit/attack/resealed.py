@@ -8,10 +8,9 @@ from audit.attack.case import Case
 from audit.attack.catalog import Family, Power
 from audit.attack.forge import Chain
 from audit.ed25519 import Secret
-from audit.keys import SealingKey
 from audit.reader import Row
 
-FAMILY: Final = Family("resealed", "histories sealed again")
+FAMILY: Final = Family("resealed", "histories sealed again", "fork")
 _NEW_KEY: Final = "without a key to compare, any key is as good"
 _THIEF: Final = "it is signed by the right key: only somebody who remembers the old head can tell"
 _BREAK: Final = (
@@ -48,10 +47,10 @@ def _common(octets: bytes) -> dict[str, object]:
     return {name: fields[name] for name in ("v", "seq", "ts", "mono", "boot", "node")}
 
 
-@FAMILY.attack(Power.FILE, "nsss", _NEW_KEY)
+@FAMILY.attack(Power.FILE, "nsss", _NEW_KEY, codes="rekeyed")
 def _resealed_with_a_new_key(case: Case) -> None:
     """The whole history is rewritten, and sealed with a key of the attacker's."""
-    own = SealingKey.generate()
+    own = case.world.own
     chain = Chain([], own)
     for row in case.rows:
         chain.again(row, {}, _without_rotations)
@@ -95,7 +94,7 @@ def _continued(case: Case, height: int) -> None:
     case.write(chain.rows)
 
 
-@FAMILY.attack(Power.RSA, "ssss")
+@FAMILY.attack(Power.RSA, "ssss", codes="ratchet")
 def _cut_and_continued_without_a_restart(case: Case) -> None:
     """The log is cut and goes on, and does not say that the ratchet was lost."""
     chain = case.cut(case.above)
@@ -103,7 +102,7 @@ def _cut_and_continued_without_a_restart(case: Case) -> None:
     case.write(chain.rows)
 
 
-@FAMILY.attack(Power.RSA, "ssss")
+@FAMILY.attack(Power.RSA, "ssss", codes="ratchet")
 def _cut_and_continued_with_a_ratchet_of_his_own(case: Case) -> None:
     """The log is cut and goes on with a ratchet key that the block before did not name."""
     chain = case.cut(case.above)
@@ -112,7 +111,7 @@ def _cut_and_continued_with_a_ratchet_of_his_own(case: Case) -> None:
     case.write(chain.rows)
 
 
-@FAMILY.attack(Power.EVERY, "ssss")
+@FAMILY.attack(Power.EVERY, "ssss", codes="ratchet")
 def _cut_and_continued_with_the_current_secret(case: Case) -> None:
     """The log is cut and goes on with the ratchet's current secret, which fits the head alone."""
     chain = case.cut(case.above)
@@ -121,7 +120,7 @@ def _cut_and_continued_with_the_current_secret(case: Case) -> None:
     case.write(chain.rows)
 
 
-@FAMILY.attack(Power.RSA, "nnns", "a log whose ratchet was switched off is L1, and L2 was asked for")
+@FAMILY.attack(Power.RSA, "nnns", "a log whose ratchet was switched off is L1, and L2 was asked for", codes="cut fork")
 def _ratchet_switched_off(case: Case) -> None:
     """The log is cut above the anchor and goes on without a ratchet."""
     chain = case.cut(case.above)
@@ -138,7 +137,9 @@ def _future_written(case: Case) -> None:
     case.write(chain.rows)
 
 
-@FAMILY.attack(Power.EVERY, "nnun", f"{_FUTURE}; witnesses who saw none of it for longer than --tail are missed")
+@FAMILY.attack(
+    Power.EVERY, "nnun", f"{_FUTURE}; witnesses who saw none of it for longer than --tail are missed", codes="level"
+)
 def _future_written_without_witnesses(case: Case) -> None:
     """What never happened is added for five minutes, and kept from the witnesses."""
     chain = case.future()

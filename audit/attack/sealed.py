@@ -9,10 +9,10 @@ from audit.attack.case import Case
 from audit.attack.catalog import Family, Power
 from audit.attack.forge import Chain
 
-SPELLING: Final = Family("spelling", "the one spelling of canonical JSON")
-VERSIONS: Final = Family("versions", "versions, kinds and fields that nobody knows")
-CLOCKS: Final = Family("clocks", "the clocks that blocks were sealed by")
-RULES: Final = Family("rules", "what entries and headers may say")
+SPELLING: Final = Family("spelling", "the one spelling of canonical JSON", "header entry")
+VERSIONS: Final = Family("versions", "versions, kinds and fields that nobody knows", "version header")
+CLOCKS: Final = Family("clocks", "the clocks that blocks were sealed by", "chain")
+RULES: Final = Family("rules", "what entries and headers may say", "chain body header entry open rotation")
 _UNKNOWN: Final = "what a verifier does not know it cannot prove, and does not skip"
 _WALL: Final = "wall clocks are the host's own claim; the report notes the jump, and order is height"
 _BOOT: Final = "a boot is what the host says it is; order is height, not time"

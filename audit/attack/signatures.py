@@ -11,10 +11,9 @@ from audit.attack import rsa
 from audit.attack.case import Case
 from audit.attack.catalog import Family, Power, Skipped
 from audit.attack.forge import Chain
-from audit.keys import SealingKey
 
-FAMILY: Final = Family("signatures", "RSA signatures that are not quite those the format asks for")
-KEYS: Final = Family("keys", "public keys that must not be pinned")
+FAMILY: Final = Family("signatures", "RSA signatures that are not quite those the format asks for", "signature")
+KEYS: Final = Family("keys", "public keys that must not be pinned", "key")
 _UNKEYED: Final = "without the key nobody can check a signature"
 _REFUSED: Final = "such a key is refused: with it nothing is proven, whatever it fits"
 _OWN: Final = "whoever believes a folder's own key and anchor believes its last writer; the report says independent: no"
@@ -80,14 +79,14 @@ for _name, _what, _change in (
     FAMILY.add(_name, _what, Power.FILE, "nsss", _malleable(_change), because=_UNKEYED)
 
 
-@FAMILY.attack(Power.RSA, "ssss")
+@FAMILY.attack(Power.RSA, "ssss", codes="ratchet")
 def _rsa_for_ratchet(case: Case) -> None:
     """The RSA signature stands in the place of the ratchet's."""
     row = case.rows[case.below]
     case.put(row._replace(rsig=row.sig))
 
 
-@FAMILY.attack(Power.EVERY, "ssss")
+@FAMILY.attack(Power.EVERY, "ssss", codes="ratchet")
 def _ratchet_signs_what_rsa_signs(case: Case) -> None:
     """The ratchet signs what the RSA key signs, so that one could pass for the other."""
     chain = case.future()
@@ -112,7 +111,7 @@ def _pinned_weak(bits: int, exponent: int) -> Callable[[Case], None]:
     def make(case: Case) -> None:
         weak = rsa.Weak.of(bits, exponent)
         chain = Chain([], weak)
-        for _ in case.rows:
+        for _ in range(3):
             chain.add(chain.entry(), header={"origin": case.world.head.origin})
         case.write(chain.rows)
         case.anchors = (case.keep("anchor", case.world.anchor(chain.rows[-1])),)
@@ -139,7 +138,7 @@ def _pinned_file(change: Callable[[Case], bytes]) -> Callable[[Case], None]:
 
 
 for _name, _what, _file in (
-    ("two-keys", "The key file holds two keys", lambda case: case.world.pinned + SealingKey.generate().public.pem),
+    ("two-keys", "The key file holds two keys", lambda case: case.world.pinned + case.world.own.public.pem),
     ("text-before-the-key", "Text stands before the key", lambda case: b"trust me\n" + case.world.pinned),
     (
         "key-of-another-kind",
@@ -157,10 +156,10 @@ def _key_missing(case: Case) -> None:
     case.key = case.place / "none.pub"
 
 
-@KEYS.attack(Power.FILE, "usss", _OWN)
+@KEYS.attack(Power.FILE, "usss", _OWN, codes="rekeyed")
 def _key_substituted(case: Case) -> None:
     """The log is sealed again with another key, which is put into the state folder with an anchor that fits."""
-    own = SealingKey.generate()
+    own = case.world.own
     chain = Chain([], own)
     for _ in case.rows:
         chain.add(chain.entry(), header={"origin": case.world.head.origin})

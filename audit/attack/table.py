@@ -66,7 +66,15 @@ def facts(outcome: Outcome) -> dict[str, object]:
         for who, cell in outcome.cells.items()
     }
     named = {"name": attack.name, "family": attack.family, "what": attack.what, "attacker": attack.power.value}
-    return {**named, "codes": sorted(attack.codes), "beside_the_point": outcome.beside_the_point, "cells": cells, "because": attack.because, "skipped": outcome.skipped, "failed": outcome.failed}
+    return {
+        **named,
+        "codes": sorted(attack.codes),
+        "beside_the_point": outcome.beside_the_point,
+        "cells": cells,
+        "because": attack.because,
+        "skipped": outcome.skipped,
+        "failed": outcome.failed,
+    }
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from audit import block, checkpoint, keys, merkle, ratchet
+from audit import block, checkpoint, keys, merkle, ratchet, succession
 from audit.clock import Clock
 from audit.ed25519 import Secret
 from audit.errors import AuditError, KeyRefused, Unreadable
@@ -14,6 +14,7 @@ from audit.files import read_small
 from audit.keys import SealingKey
 from audit.note import Kind, Note, Signer
 from audit.reader import Log, Row
+from audit.signature import PublicKey
 from audit.treehead import TreeHead
 
 MIN_BLOCKS: Final = 5
@@ -42,6 +43,10 @@ class World:
     archives: tuple[Path, ...] = ()
     anchored: int = 0
     """Height of the anchor that auditors keep: older than some of the log."""
+    own: SealingKey = field(default_factory=SealingKey.generate)
+    """A key of the attacker's."""
+    other: SealingKey = field(default_factory=SealingKey.generate)
+    """Another one."""
     note: Signer = field(init=False)
     """What signs the log's checkpoints."""
     witnesses: list[Signer] = field(init=False)
@@ -84,6 +89,13 @@ class World:
     def now_s(self) -> int:
         """What time the auditors have."""
         return self.clock.wall_us() // 1_000_000
+
+    def key_at(self, height: int) -> bytes:
+        """Return the public key in force at a height, PEM: what whoever is sent a proof of it has pinned."""
+        in_force = succession.Succession(PublicKey.from_pem(self.pinned))
+        for row in self.rows[:height]:
+            in_force.check(block.parse_header(row.hdr), row.hdr, row.sig, row.body)
+        return in_force.current.pem if in_force.current else self.pinned
 
     def _last_break(self) -> int:
         """Return where the ratchet was last lost: an anchor below proves less than L2."""
