@@ -159,6 +159,7 @@ class _Bundle:
         self.outside.read(ask.anchors)
         self.key = self._key()
         self.vouched = self.signed = True
+        self.unread = False
         self.witnessed: list[int] = []
         self.dated: list[int] = []
 
@@ -185,13 +186,13 @@ class _Bundle:
             try:
                 self._part(part)
             except UnknownVersion as exc:
-                self.signed = False
+                self.unread = True
                 report.add("unproven", "version", exc.message, height=part.height)
             except Malformed as exc:
                 report.add("tampered", "bundle", exc.message, height=part.height)
         if not self.vouched:
             report.add("unproven", "anchor", "no anchor or witness vouches for it (--anchor, --policy)")
-        report.level = "none" if report.tampered else self._level(len(parts), now_us)
+        report.level = "none" if report.tampered or self.unread else self._level(len(parts), now_us)
         if LEVELS.index(report.level) < LEVELS.index(self.ask.min_level) and not report.tampered:
             report.add("unproven", "level", f"{self.ask.min_level} was asked for, {report.level} is proven")
 

@@ -651,7 +651,8 @@ def bundled(made: Case) -> None:
     chance, log = made.chance, made.log
     if made.signer is None:
         witnesses(made)
-    whole = [row.height for row in log.rows if row.body and row.header["why"] != "rotate"]
+    signer = chance.choice(log.rows).header["keys"][0]
+    whole = [row.height for row in log.rows if row.body and row.header["keys"] == [signer]] or [0]
     heights = chance.sample(whole, min(len(whole), chance.choice([1, 1, 2, 3])))
     made.key = key_of(log.rows[heights[0]].header["keys"][0]).pem
     made.anchors = [

@@ -206,7 +206,8 @@ def test_bundle_is_proven_and_its_lies_are_not(tmp_path, ask):
     policy = ("--policy", tmp_path / "policy")
     honest = forge.bundle(log, [1, 3], note)
     assert said(honest, *policy) == (0, "L3")
-    assert said(honest, "--anchor", tmp_path / "anchor") == (0, "L1")
+    assert said(honest, "--anchor", tmp_path / "anchor") == (2, "L1"), "the anchor vouches for one of two blocks"
+    assert said(forge.bundle(log, [3], note), "--anchor", tmp_path / "anchor") == (0, "L1")
     assert said(honest) == (2, "L1")
     assert said(forge.bundle(log, [1], note, edit=lie(octets=forge.b64(b"{}"))), *policy)[0] == 1
     assert said(forge.bundle(log, [1], note, edit=lie(at=2)), *policy)[0] == 1

@@ -424,6 +424,7 @@ function nowOf(options) {
 export async function verifyBundle(input, options = {}) {
   const findings = new Findings();
   const [notes, reasons, blocks] = [[], [], []];
+  let unread = false;
   const now = nowOf(options);
   const told = async (height, work) => {
     try {
@@ -439,7 +440,10 @@ export async function verifyBundle(input, options = {}) {
   const key = input.key ? await RsaKey.ofPem(input.key).catch((error) => void reasons.push(`the key was refused: ${error.message}`)) : null;
   for (const text of (await told(null, () => documents(input.bundle))) ?? []) {
     const block = await told(null, () => checkBlock(text, options.deep));
-    if (!block) continue;
+    if (!block) {
+      unread = true;
+      continue;
+    }
     blocks.push(block);
     if (options.expectOrigin && block.header.origin !== options.expectOrigin) findings.add("tampered", block.height, `it is of ${block.header.origin}`);
     if (block.header.origin !== blocks[0].header.origin) findings.add("tampered", block.height, "it is of another log than the first");
@@ -451,7 +455,7 @@ export async function verifyBundle(input, options = {}) {
   // A proof does not grow stale by itself: its age counts only where the auditor says so.
   const fresh = known.since !== null && (options.maxAge === undefined || now - known.since * 1e6 <= options.maxAge * 1e6);
   if (!known.vouched) reasons.push("no anchor and no policy vouches for each of its blocks");
-  const clean = blocks.length && !findings.count.tampered;
+  const clean = blocks.length && !unread && !findings.count.tampered;
   const level = !clean ? -1 : !key || !subtle || findings.count.unproven ? 0 : fresh ? 3 : 1;
   const least = LEVELS.indexOf(options.minLevel ?? "L1");
   if (level >= 0 && level < least) reasons.push(`the level reached is ${LEVELS[level]}, ${LEVELS[least]} was asked for`);
