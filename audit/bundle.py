@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from audit.errors import Malformed
-from audit.tlogproof import FIRST_LINE, MAX_PATH, Proof
+from audit.errors import Malformed, UnknownVersion
+from audit.tlogproof import FAMILY, FIRST_LINE, MAX_PATH, Proof
 
 VERSION: Final = 1
 MAX_FILE: Final = 64 * 1024 * 1024
@@ -50,6 +50,9 @@ def encode(parts: Sequence[Part]) -> bytes:
 def parse(octets: bytes) -> list[Part]:
     """Read a bundle strictly; raises ``Malformed``, or ``UnknownVersion`` for what this code does not know."""
     first = FIRST_LINE.encode() + b"\n"
+    if not octets.startswith(first) and octets.startswith(FAMILY.encode()):
+        line = octets[:60].partition(b"\n")[0].decode("ascii", "replace")
+        raise UnknownVersion(f"{line!r} is not the version known here", hint="use a newer verifier")
     if not octets.startswith(first):
         raise Malformed(f"a bundle begins with the line {FIRST_LINE}")
     # No line within a document can be its first line: those of a checkpoint's text are told apart by their place.
@@ -71,8 +74,10 @@ def _part(proof: Proof) -> Part:
         fields = json.loads(proof.extra.decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as exc:
         raise Malformed(f"the extra line is not JSON: {type(exc).__name__}") from exc
-    if type(fields) is not dict or fields.keys() != _EXTRA or type(fields["v"]) is not int or fields["v"] != VERSION:
+    if type(fields) is not dict or fields.keys() != _EXTRA or type(fields["v"]) is not int:
         raise Malformed("the extra line has not the members of a bundle")
+    if fields["v"] != VERSION:
+        raise UnknownVersion(f"bundle version {str(fields['v'])[:20]} is not known here", hint="use a newer verifier")
     if type(fields["entries"]) is not list or not fields["entries"]:
         raise Malformed("a bundle holds entries")
     return Part(

@@ -13,7 +13,7 @@ MAX_PATH: Final = 63
 MAX_EXTRA: Final = 16 * 1024 * 1024
 """Octets of ``extra`` before base64."""
 MAX_CHECKPOINT: Final = 1_000_000
-_FAMILY: Final = "c2sp.org/tlog-proof@"
+FAMILY: Final = "c2sp.org/tlog-proof@"
 _MAX_HEAD: Final = 4 * (MAX_EXTRA // 3 + 1) + 50 * MAX_PATH + 200
 
 
@@ -57,7 +57,7 @@ class Proof:
         Of another version it is ``UnknownVersion``.
         """
         head, separator, checkpoint = octets[: _MAX_HEAD + MAX_CHECKPOINT + 1].partition(b"\n\n")
-        if not head.startswith(_FAMILY.encode()):
+        if not head.startswith(FAMILY.encode()):
             raise Malformed(f"a proof begins with the line {FIRST_LINE}")
         if not separator or len(head) > _MAX_HEAD:
             raise Malformed("no empty line comes between the proof and its checkpoint")

@@ -63,11 +63,11 @@ class Outcome:
     @property
     def beside_the_point(self) -> bool:
         """Tell whether whoever sees most was told of something else than this attack."""
-        if not self.cells or not self.attack.codes or self.attack.control:
+        must, codes = self.attack.must, self.attack.codes
+        most = max(Auditor.ANCHOR, Auditor.WITNESS, key=lambda who: must[who])
+        if not (self.cells and codes) or must[most] is Verdict.UNNOTICED:
             return False
-        most = max(Auditor, key=lambda who: (self.attack.must[who], list(Auditor).index(who)))
-        cell = self.cells[most]
-        return cell.verdict > Verdict.UNNOTICED and self.attack.codes.isdisjoint(cell.codes)
+        return self.cells[most].verdict > Verdict.UNNOTICED and codes.isdisjoint(self.cells[most].codes)
 
     @property
     def bad(self) -> bool:
