@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from audit import block, entry
+from audit import block
 from audit.block import Header
 from audit.errors import AuditError, Malformed
 from audit.reader import Log, Row
@@ -93,6 +93,8 @@ def parse(header: Header, body: bytes) -> Range:
     entries = block.split_body(body)
     if len(entries) != 1:
         raise Malformed("a prune block holds exactly one entry")
+    from audit import entry  # only who reads entries needs to know what they look like
+
     fields = entry.parse(entries[0])
     data = fields.get("data")
     if fields["kind"] != "prune" or not isinstance(data, dict):

@@ -5,7 +5,7 @@ import binascii
 import contextlib
 from typing import Final, Literal, NamedTuple
 
-from audit import block, entry
+from audit import block
 from audit.block import Header
 from audit.errors import KeyRefused, Malformed, UnknownVersion
 from audit.signature import PublicKey
@@ -116,6 +116,8 @@ def parse(header: Header, body: bytes) -> Rotation:
     entries = block.split_body(body)
     if len(entries) != 1 or header.count != 1:
         raise Malformed(f"a rotate block holds one entry, not {len(entries)}")
+    from audit import entry  # only who reads entries needs to know what they look like
+
     fields = entry.parse(entries[0])
     data = fields.get("data")
     if fields["kind"] != "rotate" or not isinstance(data, dict):

@@ -4,15 +4,18 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from audit import note, policy, timestamp, x509
 from audit.errors import AuditError, Unsigned
 from audit.files import read_small
-from audit.note import Note, Verifier
-from audit.policy import Policy
 from audit.report import Report
-from audit.treehead import TreeHead
+
+# A log verified with key and anchor alone needs none of these, and they take as long to import as all the rest.
+if TYPE_CHECKING:
+    from audit import note, x509
+    from audit.note import Note, Verifier
+    from audit.policy import Policy
+    from audit.treehead import TreeHead
 
 MAX_NOTE: Final = 65_536
 MAX_TOKEN: Final = 65_536
@@ -23,7 +26,7 @@ _MAX_FILE: Final = 1024 * 1024
 class Testimony:
     """A checkpoint, and who stands behind it."""
 
-    head: TreeHead
+    head: "TreeHead"
     digest: str
     """SHA-256 of the whole file, hex: what a header's ``beacon`` names."""
     log_signed: bool = False
@@ -38,8 +41,8 @@ class Testimony:
 class Given:
     """What the auditor trusts: a policy, time-stamp authorities, and the loose tokens he brought."""
 
-    policy: Policy | None = None
-    roots: Sequence[x509.Certificate] = ()
+    policy: "Policy | None" = None
+    roots: "Sequence[x509.Certificate]" = ()
     tokens: list[bytes] = field(default_factory=list)
     checkpoints: tuple[Path, ...] = ()
 
@@ -57,6 +60,8 @@ class Given:
         if rules is not None:
             given.policy = _parsed(_read(rules, "policy", report), rules, report)
         if tsa is not None:
+            from audit import x509
+
             octets = _read(tsa, "tsa", report)
             try:
                 given.roots = x509.from_pem(octets)
@@ -67,6 +72,9 @@ class Given:
 
     def judge(self, octets: bytes, path: Path) -> Testimony:
         """Weigh a checkpoint read from ``path`` (its token may lie beside it); raises ``AuditError``."""
+        from audit.note import Note
+        from audit.treehead import TreeHead
+
         found = Note.parse(octets)
         head = TreeHead.parse(found.text)
         keys = self.policy.verifiers_of(head.origin) if self.policy else ()
@@ -80,15 +88,19 @@ class Given:
         )
 
     @staticmethod
-    def _signed(found: Note, keys: Iterable[Verifier]) -> tuple[tuple[Verifier, note.Signature], ...]:
+    def _signed(found: "Note", keys: "Iterable[Verifier]") -> "tuple[tuple[Verifier, note.Signature], ...]":
         """Return whose signatures verify; raises ``Forged`` where a known key's does not."""
+        from audit import note
+
         try:
             return note.open_note(found, keys).by
         except Unsigned:
             return ()
 
-    def _witnessed(self, found: Note) -> int | None:
+    def _witnessed(self, found: "Note") -> int | None:
         """Return the newest time such that the cosignatures not older than it satisfy the quorum."""
+        from audit import note
+
         rules = self.policy
         if rules is None or rules.asks_for_nobody:
             return None
@@ -100,8 +112,10 @@ class Given:
                 return note.time_of(one.octets)
         return None
 
-    def _dated(self, found: Note, path: Path) -> int | None:
+    def _dated(self, found: "Note", path: Path) -> int | None:
         """Return when an authority saw this checkpoint's text; the earliest of several."""
+        from audit import timestamp
+
         imprint = hashlib.sha256(found.text.encode()).digest()
         times = []
         for token in (*self.tokens, *_beside(path)):
@@ -130,7 +144,9 @@ def _read(path: Path, code: str, report: Report) -> bytes:
     return b""
 
 
-def _parsed(octets: bytes, path: Path, report: Report) -> Policy | None:
+def _parsed(octets: bytes, path: Path, report: Report) -> "Policy | None":
+    from audit import policy
+
     try:
         return policy.parse(octets)
     except AuditError as exc:

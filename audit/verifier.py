@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from audit import block, checkpoint, entry, pruned, ratchet
+from audit import block, checkpoint, pruned, ratchet
 from audit.ask import Ask, Sink
 from audit.block import Header
 from audit.checkpoint import Anchor
@@ -367,6 +367,8 @@ class _Case:
     # ---------------------------------------------------------------------------------- the entries
 
     def _check_entry(self, sealed: Sealed, why: str) -> None:
+        from audit import entry  # only who reads entries needs to know what they look like
+
         place = {"height": sealed.height, "seq": sealed.seq}
         try:
             fields = entry.parse(sealed.octets)

@@ -3,7 +3,6 @@
 import argparse
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Self
@@ -44,7 +43,7 @@ class Page:
     @classmethod
     def of(cls, args: argparse.Namespace) -> Self:
         """Return the page that the options, and what stdout is, ask for."""
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        width = options.columns() if sys.stdout.isatty() else None
         return cls(log=args.log, as_json=args.json, reveal=args.reveal, width=width)
 
     def line(self, found: "Found") -> str:

@@ -1,7 +1,10 @@
 """What the commands' options have in common: the log meant, what it is proved against, and how values are written."""
 
 import argparse
+import contextlib
+import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -16,12 +19,28 @@ if TYPE_CHECKING:
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
+def columns() -> int:
+    """Return how wide the terminal is; 80 where there is none."""
+    with contextlib.suppress(KeyError, ValueError):
+        return int(os.environ["COLUMNS"])
+    with contextlib.suppress(OSError, ValueError):
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    return 80
+
+
+class _Help(argparse.HelpFormatter):
+    """Help as argparse writes it, which asks for the width at each option, and imports archivers to do so."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=columns() - 2)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that says what is wrong in a line: forty lines of options hide it."""
 
     def __init__(self, **more: Any) -> None:  # noqa: ANN401 - what argparse takes
         """Take whole names of options only: what is short today may be two tomorrow."""
-        super().__init__(**more, allow_abbrev=False)
+        super().__init__(**more, allow_abbrev=False, formatter_class=_Help)
 
     def error(self, message: str) -> NoReturn:
         """End with the sentence."""
@@ -33,7 +52,7 @@ class Commands:
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         """Add to ``parser``."""
-        self._sub = parser.add_subparsers(required=True, metavar="COMMAND")
+        self._sub = parser.add_subparsers(required=True, metavar="COMMAND", prog=parser.prog)
 
     def new(self, name: str, what: str, command: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         """Add a command; ``what`` says what it does, without a capital."""

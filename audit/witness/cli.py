@@ -50,7 +50,7 @@ class Config:
 
 def add_commands(sub: argparse.ArgumentParser) -> None:
     """Add ``witness serve`` and ``witness key`` to the auditor's commands."""
-    commands = sub.add_subparsers(required=True, metavar="COMMAND")
+    commands = sub.add_subparsers(required=True, metavar="COMMAND", prog=sub.prog)
     serve = commands.add_parser("serve", help="cosign logs over HTTP", description="Cosign logs over HTTP.")
     serve.add_argument("--config", type=Path, metavar="FILE", help="lines: log VKEY, key FILE, state DIR, listen WHERE")
     serve.add_argument("--log", action="append", default=[], metavar="VKEY", help="a log's public key; may repeat")

@@ -99,14 +99,14 @@ def test_a_copy_takes_no_more_room_than_what_was_written(tmp_path):
 
 def test_a_copy_that_does_not_fit_is_refused_with_a_sentence(tmp_path, key, event, monkeypatch):
     folder = left_over(tmp_path, key, event)
-    monkeypatch.setattr(reader.shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(1, 1, 0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(1, 1, 0))
     with pytest.raises(Unreadable, match="bytes free"):
         Log.open(folder)
 
     def fail(*_args):
         raise OSError(28, "No space left")
 
-    monkeypatch.setattr(reader.shutil, "disk_usage", fail)
+    monkeypatch.setattr(shutil, "disk_usage", fail)
     with pytest.raises(Unreadable, match="No space left"):
         Log.open(folder)
 

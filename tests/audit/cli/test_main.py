@@ -79,3 +79,71 @@ def test_a_bare_copy_is_not_led_astray_by_its_neighbours(bare, honest, given):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_verifying_imports_no_more_than_it_needs(bare, honest, given):
+    """What a key and an anchor do not need takes as long to import as all the rest: a log is opened often."""
+    script = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "from audit.cli import main\n"
+        "main(sys.argv[1:])\n"
+        "print(*sorted(sys.modules), file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-I", "-S", "-c", script, "verify", *map(str, given(honest)), "--no-memory"]
+    done = subprocess.run(command, cwd=bare, capture_output=True, text=True, check=False)
+    loaded = set(done.stderr.split())
+    assert "audit.verifier" in loaded
+    for name in (
+        "timestamp",
+        "x509",
+        "note",
+        "policy",
+        "entry",
+        "proof",
+        "tiles",
+        "upkeep",
+        "holding",
+        "witness.serve",
+    ):
+        assert f"audit.{name}" not in loaded
+    others = {"asyncio", "concurrent.futures", "logging", "shutil", "tempfile", "socket", "cryptography"}
+    assert not loaded & others
+
+
+@pytest.mark.parametrize(
+    "wrong", [["nonsense"], ["show", "--nonsense"], ["show", "LOG", "MORE"], ["verify", "--min", "L1"], []]
+)
+def test_wrong_usage_gets_one_line(run, wrong, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(*wrong)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_without_a_log_the_one_at_home_is_meant(run, honest):
+    code, _, err = run("verify", "--key", honest.key)
+    assert (code, "which log?" in err) == (2, True)
+    assert run("verify", "--key", honest.key, "--anchor", honest.anchor, home=honest.folder)[0] == 0
+    assert run("keys", home=honest.folder, as_json=True)[1].startswith("{")
+    assert run("verify", honest.folder / "none", home=honest.folder)[0] == 2
+
+
+def test_what_a_terminal_cannot_show_is_written_out(bare, honest):
+    command = [sys.executable, "-m", "audit", "show", str(honest.db), "--no-memory"]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=bare, capture_output=True, check=False, env=env)
+    assert b"Gr\\xfc\\xdfe" in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_the_page_in_the_help_is_true(run, capsys):
+    """Every command is told, and each has a help of its own."""
+    with pytest.raises(SystemExit):
+        run("--help")
+    told = capsys.readouterr().out
+    for name in ("verify", "show", "tail", "stats", "export", "prove", "anchor", "tiles", "keys", "rotate", "attack"):
+        assert f"    {name} " in told
+        with pytest.raises(SystemExit) as ended:
+            run(name, "--help")
+        assert ended.value.code == 0
+        assert capsys.readouterr().out.startswith(f"usage: healer-audit {name}")
