@@ -6,14 +6,15 @@ import { included, leafHash } from "./merkle.js";
 import { parseCheckpoint } from "./note.js";
 import { sha256 } from "./sha256.js";
 
-const FIRST_LINE = "c2sp.org/tlog-proof@v1";
+const FAMILY = "c2sp.org/tlog-proof@";
+const FIRST_LINE = `${FAMILY}v1`;
 const MOST_EXTRA = 16 * 1024 * 1024;
 const MOST_OCTETS = 256 * 1024 * 1024;
 const LONGEST_LINE = 65536;
 const LONGEST_PATH = 63;
 
 export function looksLikeBundle(octets) {
-  return FIRST_LINE === String.fromCharCode(...octets.subarray(0, FIRST_LINE.length));
+  return FAMILY === String.fromCharCode(...octets.subarray(0, FAMILY.length));
 }
 
 /** One tlog-proof document: {extra, index, path, checkpoint}, the last as text; throws Wrong where it is none. */
@@ -45,7 +46,7 @@ export function documents(octets) {
   } catch {
     throw new Wrong("a bundle that is not UTF-8");
   }
-  if (!text.startsWith(`${FIRST_LINE}\n`)) throw new Wrong("not a bundle");
+  if (!text.startsWith(`${FIRST_LINE}\n`)) throw new Unproven("its first line is not that of the version this page knows");
   return text.split(/^(?=c2sp\.org\/tlog-proof@v1\n)/m);
 }
 
@@ -69,6 +70,7 @@ export function parseExtra(octets) {
     throw new Wrong("the extra line holds no JSON");
   }
   onlyKeys(value, "entries,hdr,rsig,sig,v", "the extra line");
+  if (!Number.isSafeInteger(value.v)) throw new Wrong("a bundle whose version is no number");
   if (value.v !== 1) throw new Unproven(`a bundle of version ${String(value.v).slice(0, 20)}, which this page does not know`);
   if (!Array.isArray(value.entries) || !value.entries.length) throw new Wrong("a bundle without entries");
   const entries = value.entries.map((entry) => {
