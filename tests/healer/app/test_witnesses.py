@@ -108,6 +108,25 @@ def test_a_witness_that_has_more_than_we_is_a_contradiction_with_evidence(party)
     assert hashlib.sha256(evidence.read_bytes()).hexdigest() == one.evidence
 
 
+def test_a_log_put_back_that_has_gone_on_is_a_fork_and_proved_by_its_own_key(party, tmp_path):
+    party.grow(3)
+    shutil.copytree(tmp_path / "s", tmp_path / "twin")
+    party.grow(2)
+    with party.serve() as url:
+        assert party.asker(url).ask(patient).reached
+        twin = Writer.open(tmp_path / "twin", node="here")
+        for _ in range(7):
+            twin.append({"kind": "heartbeat"})
+        notes = Notes(tmp_path / "twin", clock=SystemClock(), size=twin.heads.size)
+        clock = AuditClock(SystemClock())
+        answer = Asker(party.policy(url), heads=twin.heads, notes=notes, timeout=3.0, clock=clock).ask(patient)
+        twin.close()
+    (one,) = answer.contradictions
+    assert (one.size, one.ours > 5, len(one.evidence)) == (5, True, 64)
+    assert "does not begin with" in one.because
+    assert not answer.reached
+
+
 @pytest.mark.parametrize(
     "error", [AuditError("it is damaged"), OSError("it is damaged"), RuntimeError("it is damaged")]
 )
