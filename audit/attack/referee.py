@@ -13,6 +13,7 @@ from audit.ask import Ask
 from audit.attack.case import Case
 from audit.attack.catalog import Attack, Auditor, Skipped, Verdict
 from audit.attack.world import World
+from audit.errors import Unreadable
 from audit.report import Report
 
 MAX_SECONDS: Final = 20.0
@@ -83,6 +84,18 @@ def run(world: World, attacks: Iterable[Attack]) -> Iterator[Outcome]:
             yield _try(case, attack)
         finally:
             case.close()
+
+
+def check_honest(world: World) -> None:
+    """Raise ``Unreadable`` for a log that is not proven before anything is done to it."""
+    case = Case(world=world, place=world.place / "honest")
+    try:
+        for who in (Auditor.ANCHOR, Auditor.WITNESS):
+            cell = _look(case, who)
+            if cell.verdict is not Verdict.UNNOTICED:
+                raise Unreadable(f"the log itself is {cell.said}", hint="attack the copy of one that verifies")
+    finally:
+        case.close()
 
 
 def _try(case: Case, attack: Attack) -> Outcome:

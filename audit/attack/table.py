@@ -2,28 +2,29 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from audit.attack.catalog import Attack, Auditor, Family, Verdict
 from audit.attack.referee import Outcome
 
-_WIDTH = 12
+_NAME: Final = 44
 
 
 def heading() -> str:
     """Return the two lines above the others."""
-    columns = " ".join(f"{who.value:<14}" for who in Auditor)
-    return f"{'attack':<44} {'an auditor sees, who has:':<25}\n{'':<44} {columns}"
+    columns = "".join(f"{who.value:<15}" for who in Auditor)
+    return f"{'':<{_NAME}} seen by an auditor who has:\n{'attack':<{_NAME}} {columns}the attacker has"
 
 
 def line(outcome: Outcome) -> str:
     """Return one attack's line; what is wrong stands below it."""
     attack = outcome.attack
     if outcome.skipped:
-        return f"{attack.name:<44} not tried: {outcome.skipped}"
+        return f"{attack.name:<{_NAME}} not tried: {outcome.skipped}"
     if outcome.failed:
-        return f"{attack.name:<44} could not be made: {outcome.failed}"
-    cells = " ".join(f"{cell.verdict.words:<14}" for cell in outcome.cells.values())
-    return "\n".join([f"{attack.name:<44} {cells}{attack.power.value}", *_below(outcome)])
+        return f"{attack.name:<{_NAME}} could not be made: {outcome.failed}"
+    cells = "".join(f"{cell.verdict.words:<15}" for cell in outcome.cells.values())
+    return "\n".join([f"{attack.name:<{_NAME}} {cells}{attack.power.value}", *_below(outcome)])
 
 
 def _below(outcome: Outcome) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from audit import block, checkpoint, keys, merkle, ratchet, succession
+from audit import block, checkpoint, keys, merkle, pruned, ratchet, succession
 from audit.clock import Clock
 from audit.ed25519 import Secret
 from audit.errors import AuditError, KeyRefused, Unreadable
@@ -21,6 +21,7 @@ MIN_BLOCKS: Final = 5
 MAX_BLOCKS: Final = 200
 """So many blocks are attacked, the first of a long log: a beginning of a log is a log."""
 MAX_OCTETS: Final = 64 * 1024 * 1024
+_PRUNES: Final = b',"why":"prune"}'
 WITNESSES: Final = 3
 QUORUM: Final = 2
 
@@ -163,14 +164,18 @@ class World:
 
 
 def _copied(log: Log) -> tuple[list[Row], bool]:
-    """Return the first blocks, and whether they are all."""
+    """Return the first blocks, and whether they are all; with the orders to prune that the first ones rest on."""
     rows: list[Row] = []
-    size = 0
+    size, pruned_to = 0, -1
     for row in log.rows():
-        if len(rows) == MAX_BLOCKS or size > MAX_OCTETS:
+        if pruned_to < 0 and (len(rows) >= MAX_BLOCKS or size > MAX_OCTETS):
             return rows, False
         rows.append(row)
         size += len(row.body)
+        if not row.body:
+            pruned_to = row.height
+        elif row.hdr.endswith(_PRUNES) and pruned.parse(block.parse_header(row.hdr), row.body).last >= pruned_to:
+            pruned_to = -1
     return rows, True
 
 
