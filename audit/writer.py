@@ -100,10 +100,14 @@ class Writer:
         ]
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._turn = threading.Lock()
+        self._seat = threading.Lock()
+        """Held by whoever seals: the writer's thread, or a caller who waits anyhow and finds nobody else at it."""
         self._pruning = threading.Lock()
         self._vault: Vault | None = None
         self._late = Late(store, self._sign, clock, self._give_up) if rsa_later and not inline else None
         self._closed = False
+        self._here = False
+        """Whether a caller seals in his own thread: then he signs there, too."""
         self._signing: ThreadPoolExecutor | None = None
         self._committing: ThreadPoolExecutor | None = None
         self._thread: threading.Thread | None = None
@@ -237,8 +241,13 @@ class Writer:
         return self._submit(entries, reserve=reserve, private=private)
 
     def append(self, fields: Mapping[str, object], *, reserve: bool = False) -> Receipt:
-        """Seal one entry and wait for it; raises what ``submit`` and its future raise."""
-        return self.submit([fields], reserve=reserve).result()[0]
+        """Seal one entry and wait for it; raises what ``submit`` and its future raise.
+
+        Where nobody else is sealing this is done in the calling thread: two hand-overs between threads less.
+        """
+        if self.rollback:
+            raise RolledBack(self.rollback, hint="find out who restored an old copy; healer resume-healing accepts it")
+        return self._submit([fields], reserve=reserve, wait=True).result()[0]
 
     def accept_rollback(self, *, who: str, because: str) -> Receipt:
         """Go on with a log that is older than its anchors: seals a ``gap`` that says so, then moves the anchors.
@@ -368,6 +377,10 @@ class Writer:
             self._closed = True
             self._queue.put(None)
         self._stop_threads(flush=flush)
+        with self._seat:  # a caller may be sealing for himself
+            self._let_go(flush=flush)
+
+    def _let_go(self, *, flush: bool) -> None:
         if self._heads is not None:
             if self._inline and flush:
                 self._heads.sync()
@@ -399,6 +412,7 @@ class Writer:
         reserve: bool,
         successor: Signer | None = None,
         private: Sequence[tuple[int, Private]] = (),
+        wait: bool = False,
     ) -> "Future[Sequence[Receipt]]":
         if not 1 <= len(entries) <= block.MAX_ENTRIES:
             raise Malformed(f"a block holds 1 to {block.MAX_ENTRIES} entries, not {len(entries)}")
@@ -409,12 +423,33 @@ class Writer:
         job = Job(entries=full, reserve=reserve, taken=now, future=Future(), successor=successor, private=private)
         with self._turn:
             self._admit(len(full))
-            if not self._inline:
+            # Nobody may be overtaken: what is counted as waiting was submitted before.
+            first = self._inline or (wait and self._waiting == len(full))
+            if not (first and self._seat.acquire(blocking=False)):
                 self._queue.put(job)
                 return job.future
-        self._seal_all([job])
-        self._waiting -= len(full)
+            self._waiting -= len(full)
+        try:
+            self._seal_here(job)
+        finally:
+            self._seat.release()
         return job.future
+
+    def _seal_here(self, job: Job) -> None:
+        """Seal in the calling thread, which has the seat."""
+        if self._inline:
+            self._seal_all([job])
+            return
+        self._here = True
+        try:
+            self._seal_all([job])
+            self._finish()
+        except BaseException as exc:
+            self._poisoned(Poisoned(f"the writer failed: {exc!r}"), [job])
+            if not isinstance(exc, Exception):
+                raise
+        finally:
+            self._here = False
 
     def _admit(self, count: int) -> None:
         if self._poison is not None:
@@ -426,24 +461,43 @@ class Writer:
         self._waiting += count
 
     def _run(self) -> None:
-        """Commit groups until told to stop: whatever queued while the last commit ran makes the next block."""
-        left: Job | None = None
+        """Seal what is queued until told to stop."""
+        while (job := self._queue.get()) is not None:
+            with self._seat:
+                if self._seal_queued(job):
+                    return
+
+    def _seal_queued(self, job: Job | None) -> bool:
+        """Commit groups: whatever queued while the last commit ran makes the next block. True at the queue's end."""
         last = False
-        while not last:
+        while job is not None:
             jobs: list[Job] = []
+            left: Job | None = None
             try:
-                if left is None and self._queue.empty():
-                    self._finish()
-                job = left or self._queue.get()
-                if job is None:
-                    break
                 jobs, left, last = self._gather(job)
                 with self._turn:
                     self._waiting -= sum(len(job.entries) for job in jobs)
                 self._seal_all(jobs)
+                if left is None and not last:
+                    left, last = self._more()
             except BaseException as exc:  # noqa: BLE001 - a bug here must fail its callers, not leave them waiting
                 self._poisoned(Poisoned(f"the writer failed: {exc!r}"), jobs)
-        self._finish()
+            job = left
+        if last:
+            self._finish()
+        return last
+
+    def _more(self) -> tuple[Job | None, bool]:
+        """Return what queued meanwhile, and whether that is the end; where nothing did, nothing is left under way."""
+        while True:
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                if self._flight is None:
+                    return None, False
+                self._finish()
+            else:
+                return job, job is None
 
     def _finish(self) -> None:
         """Let nothing be under way, and nothing be left to try again."""
@@ -610,7 +664,7 @@ class Writer:
         def sign() -> bytes:
             return b"".join(signer.sign(octets) for signer in signers)
 
-        return sign if self._signing is None else self._signing.submit(sign).result
+        return sign if self._signing is None or self._here else self._signing.submit(sign).result
 
     def _sign(self, octets: bytes) -> bytes:
         return self._signer.sign(octets)
