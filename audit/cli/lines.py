@@ -57,8 +57,8 @@ class Page:
             return json.dumps({"seq": sealed.seq, "height": sealed.height, "leaf": sealed.leaf, "entry": fields})
         from audit.report import when
 
-        kind = visible(str(fields.get("kind", "?")))
-        text = f"{sealed.seq:>8} {when(fields.get('ts')):<25} {kind:<11} {' '.join(_what(fields))}"
+        kind = str(fields.get("kind", "?"))
+        text = visible(f"{sealed.seq:>8} {when(fields.get('ts')):<25} {kind:<11} {' '.join(_what(fields))}")
         return text if self._width is None else cut(text, self._width)
 
     def put(self, line: str) -> None:
@@ -81,4 +81,4 @@ def _what(fields: dict[str, object]) -> Iterator[str]:
 
 
 def _quoted(value: object) -> str:
-    return visible(json.dumps(value, ensure_ascii=False))
+    return json.dumps(value, ensure_ascii=False)

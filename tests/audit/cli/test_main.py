@@ -120,6 +120,12 @@ def test_wrong_usage_gets_one_line(run, wrong, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_what_the_system_refuses_gets_a_sentence(run, honest):
+    given = ["--key", honest.key, "--no-memory"]
+    code, _, err = run("export", honest.db, *given, "--database", honest.folder / "no" / "such")
+    assert (code, err.count("\n"), err.startswith("healer-audit: ")) == (2, 1, True)
+
+
 def test_without_a_log_the_one_at_home_is_meant(run, honest):
     code, _, err = run("verify", "--key", honest.key)
     assert (code, "which log?" in err) == (2, True)
