@@ -452,11 +452,12 @@ export async function verifyBundle(input, options = {}) {
   const known = blocks.length ? await outside.bundle(blocks, (at, text) => findings.add("tampered", at, text), reasons) : { vouched: false, since: null };
   if (!key) reasons.push("no public key: signatures were not checked");
   else if (!subtle) reasons.push(NO_SUBTLE);
+  const witnessed = known.since !== null;
   // A proof does not grow stale by itself: its age counts only where the auditor says so.
-  const fresh = known.since !== null && (options.maxAge === undefined || now - known.since * 1e6 <= options.maxAge * 1e6);
+  if (witnessed && options.maxAge !== undefined && now - known.since * 1e6 > options.maxAge * 1e6) reasons.push("its cosignatures are older than you permit");
   if (!known.vouched) reasons.push("no anchor and no policy vouches for each of its blocks");
   const clean = blocks.length && !unread && !findings.count.tampered;
-  const level = !clean ? -1 : !key || !subtle || findings.count.unproven ? 0 : fresh ? 3 : 1;
+  const level = !clean ? -1 : !key || !subtle || findings.count.unproven ? 0 : witnessed ? 3 : 1;
   const least = LEVELS.indexOf(options.minLevel ?? "L1");
   if (level >= 0 && level < least) reasons.push(`the level reached is ${LEVELS[level]}, ${LEVELS[least]} was asked for`);
   if (findings.count.unproven) reasons.push("something could not be proven, see below");
