@@ -11,6 +11,7 @@ from audit.reader import Row
 FAMILY: Final = Family("container", "the SQLite file around the blocks", "unreadable")
 _NOT_A_LOG: Final = "what is not a plain table of blocks is no log: nothing is proven by it"
 _UNREAD: Final = "nothing but the octets of the blocks is read: whatever else is in the file says nothing"
+_ORDER: Final = "rows that come in no order are damage to the file: nothing is proven by it"
 _CUT: Final = "a beginning of a log is a log: only somebody who remembers a later head can tell"
 
 
@@ -105,7 +106,7 @@ for _name, _what, _change in (
     FAMILY.add(_name, _what, Power.FILE, "ssss", _retyped(_change), codes="header")
 
 
-@FAMILY.attack(Power.FILE, "ssss", codes="chain")
+@FAMILY.attack(Power.FILE, "nnss", _ORDER, codes="chain cut")
 def _two_of_one_height(case: Case) -> None:
     """Two blocks have the same height, and a query may find either."""
     at = case.below

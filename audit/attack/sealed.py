@@ -12,7 +12,7 @@ from audit.attack.forge import Chain
 SPELLING: Final = Family("spelling", "the one spelling of canonical JSON", "header entry")
 VERSIONS: Final = Family("versions", "versions, kinds and fields that nobody knows", "version header")
 CLOCKS: Final = Family("clocks", "the clocks that blocks were sealed by", "chain")
-RULES: Final = Family("rules", "what entries and headers may say", "chain body header entry open rotation")
+RULES: Final = Family("rules", "what entries and headers may say", "chain body header open")
 _UNKNOWN: Final = "what a verifier does not know it cannot prove, and does not skip"
 _WALL: Final = "wall clocks are the host's own claim; the report notes the jump, and order is height"
 _BOOT: Final = "a boot is what the host says it is; order is height, not time"
@@ -248,4 +248,4 @@ for _name, _what, _make in (
         lambda chain: [chain.entry(kind="rotate", because="x", data={})],
     ),
 ):
-    RULES.add(_name, _what, Power.EVERY, "ssss", _with_entries(_make))
+    RULES.add(_name, _what, Power.EVERY, "ssss", _with_entries(_make), codes="entry rotation")

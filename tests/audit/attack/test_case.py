@@ -1,0 +1,55 @@
+"""A case is a copy: what is done to it is done to nothing else, and each auditor is shown what he has."""
+
+import sqlite3
+
+import pytest
+
+from audit.attack.case import Case
+from audit.attack.catalog import Auditor, Skipped
+from audit.reader import Log
+
+
+def test_a_case_begins_as_the_log_and_what_is_done_to_it_stays_in_it(case, world, tmp_path):
+    with Log.open(case.log) as log:
+        assert list(log.rows()) == list(world.rows)
+    case.write(case.rows[:3])
+    other = Case(world=world, place=tmp_path / "other")
+    with Log.open(case.log) as cut, Log.open(other.log) as whole:
+        assert (cut.top(), whole.top()) == (2, world.top)
+
+
+def test_each_auditor_is_shown_what_he_has_and_no_more(case):
+    nothing, key, anchor, witness = (case.ask(who) for who in Auditor)
+    assert (nothing.key, nothing.anchors, nothing.policy) == (None, (), None)
+    assert (key.key, key.anchors, key.policy) == (case.key, (), None)
+    assert (anchor.anchors, anchor.policy, anchor.min_level) == (case.anchors, None, "L2")
+    assert (witness.anchors, witness.policy, witness.min_level) == ((), case.policy, "L3")
+
+
+def test_what_auditors_keep_lies_where_the_log_does_not(case):
+    for kept in (case.key, case.policy, *case.anchors, *case.checkpoints, case.keep("note", b"x")):
+        assert not kept.is_relative_to(case.log.parent)
+
+
+def test_an_attack_behind_a_write_ahead_file_leaves_the_file_itself_whole(case, world):
+    case.behind_wal("DELETE FROM blocks WHERE height > 2")
+    with Log.open(case.log) as log:
+        assert log.top() == 2
+    alone = case.place / "alone.db"
+    alone.write_bytes(case.log.read_bytes())
+    connection = sqlite3.connect(f"file:{alone}?immutable=1", uri=True)
+    assert connection.execute("SELECT max(height) FROM blocks").fetchone() == (world.top,)
+    connection.close()
+
+
+def test_what_the_thief_does_not_have_skips_the_attack(case, monkeypatch):
+    monkeypatch.setattr(case.world, "ring", {})
+    monkeypatch.setattr(case.world, "secret", None)
+    for missing in (lambda: case.thief, lambda: case.first, lambda: case.secret, case.future):
+        with pytest.raises(Skipped):
+            missing()
+
+
+def test_a_case_removes_itself(case):
+    case.close()
+    assert not case.place.exists()
