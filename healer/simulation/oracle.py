@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from audit.ask import Ask
 from audit.reader import Sealed
-from audit.verifier import Ask, verify
+from audit.verifier import verify
 from healer.simulation.life import House
 from healer.simulation.world import Effect
 
