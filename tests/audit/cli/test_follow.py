@@ -12,7 +12,9 @@ from audit.cli import lines
 from audit.cli.follow import Follow
 from audit.cli.main import make_parser
 from audit.cli.select import Select
+from audit.errors import AuditError
 from audit.keys import SealingKey
+from audit.memory import Memory
 from audit.verifier import verify
 from audit.writer import Writer
 
@@ -126,7 +128,7 @@ def test_it_goes_on_after_a_pruning(shelf, follow, tmp_path):
     "lie",
     [
         "UPDATE blocks SET body = CAST(body || x'00' AS BLOB) WHERE height = (SELECT max(height) FROM blocks)",
-        "UPDATE blocks SET sig = CAST(x'01' || substr(sig, 2) AS BLOB) WHERE height = (SELECT max(height) FROM blocks)",
+        "UPDATE blocks SET sig = CAST(x'FFFFFF' || substr(sig, 4) AS BLOB) WHERE height = 2",
         "DELETE FROM blocks WHERE height >= 1",
         "DELETE FROM blocks",
     ],
@@ -204,6 +206,38 @@ def test_a_block_is_shown_once_its_signature_is_made(shelf, follow):
     assert err == "NOT PROVEN: block 5: its signature has not been made yet\n"
     # What was shown already when following began is not shown twice.
     assert marks(follow(make, lambda: shelf.seal(6))[1]) == ["mark-6"]
+
+
+def test_what_nobody_proved_from_the_start_is_not_remembered(shelf, follow, tmp_path):
+    memory = Memory(tmp_path / "memory")
+    (shelf.folder / "anchor").unlink()
+    code, out, _ = follow(lambda: shelf.seal(2), memory=memory)
+    assert (code, marks(out)) == (2, ["mark-2"])
+    assert not memory.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM blocks WHERE height = 2",
+        "UPDATE blocks SET hdr = (SELECT hdr FROM blocks WHERE height = 1) WHERE height = 2",
+        "UPDATE blocks SET hdr = CAST(hdr AS TEXT) WHERE height = 2",
+    ],
+)
+def test_a_head_is_what_was_verified_not_what_lies_there_a_moment_later(shelf, follow, monkeypatch, change):
+    def verify_then_change(*args: object, **more: object) -> object:
+        report = verify(*args, **more)
+        with sqlite3.connect(shelf.folder / "audit.db") as connection:
+            connection.execute("CREATE TABLE copy AS SELECT * FROM blocks")
+            connection.execute("DROP TABLE blocks")
+            connection.execute("ALTER TABLE copy RENAME TO blocks")
+            connection.execute(change)
+        connection.close()
+        return report
+
+    monkeypatch.setattr("audit.cli.follow.verify", verify_then_change)
+    with pytest.raises(AuditError, match="was replaced while it was read"):
+        follow(lambda: shelf.seal(2))
 
 
 def test_tail_f_ends_with_ctrl_c_from_a_shell(shelf, run, monkeypatch):
