@@ -24,7 +24,6 @@ REASONS: Final = frozenset({"commit", "heartbeat", "restart", "rotate", "prune"}
 
 _LENGTH: Final = Struct(">I")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
-_HEX: Final = re.compile(r"[0-9a-f]*")
 _ORIGIN: Final = re.compile(r"[!-*,-~]{1,200}")
 _MAX_KEYS: Final = 8
 
@@ -109,8 +108,9 @@ def _check_values(header: Header) -> None:
     for name in ("root", "body", "prev"):
         if not _HASH.fullmatch(getattr(header, name)):
             raise Malformed(f"header field {name} is not a SHA-256 in hex")
-    if not (_HEX.fullmatch(header.beacon) and _HEX.fullmatch(header.next)):
-        raise Malformed("header field beacon or next is not hex")
+    for name in ("beacon", "next"):
+        if getattr(header, name) and not _HASH.fullmatch(getattr(header, name)):
+            raise Malformed(f"header field {name} is not 32 octets in hex")
     if not 1 <= header.count <= MAX_ENTRIES or header.body_len > MAX_BODY:
         raise Malformed("a block has 1 to 4096 entries and at most 8 MiB")
     if header.why not in REASONS:

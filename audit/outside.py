@@ -36,7 +36,7 @@ class Witnessing:
     """The last block it covers."""
     since_s: int
     beyond_us: int = sys.maxsize
-    """The earliest time at which a block beyond it was sealed."""
+    """The earliest time at which a block was sealed between it and the next of its kind."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Outside:
     """The newest block that an independent anchor or a witness vouches for."""
     witnessings: list[Witnessing] = field(default_factory=list)
     undated_us: int | None = None
-    """The same for what is dated."""
+    """The earliest time at which a block beyond what is dated was sealed."""
 
     # ------------------------------------------------------------------------------- what is given
 
@@ -154,7 +154,7 @@ class Outside:
     def reaches(self, height: int | None, head: Header, beyond_us: int | None, tail_s: float) -> bool:
         """Tell whether ``height`` is the head, or all that lies beyond was sealed less than ``tail_s`` before the head.
 
-        ``beyond_us`` is when the first block beyond it was sealed.
+        ``beyond_us`` is the earliest time at which a block beyond it was sealed.
         """
         if height is None:
             return False
@@ -162,15 +162,20 @@ class Outside:
 
     def witnessed(self, head: Header, tail_s: float, oldest_s: float) -> bool:
         """Tell whether any checkpoint cosigned since ``oldest_s`` covers the log, all but a tail of ``tail_s``."""
-        young = (one for one in self.witnessings if one.since_s >= oldest_s)
-        return any(self.reaches(one.height, head, one.beyond_us, tail_s) for one in young)
+        beyond_us = sys.maxsize
+        for one in reversed(self.witnessings):
+            beyond_us = min(beyond_us, one.beyond_us)
+            if one.since_s >= oldest_s and self.reaches(one.height, head, beyond_us, tail_s):
+                return True
+        return False
 
     def see(self, header: Header, octets: bytes, digest: str) -> None:
         """Hold one block against what is remembered of its height."""
-        for witnessing in self.witnessings:
-            witnessing.beyond_us = min(witnessing.beyond_us, header.sealed)
-        if self.report.dated_to == header.height - 1:
-            self.undated_us = header.sealed
+        if self.witnessings:  # there may be thousands: what lies beyond all of them is summed up at the end
+            newest = self.witnessings[-1]
+            newest.beyond_us = min(newest.beyond_us, header.sealed)
+        if self.report.dated_to is not None:
+            self.undated_us = header.sealed if self.undated_us is None else min(self.undated_us, header.sealed)
         if self.claims and self.whole:
             self._grow(header, octets)
         for one in self.watched:
@@ -205,7 +210,7 @@ class Outside:
             report.witnessed_s = max(said.witnessed_s, report.witnessed_s or 0) if same else said.witnessed_s
             report.witnessed_to = header.height
         if said.dated_us is not None and said.log_signed:
-            report.dated_to, report.dated_us = header.height, said.dated_us
+            report.dated_to, report.dated_us, self.undated_us = header.height, said.dated_us, None
 
     def _anchored(self, height: int, *, independent: bool) -> None:
         newest = self.report.anchored_to

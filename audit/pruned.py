@@ -60,6 +60,8 @@ class Archives:
             # Orders and keys keep their bodies for ever; the stretch they lie in is one stretch all the same.
             self._between = self._between + 1 if header.why in _KEPT else 0
             return row.body
+        if not header.height or header.why in _KEPT:
+            raise Malformed("its entries are missing, and those of such a block are never pruned")
         between, self._between = self._between, 0
         _extend(self._absent, header.height, between)
         for log in self._logs:

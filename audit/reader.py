@@ -3,19 +3,19 @@
 import contextlib
 import errno
 import os
-import shutil
 import sqlite3
 import stat
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import quote
 
 from audit import block, merkle
 from audit.errors import NothingThere, Unreadable
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 FILE_NAME: Final = "audit.db"
 BATCH: Final = 64
@@ -25,6 +25,7 @@ STUBS: Final = 1024
 LARGE: Final = 65_536
 """Octets of a body from which on the next one is read ahead."""
 _MAX_VALUE: Final = block.MAX_BODY + 64 * 1024
+_LAST: Final = 2**63 - 1
 _COLUMNS: Final = ("height", "first", "n", "hdr", "sig", "rsig", "body")
 _STUB: Final = "SELECT height, hdr, sig, rsig, length(body) FROM blocks"
 _SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM blocks"  # noqa: S608 - constants only
@@ -178,7 +179,9 @@ class Log(Blocks):
     def top(self) -> int | None:
         """Return the greatest height, None in an empty log; raises ``Unreadable`` for a damaged file."""
         with _readable():
-            (height,) = self._connection.execute("SELECT max(height) FROM blocks").fetchone()
+            # As in ``_each``: in a hostile table a height may be a text, which is beyond every number.
+            query = "SELECT max(height) FROM blocks WHERE height <= ?"
+            (height,) = self._connection.execute(query, (_LAST,)).fetchone()
         return None if height is None else int(height)
 
     def row(self, height: int) -> Row | None:
@@ -204,13 +207,16 @@ class Log(Blocks):
             count = 0
             with _readable():
                 query = f"{select} WHERE {where} AND height <= ? ORDER BY height LIMIT {batch}"
-                cursor = self._connection.execute(query, (bound, 2**63 - 1 if last is None else last))
+                cursor = self._connection.execute(query, (bound, _LAST if last is None else last))
             try:
                 while True:
                     with _readable():
                         found = cursor.fetchone()
                     if found is None:
                         break
+                    if found[0] < bound or (found[0] == bound and where == "height > ?"):
+                        # A tree whose branches meet again has no end.
+                        raise Unreadable("the file is damaged: its rows are not in order")
                     count += 1
                     where, bound = "height > ?", found[0]
                     yield found
@@ -226,12 +232,17 @@ def ahead(rows: Iterator[Row]) -> Iterator[Row]:
 
     Two bodies are in memory then. Raises what reading them raises.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="audit reader") as pool:
+    with contextlib.ExitStack() as stack:
+        pool: ThreadPoolExecutor | None = None
         row = next(rows, None)
         while row is not None:
             # Handing over costs as much as reading a small one. In a hostile file a body may be anything.
             large = isinstance(row.body, bytes) and len(row.body) >= LARGE
-            following = pool.submit(next, rows, None) if large else None
+            if large and pool is None:
+                from concurrent import futures  # takes as long to import as a small log to verify
+
+                pool = stack.enter_context(futures.ThreadPoolExecutor(1, thread_name_prefix="audit reader"))
+            following = pool.submit(next, rows, None) if large and pool is not None else None
             yield row
             row = following.result() if following is not None else next(rows, None)
 
@@ -316,6 +327,9 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
 
 def _copied(path: Path, stack: contextlib.ExitStack) -> Path:
     """Copy the file and its write-ahead file aside; raises ``Unreadable`` where that cannot be done."""
+    import shutil
+    import tempfile
+
     try:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="audit-")))
         needed = path.stat().st_blocks * 512 + _size(path, "-wal")

@@ -65,6 +65,12 @@ class Succession:
             return [Problem("tampered", "signature", "its signature does not fit the key in force")]
         return []
 
+    def received(self, header: Header, octets: bytes, sig: bytes) -> bool:
+        """Tell whether a ``rotate`` block hands the log over to the key in force, and that key signed it."""
+        if self.current is None or header.why != "rotate" or header.keys[1:] != (self.fingerprint,):
+            return False
+        return self.current.verify(sig[-self.current.size :], block.signed_octets(octets))
+
     def names(self, octets: bytes) -> bool:
         """Tell whether a header says that the key in force signed its block."""
         with contextlib.suppress(Malformed):

@@ -56,7 +56,7 @@ def verify(ask: Ask, *, clock: Clock | None = None, sink: Sink | None = None) ->
         moved = _examine(case)
     if moved:
         # What looks like tampering may be a page read while it was replaced.
-        case.report.tampered = False
+        case.report.tampered, case.moved = False, True
         case.report.add("unproven", "moved", "the log was written to while it was read: run this again")
     case.conclude(now)
     return case.report
@@ -111,6 +111,8 @@ class _Case:
     recent: dict[str, None] = field(default_factory=dict)
     forgot: bool = False
     trusted_start: bool = False
+    moved: bool = False
+    """Whether the log was written to while it was read, so that nothing is known of it."""
     stopped: bool = False
     """Whether a block of an unknown version ended the walk."""
 
@@ -205,11 +207,19 @@ class _Case:
             with contextlib.suppress(Malformed):
                 header = block.parse_header(row.hdr)
                 self._begin_at(log, anchor.height)
-                self._catch_up(log, anchor.height + 1)
+                self._catch_up(log, anchor.height)
+                self._check_start(header, row)
                 self._seen(header, row)
                 return anchor.height + 1
         self.report.add("tampered", "fork", "the head to start from is not in the log", height=anchor.height)
         return None
+
+    def _check_start(self, header: Header, row: Row) -> None:
+        """Check who signed the block that the walk starts after: whoever wrote that head down may have lied."""
+        if self.keys is None or self.keys.received(header, row.hdr, row.sig):
+            return
+        self._check_signature(header, row, row.body)
+        self.keys.revoked.clear()  # what it revokes lies below the range
 
     def _take_up(self, row: Row | None) -> None:
         """Take the block before the range for what it says: the first block's ``prev`` settles whether it is true."""
@@ -417,7 +427,7 @@ class _Case:
             self._list_open(self.previous)
             if report.anchored_to is None:
                 report.add("unproven", "anchor", "no anchor was matched (--anchor): the end may have been cut off")
-        if report.tampered:
+        if report.tampered or self.moved:
             report.level = "none"
         if LEVELS.index(report.level) < LEVELS.index(ask.min_level) and not report.tampered:
             report.add("unproven", "level", f"{ask.min_level} was asked for, {report.level} is proven")
