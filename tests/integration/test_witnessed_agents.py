@@ -133,6 +133,12 @@ def test_hosts_witness_each_other_and_their_logs_are_proven_to_l3(fleet):
             headers = [parse_header(stub.hdr) for stub in log.stubs(0)]
         assert holding.newest(host.state).head.size == len(headers)
         assert headers[-1].beacon
+        # What is kept elsewhere, with the key, is all an auditor needs to trust.
+        kept, key = host.folder / "kept.note", host.folder / "kept.pub"
+        kept.write_text(auditor("anchor", host.state).stdout)
+        shutil.copy(host.state / "keys" / "seal.pub", key)
+        found = host.level("--anchor", kept, "--key", key)
+        assert (found["verdict"], found["independent"]) == ("proven", True), found
 
 
 def test_a_rule_that_acts_before_witnesses_only_heals_when_the_quorum_answers(fleet):

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from healer.cli.explain import lines
+from healer.core.explain import explain
 from healer.model.effect import Cancel
 from healer.model.event import Sealed
 from healer.model.limit import Backoff, Limit
@@ -151,3 +153,11 @@ def test_nothing_is_proved_again_before_the_witnesses_have_answered():
     sealed = Sealed(id=wanted[0].decision.id, leaf="ab", at=scenario.now, waits=True)
     assert not [one for one in scenario.core.handle(sealed) if isinstance(one, Cancel)]
     assert [one for one in scenario.core.handle(replace(sealed, waits=False)) if isinstance(one, Cancel)]
+
+
+def test_explain_says_that_it_waits_for_witnesses():
+    (told,) = explain(scene().core, "r")
+    assert told["witness"] == "before"
+    assert "only once the log's witnesses have seen it" in "\n".join(lines(told))
+    (plain,) = explain(talk.with_rules(talk.rule()).core, "r")
+    assert "witnesses" not in "\n".join(lines(plain))
