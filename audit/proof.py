@@ -192,6 +192,8 @@ class _Bundle:
                 report.add("tampered", "bundle", exc.message, height=part.height)
         if not self.vouched:
             report.add("unproven", "anchor", "no anchor or witness vouches for it (--anchor, --policy)")
+        if report.head_wall_us is not None:
+            report.head_age_s = (now_us - report.head_wall_us) / 1e6
         report.level = "none" if report.tampered or self.unread else self._level(len(parts), now_us)
         if LEVELS.index(report.level) < LEVELS.index(self.ask.min_level) and not report.tampered:
             report.add("unproven", "level", f"{self.ask.min_level} was asked for, {report.level} is proven")

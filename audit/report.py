@@ -198,6 +198,9 @@ class Report:
     def _advice(self) -> Iterator[str]:
         """Say what to do: whoever reads this at night did not plan to."""
         yield "  What to do:"
+        if self.bundle:
+            yield "    - this file proves nothing: keep it, ask for it again, and for the log it comes from"
+            return
         yield "    - change nothing: log, anchors and keys are evidence; copy them elsewhere, read-only"
         if any(one.weight == "tampered" and one.code == "foreign" for one in self.findings):
             yield "    - is it the right log, with the right key and anchor? those of another host look like this, too"
@@ -208,8 +211,7 @@ class Report:
     def _facts(self) -> Iterator[str]:
         yield f"  level     {LEVEL_WORDS.get(self.level, self.level)}"
         if self.last is not None:
-            asked = f"asked from block {self.asked_from}"
-            yield f"  range     blocks {self.first} to {self.last}{self._sound()}; {self.entries} entries; {asked}"
+            yield self._range()
         if self.origin:
             yield f"  log       {self.origin}"
         if self.key:
@@ -223,9 +225,16 @@ class Report:
         if self.dated_to is not None and self.dated_us is not None:
             yield f"  dated     up to block {self.dated_to}: it existed at {when(self.dated_us)}"
         if self.open is not None:
-            yield f"  open      {self.open} {'intent' if self.open == 1 else 'intents'} without an outcome"
+            yield f"  open      {_many(self.open, 'intent', 'intents')} without an outcome"
         for leaf, waiting in self._shown():
             yield f"              entry {waiting.seq}, {waiting.id}, leaf {leaf[:16]}…"
+
+    def _range(self) -> str:
+        blocks = f"blocks {self.first} to {self.last}{self._sound()}"
+        entries = _many(self.entries, "entry", "entries")
+        if self.bundle:
+            return f"  holds     {entries} of {blocks}"
+        return f"  range     {blocks}; {entries}; asked from block {self.asked_from}"
 
     def _sound(self) -> str:
         if self.proven_to == self.last:
@@ -241,7 +250,8 @@ class Report:
                 # What is wrong with the whole explains what is wrong with its parts; else the first comes first.
                 told = next((one for one in found if one.code in _OF_THE_WHOLE), found[0])
                 return _place(told) + told.because
-        return f"{self.level}, blocks {self.first} to {self.last}"
+        held = f"{_many(self.entries, 'entry', 'entries')} of " if self.bundle else ""
+        return f"{self.level}, {held}blocks {self.first} to {self.last}"
 
 
 def _in_runs(findings: list[Finding]) -> Iterator[tuple[str, str, str]]:
@@ -277,6 +287,10 @@ def _place(finding: Finding) -> str:
     if finding.seq is not None:
         return f"entry {finding.seq}: "
     return "" if finding.height is None else f"block {finding.height}: "
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _age(seconds: float | None) -> str:

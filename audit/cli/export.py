@@ -34,8 +34,10 @@ def _export(args: argparse.Namespace) -> int:
 def _export_database(args: argparse.Namespace) -> int:
     """Copy the blocks, octet for octet, wherever they are kept; the verdict is the original's."""
     from audit import archive
-    from audit.opening import open_log
+    from audit.opening import is_bundle, open_log
 
+    if is_bundle(args.log):
+        raise AuditError(f"{args.log} is a bundle: it holds entries, not blocks", hint="export the log it comes from")
     if os.path.lexists(args.database):
         raise AuditError(f"{args.database} exists already", hint="evidence is never written over")
     with open_log(args.log) as log:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _COMMON: Final = frozenset({"v", "kind", "seq", "ts", "mono", "boot", "node"})
 _FIRST: Final = (
-    "action", "target", "type", "verb", "subject", "from", "to", "decision", "phase", "gate", "op", "scope", "mode",
-    "result", "rule", "because", "id",
+    "action", "target", "type", "verb", "subject", "from", "to", "decision", "phase", "gate", "op", "scope", "result",
+    "rule", "because", "id", "mode",
 )  # fmt: skip
 """What a reader looks for first, in this order; the rest follows as it was sealed."""
 _BARE: Final = re.compile(r"[^\s\"'=\[\]{},\\]+")

@@ -6,6 +6,7 @@ from collections import deque
 
 from audit.cli import lines, options, select
 from audit.cli.options import Commands
+from audit.errors import AuditError
 
 
 def add(commands: Commands) -> None:
@@ -29,6 +30,8 @@ def _tail(args: argparse.Namespace) -> int:
     code = select.closing(report)
     if not args.follow or report.tampered:
         return code
+    if report.bundle:
+        raise AuditError(f"{args.log} is a bundle: nothing comes after it", hint="leave out -f")
     sys.stdout.flush()
     from audit.cli.follow import Follow
 

@@ -54,8 +54,11 @@ def _check(folder: Path, vkeys: list[str]) -> int:
     except (Damaged, Forged) as exc:
         print(f"TAMPERED: {visible(str(exc))}")
         return 1
-    by = ", ".join(done.signed_by) or "nobody was asked for (--vkey)"
-    print(f"PROVEN: {done.head.size} entries of {done.head.origin} lead to the checkpoint; signed by: {by}")
+    found = visible(f"{done.head.size} blocks of {done.head.origin} lead to the checkpoint")
+    if not vkeys:
+        print(f"NOT PROVEN: {found}, but nobody's signature was asked for (--vkey)")
+        return 2
+    print(f"PROVEN: {found}, signed by {visible(', '.join(done.signed_by))}")
     return 0
 
 

@@ -117,5 +117,13 @@ def test_a_bundle_is_read_like_a_log(place, run):
     given = [place / "b", "--key", place / "pinned.pub", "--anchor", place / "kept.note"]
     assert run("stats", *given)[1].split() == ["1", "intent", "1", "outcome", "1", "verdict"]
     assert run("tail", *given, "-n", "1")[1].split()[0] == "4"
-    assert run("export", *given, "--database", place / "x")[0] == 2
-    assert run("tail", *given, "-f")[0] == 2
+    code, _, err = run("export", *given, "--database", place / "x")
+    assert (code, "it holds entries, not blocks" in err) == (2, True)
+    code, _, err = run("tail", *given, "-f")
+    assert (code, "nothing comes after it" in err) == (2, True)
+    out = run("verify", *given)[1]
+    assert out.startswith("PROVEN: L1, 3 entries of blocks 1 to 3\n")
+    assert " s ago" in out
+    (place / "b").write_bytes((place / "b").read_bytes().replace(b"index 1\n", b"index 2\n"))
+    code, out, _ = run("verify", *given)
+    assert (code, "this file proves nothing" in out) == (1, True)

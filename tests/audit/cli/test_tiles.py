@@ -16,10 +16,11 @@ def state(tmp_path, key, event):
 def test_what_is_written_is_proven_and_what_was_changed_is_not(state, run, tmp_path):
     code, out, _ = run("tiles", state, tmp_path / "t")
     assert (code, out.startswith("5 blocks of ")) == (0, True)
-    assert run("tiles", "--check", tmp_path / "t")[:2] != (1, "")
+    code, out, _ = run("tiles", "--check", tmp_path / "t")
+    assert (code, out.startswith("NOT PROVEN: 5 blocks")) == (2, True)
     vkey = (state / "keys/note.pub").read_text().strip()
     code, out, _ = run("tiles", "--check", tmp_path / "t", "--vkey", vkey)
-    assert (code, out.startswith("PROVEN: 5 entries")) == (0, True)
+    assert (code, out.startswith("PROVEN: 5 blocks")) == (0, True)
     (bundle,) = (tmp_path / "t/tile/entries").rglob("5")
     bundle.write_bytes(bundle.read_bytes().replace(b'"height":2', b'"height":3'))
     code, out, _ = run("tiles", "--check", tmp_path / "t")
