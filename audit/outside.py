@@ -121,13 +121,16 @@ class Outside:
             if needed:
                 self.report.add("unproven", "anchor", f"the checkpoint {path} is missing")
         except AuditError as exc:
-            self.report.add("unproven", "anchor", f"the checkpoint {path} cannot be used: {exc.message}")
+            if needed or not self.given.own:
+                self.report.add("unproven", "anchor", f"the checkpoint {path} cannot be used: {exc.message}")
         else:
             if said.head.size:  # a checkpoint of nothing vouches for nothing
                 self.claims.append(Claim(name=f"the checkpoint {path}", said=said, independent=independent))
 
     def _read_kept(self) -> None:
-        """Read the checkpoints of the state folder: without a policy nobody stands behind them."""
+        """Read the checkpoints of the state folder; without a policy only the log's own key stands behind them."""
+        if self.given.policy is None:
+            self.given.take_own(self.log / "keys" / "note.pub")
         if self.given.policy is None:
             return
         names = (path.name for path in (self.log / "witnessed").glob("*.note"))

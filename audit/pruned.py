@@ -76,14 +76,17 @@ class Archives:
         """Take note of what a ``prune`` block declares; raises ``Malformed`` for one that is not well-formed."""
         _insert(self._declared, parse(header, body))
 
-    def conclude(self, report: Report) -> None:
-        """Account for every missing body: declared by a prune block, or taken out by somebody else."""
+    def conclude(self, report: Report, *, stopped: bool) -> None:
+        """Account for every missing body: declared by a prune block, or taken out by somebody else.
+
+        Where a block of an unknown version ``stopped`` the walk, the order may lie beyond it.
+        """
         declared = sorted(self._declared)
         for absent in self._absent:
             stolen = _outside(absent, declared)
             if stolen is not None:
                 because = "its entries are missing, and no prune block says that they were archived"
-                report.add("tampered", "body", because, height=stolen)
+                report.add("unproven" if stopped else "tampered", "body", because, height=stolen)
         report.pruned = [(missing.first, missing.last) for missing in self.missing]
         for missing in self.missing:
             because = f"the entries of blocks {missing.first} to {missing.last} were pruned; --archive joins them again"

@@ -45,6 +45,8 @@ class Given:
     roots: "Sequence[x509.Certificate]" = ()
     tokens: list[bytes] = field(default_factory=list)
     checkpoints: tuple[Path, ...] = ()
+    own: bool = False
+    """Whether nobody gave a policy, so that the log's own key from its own folder serves, as its own anchor does."""
 
     @classmethod
     def read(
@@ -69,6 +71,18 @@ class Given:
                 report.add("unproven", "tsa", f"the certificates {tsa} cannot be used: {exc.message}")
         given.tokens = [octets for path in tokens if (octets := _read(path, "token", report))]
         return given
+
+    def take_own(self, path: Path) -> None:
+        """Let the key that the log itself says it has speak for it; it vouches for nothing, and may contradict."""
+        from audit import policy
+        from audit.note import Verifier
+
+        try:
+            key = Verifier.parse(read_small(path, MAX_NOTE).decode("utf-8", "replace").strip())
+        except (AuditError, FileNotFoundError):
+            return
+        self.own = True
+        self.policy = policy.Policy(logs=(policy.Log(verifier=key),), witnesses=(), groups=(), quorum=policy.NONE)
 
     def judge(self, octets: bytes, path: Path) -> Testimony:
         """Weigh a checkpoint read from ``path`` (its token may lie beside it); raises ``AuditError``."""

@@ -165,7 +165,7 @@ class _Case:
         with contextlib.suppress(UnknownVersion):
             for row in ahead(log.rows(start)):
                 self._row(row)
-        self.archive.conclude(self.report)
+        self.archive.conclude(self.report, stopped=self.stopped)
         self.outside.conclude(self.previous, stopped=self.stopped)
 
     def _identify(self, log: Blocks) -> None:

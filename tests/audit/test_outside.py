@@ -1,5 +1,6 @@
 """What others remember decides how much is proven: witnesses, time stamps, checkpoints kept elsewhere."""
 
+import contextlib
 import hashlib
 import shutil
 from dataclasses import dataclass
@@ -67,6 +68,11 @@ class World:
             (self.state / "witnessed").mkdir(exist_ok=True)
             (self.state / f"witnessed/{size:012}.note").write_bytes(octets)
         return octets
+
+    @contextlib.contextmanager
+    def signing(self):
+        """The log's own note key, as a thief would have it."""
+        yield note.parse_signer((self.state / "keys/note.key").read_text().strip())
 
     def policy(self, quorum: str = "group all 2 a b c\nquorum all\n") -> Path:
         lines = [f"log {self.vkey}\n"]
@@ -186,6 +192,21 @@ def test_a_checkpoint_nobody_stands_behind_accuses_nobody(world, tmp_path):
     lie = tmp_path / "lie.note"
     lie.write_bytes(Note(text=text, signatures=(stranger.sign(text),)).octets())
     assert world.verify(checkpoints=(lie,), anchors=(world.state / "anchor",)).exit_code == 0
+
+
+def test_without_a_policy_the_log_s_own_key_contradicts_and_vouches_for_nothing(world):
+    world.write(4)
+    report = world.verify(policy=None)
+    assert (report.exit_code, report.witnessed_to, report.independent) == (0, None, False)
+    junk = world.state / "witnessed/000000000002.note"
+    junk.parent.mkdir()
+    junk.write_bytes(b"junk")
+    assert world.verify(policy=None).exit_code == 0, "nobody stands behind it"
+    with world.signing() as log_key:
+        text = f"{world.vkey.split('+')[0]}\n2\n{'A' * 43}=\n"
+        junk.write_bytes(Note(text=text, signatures=(log_key.sign(text),)).octets())
+    report = world.verify(policy=None)
+    assert (report.exit_code, codes(report)) == (1, ["fork"])
 
 
 def test_a_forged_signature_of_a_known_witness_makes_a_checkpoint_unusable(world):

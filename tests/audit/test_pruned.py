@@ -154,6 +154,17 @@ def test_a_prune_block_that_is_none_is_tampering_and_of_an_unknown_kind_not_prov
     assert (report.exit_code, report.findings[0].code) == (1, "pruned")
 
 
+def test_an_empty_body_below_a_block_of_an_unknown_version_is_not_proven(forge):
+    forge.seal([forge.event(0)])
+    forge.seal([forge.event(1)])
+    forge.seal([forge.event(2)], raw={"v": 2})
+    forge.rows[1] = (*forge.rows[1][:6], b"")
+    built = forge.write()
+    report = verify(Ask(log=built.db, key=built.key))
+    assert (report.exit_code, report.tampered) == (2, False)
+    assert {"version", "body"} <= {finding.code for finding in report.findings}
+
+
 def test_a_prune_block_of_a_later_format_is_not_proven(forge):
     forge.seal([forge.entry(0, {"kind": "prune2"})], why="prune")
     built = forge.write()
