@@ -147,7 +147,7 @@ def prove(ask: "Ask", sink: "Sink | None" = None) -> "Report":
 
 def seconds(text: str) -> float:
     """Read a duration: 90, 5m, 2h, 1d."""
-    match = re.fullmatch(r"(\d{1,9})([smhdw]?)", text)
+    match = re.fullmatch(r"(\d{1,9})([smhdw]?)", text, re.ASCII)
     if match is None:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a time: write 90, 5m, 2h or 1d")
     return float(int(match[1]) * _UNITS[match[2]])
