@@ -24,6 +24,7 @@ DDL: Final = (
 )
 LOOSE: Final = "CREATE TABLE blocks (height, first, n, hdr, sig, rsig, body)"
 """The same without what SQLite would check or convert."""
+_ORDINARY: Final = frozenset({"commit", "heartbeat"})
 _INSERT: Final = "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -86,7 +87,7 @@ class Case:
     def _ordinary(self, heights: Iterable[int]) -> int:
         for height in heights:
             row = self.world.rows[height]
-            if height and row.body and row.rsig and block.parse_header(row.hdr).why == "commit":
+            if height and row.body and row.rsig and block.parse_header(row.hdr).why in _ORDINARY:
                 return height
         raise Skipped("no ordinary block lies where it is needed")
 
@@ -96,6 +97,11 @@ class Case:
         if self.world.key is None:
             raise Skipped("the private key is not in the state folder")
         return self.world.key
+
+    def need_every_body(self) -> None:
+        """Raise ``Skipped`` where intents may be open that nobody can name: their entries were pruned."""
+        if not self.archives and not all(row.body for row in self.world.rows):
+            raise Skipped("entries were pruned, so nobody can say which intents are open: give --archive")
 
     @property
     def first(self) -> SealingKey:

@@ -15,6 +15,14 @@ def add(commands: Any) -> None:  # noqa: ANN401 - argparse does not say what its
     sub.add_argument("log", type=Path, nargs="?", metavar="LOG", help="a log file or a state folder; never changed")
     sub.add_argument("--demo", action="store_true", help="attack a small log made for it, with every key")
     sub.add_argument("--key", type=Path, metavar="FILE", help="the public key you pinned")
+    sub.add_argument(
+        "--archive",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="an archive of pruned blocks; may repeat",
+    )
     sub.add_argument("--only", default="*", metavar="NAME", help="only this attack or family; * matches")
     sub.add_argument("--json", action="store_true", help="print one JSON object a line")
     sub.set_defaults(command=_run)

@@ -23,6 +23,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="attack-") as name:
         place = Path(name)
         world = demo.make(place) if args.demo else World.of(args.log, place, SystemClock(), args.key)
+        world.archives = (*world.archives, *args.archive)
         referee.check_honest(world)
         if not args.json:
             _say(_about(world, args))

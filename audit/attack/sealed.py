@@ -119,6 +119,16 @@ def _with_entries(make_entries: Callable[[Chain], list[bytes]], **changes: objec
     return make
 
 
+def _following(make: Callable[[Case], None]) -> Callable[[Case], None]:
+    """Make an attack that only somebody sees who can follow every intent."""
+
+    def check_first(case: Case) -> None:
+        case.need_every_body()
+        make(case)
+
+    return check_first
+
+
 _Line = tuple[str, str, Mapping[str, object]]
 _HEADERS: Final[tuple[_Line, ...]] = (
     ("header-version-0", "A header claims the version 0", {"v": 0}),
@@ -205,7 +215,6 @@ _LIES: Final[tuple[_Line, ...]] = (
     ("body-hash-lies", "A header has another hash than its body", {"body": "0" * 64}),
     ("length-lies", "A header has another length than its body", {"body_len": 1}),
     ("previous-lies", "A header follows another block", {"prev": "1" * 64}),
-    ("open-intents-lie", "A header hides an intent that is still open", {"open": 999}),
     ("negative", "A header holds a negative number", {"opened": -1}),
     ("origin-with-plus", "A header names the log with a plus, as two keys would be", {"origin": "a+b"}),
     ("keys-empty", "A header names no key", {"keys": []}),
@@ -228,7 +237,7 @@ def _twice(chain: Chain) -> list[bytes]:
     return [chain.entry(**_OUTCOME, of="ab" * 32)]
 
 
-for _name, _what, _make in (
+_UNFOLLOWED: Final[tuple[tuple[str, str, Callable[[Chain], list[bytes]]], ...]] = (
     (
         "outcome-without-intent",
         "An outcome closes an intent that was never sealed",
@@ -240,6 +249,20 @@ for _name, _what, _make in (
         "A verdict is on an intent that was never sealed",
         lambda chain: [chain.entry(**_VERDICT, of="ab" * 32)],
     ),
+)
+for _name, _what, _make in _UNFOLLOWED:
+    RULES.add(_name, _what, Power.EVERY, "ssss", _following(_with_entries(_make)), codes="entry")
+
+RULES.add(
+    "open-intents-lie",
+    "A header miscounts the intents that are still open",
+    Power.EVERY,
+    "ssss",
+    _following(_with_header({"open": 999})),
+    codes="open",
+)
+
+for _name, _what, _make in (
     ("wrong-number", "An entry says that it is another", lambda chain: [_changed(chain.entry(), {"seq": 0})]),
     ("field-missing", "An entry lacks a field of its kind", lambda chain: [chain.entry(kind="verdict", of="ab" * 32)]),
     (

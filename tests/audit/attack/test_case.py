@@ -6,7 +6,10 @@ import pytest
 
 from audit.attack.case import Case
 from audit.attack.catalog import Auditor, Skipped
+from audit.attack.world import World
+from audit.clock import SystemClock
 from audit.reader import Log
+from audit.writer import Writer
 
 
 def test_a_case_begins_as_the_log_and_what_is_done_to_it_stays_in_it(case, world, tmp_path):
@@ -48,6 +51,23 @@ def test_what_the_thief_does_not_have_skips_the_attack(case, monkeypatch):
     for missing in (lambda: case.thief, lambda: case.first, lambda: case.secret, case.future):
         with pytest.raises(Skipped):
             missing()
+
+
+def test_what_only_whole_intents_show_is_left_out_where_entries_are_missing(case):
+    case.need_every_body()
+    case.archives = ()
+    with pytest.raises(Skipped, match="--archive"):
+        case.need_every_body()
+
+
+def test_a_log_of_heartbeats_has_ordinary_blocks(key, tmp_path):
+    with Writer.open(tmp_path / "s", node="n", signer=key, inline=True, reserve_bytes=0) as writer:
+        for _ in range(9):
+            writer.append({"kind": "heartbeat"})
+    (tmp_path / "pub").write_bytes(key.public.pem)
+    found = World.of(tmp_path / "s", tmp_path / "w", SystemClock(), tmp_path / "pub")
+    case = Case(world=found, place=tmp_path / "case")
+    assert case.below < found.anchored < case.above
 
 
 def test_a_case_removes_itself(case):

@@ -1,4 +1,4 @@
-"""Rules of the format that every key in the world cannot bend: each is seen, and a verifier without the check found out."""
+"""Rules that every key in the world cannot bend: each attack is seen, and a verifier without the check found out."""
 
 import json
 
