@@ -427,7 +427,7 @@ class _Case:
             self._list_open(self.previous)
             if report.anchored_to is None:
                 report.add("unproven", "anchor", "no anchor was matched (--anchor): the end may have been cut off")
-        if report.tampered or self.moved:
+        if report.tampered or self.moved or self.stopped:
             report.level = "none"
         if LEVELS.index(report.level) < LEVELS.index(ask.min_level) and not report.tampered:
             report.add("unproven", "level", f"{ask.min_level} was asked for, {report.level} is proven")

@@ -324,7 +324,7 @@ class Walk {
     const head = this.before?.header;
     const witness = head ? this.outside.witness(this.tree.size, head.sealed, tail * 1e6, now - (maxAge ?? DAY) * 1e6) : { reached: false };
     let level = -1;
-    if (!this.findings.count.tampered && head) level = 0;
+    if (!this.findings.count.tampered && !this.stopped && head) level = 0;
     if (level === 0 && !this.unsigned && !this.findings.count.unproven) level = 1;
     if (level === 1 && this.lastBreak <= this.outside.covers && head.next !== "" && !this.noRatchet) level = 2;
     if (level >= 1 && witness.reached) level = 3;
