@@ -182,7 +182,7 @@ def test_an_unknown_version_is_not_proven_never_skipped(forge, version):
     built = forge.write()
     report = verify(ask(built))
     assert report.exit_code == 2, report.text()
-    assert codes(report, "unproven") == {"version", "anchor"}
+    assert codes(report, "unproven") == {"version", "anchor", "level"}
 
 
 def test_a_log_that_begins_with_an_unknown_version_is_not_called_emptied(forge):
