@@ -1,6 +1,8 @@
 """What ends a command, and a bare copy of the folder."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from audit import cli
+from audit.cli.main import make_parser
 
 
 def test_interrupts_and_broken_pipes_end_quietly(honest, monkeypatch):
@@ -153,3 +156,16 @@ def test_the_page_in_the_help_is_true(run, capsys):
             run(name, "--help")
         assert ended.value.code == 0
         assert capsys.readouterr().out.startswith(f"usage: healer-audit {name}")
+
+
+def test_the_commands_that_the_page_shows_are_understood():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "auditing.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^healer-audit (.+?)(?:  .*)?$", page, flags=re.MULTILINE)
+    assert len(shown) > 9
+    for words in shown:
+        assert make_parser("healer-audit").parse_args(shlex.split(words)).command
+    told = make_parser("healer-audit", "show").format_help() + make_parser("healer-audit", "tail").format_help()
+    named = {
+        name for name in re.findall(r"--[a-z-]+", page.partition("## Proving")[0]) if name not in {"--key", "--anchor"}
+    }
+    assert not {name for name in named if f"{name} " not in told and f"{name}\n" not in told and f"{name}]" not in told}
