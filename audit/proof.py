@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from audit import block, bundle, entry, heads, merkle, succession
+from audit import block, bundle, entry, merkle, succession
 from audit.ask import Ask, Sink
 from audit.block import Header
 from audit.bundle import Item, Part
@@ -25,7 +25,6 @@ from audit.tiles import Table, TileTree
 from audit.treehead import TreeHead
 
 _MAX_KEY_FILE: Final = 65_536
-_MAX_NOTE: Final = 65_536
 
 
 class _Leaves(NamedTuple):
@@ -113,18 +112,6 @@ def _part(row: Row, wanted: Sequence[int], tiles: TileTree, head: TreeHead, chec
         path=tuple(merkle.inclusion_proof(tiles, row.height, head.size)),
         checkpoint=checkpoint,
     )
-
-
-def newest_checkpoint(folder: Path) -> bytes:
-    """Return the checkpoint of a state folder that says most: the newest cosigned one, else the log's own.
-
-    Raises ``Unreadable`` where there is none.
-    """
-    kept = sorted((folder / "witnessed").glob("*.note"))
-    for path in (*reversed(kept), folder / heads.CHECKPOINT):
-        with contextlib.suppress(FileNotFoundError):
-            return read_small(path, _MAX_NOTE)
-    raise Unreadable(f"there is no checkpoint in {folder}", hint="give one with --checkpoint")
 
 
 # ------------------------------------------------------------------------------------------- checking
