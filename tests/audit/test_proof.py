@@ -8,7 +8,7 @@ import pytest
 from audit import block, bundle, merkle, proof
 from audit.ask import Ask
 from audit.ed25519 import Secret
-from audit.errors import Malformed, Unreadable
+from audit.errors import Malformed
 from audit.note import Kind, Note, Signer
 from audit.opening import is_bundle
 from audit.reader import Log
@@ -78,12 +78,6 @@ def test_a_checkpoint_of_another_log_is_refused(place, tmp_path, key, event):
             writer.append(event())
     with pytest.raises(Malformed, match="not one of this log"):
         make(place, 1, checkpoint=(tmp_path / "other/checkpoint").read_bytes())
-
-
-def test_without_a_checkpoint_there_is_no_proof(place):
-    (place / "s/checkpoint").unlink()
-    with pytest.raises(Unreadable, match="no checkpoint"):
-        make(place, 1)
 
 
 def test_nothing_pinned_or_nobody_outside_is_not_proven(place):

@@ -127,3 +127,9 @@ def test_a_bundle_is_read_like_a_log(place, run):
     (place / "b").write_bytes((place / "b").read_bytes().replace(b"index 1\n", b"index 2\n"))
     code, out, _ = run("verify", *given)
     assert (code, "this file proves nothing" in out) == (1, True)
+
+
+def test_without_a_checkpoint_there_is_no_proof(place, run):
+    (place / "s/checkpoint").unlink()
+    code, out, err = run("prove", "a1", place / "s", "--no-memory")
+    assert (code, out, "there is no checkpoint of this log" in err) == (2, "", True)
