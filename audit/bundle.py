@@ -56,9 +56,12 @@ def parse(octets: bytes) -> list[Part]:
     if not octets.startswith(first):
         raise Malformed(f"a bundle begins with the line {FIRST_LINE}")
     # No line within a document can be its first line: those of a checkpoint's text are told apart by their place.
-    documents = octets[len(first) :].split(b"\n" + first)
-    whole = [first + document + b"\n" for document in documents[:-1]] + [first + documents[-1]]
-    return [_part(Proof.parse(document)) for document in whole]
+    parts, start = [], 0
+    while start < len(octets):  # one after the other: a large file is not in memory twice
+        end = octets.find(b"\n" + first, start) + 1 or len(octets)
+        parts.append(_part(Proof.parse(octets[start:end])))
+        start = end
+    return parts
 
 
 def _extra(part: Part) -> bytes:

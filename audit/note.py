@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_NOTE: Final = 1_000_000
 MAX_SIGNATURES: Final = 100
 _CONTROL: Final = re.compile("[\x00-\x09\x0b-\x1f]")
+_NO_NAME: Final = re.compile("[\x00-\x1f+\ud800-\udfff]")
+"""What is no text in UTF-8 is no name either: a policy's lines come here as they are."""
 _HEX_ID: Final = re.compile("[0-9a-f]{8}", re.ASCII)
 _PRIVATE: Final = "PRIVATE+KEY+"
 _DASH: Final = "\u2014 "
@@ -313,7 +315,7 @@ def _parse_key(text: str) -> tuple[str, str, Kind, bytes]:
 
 
 def _is_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not _CONTROL.search(name) and not any(map(str.isspace, name))
+    return bool(name) and not _NO_NAME.search(name) and not any(map(str.isspace, name))
 
 
 def _cosigned(kind: Kind, name: str, time: int, text: str) -> bytes:

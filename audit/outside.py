@@ -144,8 +144,11 @@ class Outside:
 
     def elsewhere(self, path: Path) -> bool:
         """Tell whether ``path`` lies outside the log's own folder: whoever rewrites one may rewrite the other."""
-        log = self.log.resolve()
-        return not path.resolve().is_relative_to(log if log.is_dir() else log.parent)
+        try:
+            log, place = self.log.resolve(), path.resolve()
+        except (OSError, RuntimeError):  # a link that leads to itself
+            return False
+        return not place.is_relative_to(log if log.is_dir() else log.parent)
 
     # ------------------------------------------------------------------------------------ the walk
 

@@ -24,6 +24,10 @@ STUBS: Final = 1024
 """The same for blocks without their bodies."""
 LARGE: Final = 65_536
 """Octets of a body from which on the next one is read ahead."""
+_KIND: Final = 100
+"""Where the first page says of which kind it is."""
+_INNER: Final = b"\x05"
+"""The root of a tree of more than one page."""
 _MAX_VALUE: Final = block.MAX_BODY + 64 * 1024
 _LAST: Final = 2**63 - 1
 _COLUMNS: Final = ("height", "first", "n", "hdr", "sig", "rsig", "body")
@@ -150,6 +154,7 @@ class Log(Blocks):
         path = locate(path)
         with contextlib.ExitStack() as stack:
             before = path.stat()
+            _check_first_page(path)
             connection, resting = _connect(path, stack)
             _check_schema(connection, path)
             log = cls(connection)
@@ -278,6 +283,17 @@ def _readable() -> Iterator[None]:
     # A hostile file makes the module raise more than its own errors: a number too big, a name that is not UTF-8.
     except (sqlite3.Error, OverflowError, MemoryError, UnicodeDecodeError) as exc:
         raise Unreadable(f"the file is damaged: {exc}") from exc
+
+
+def _check_first_page(path: Path) -> None:
+    """Refuse a file whose list of tables is longer than a page: SQLite would take all of it into memory."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_KIND + 1)
+    except OSError as exc:
+        raise Unreadable(f"cannot read {path}: {exc.strerror}") from exc
+    if head.startswith(b"SQLite format 3\0") and head[_KIND:] == _INNER:
+        raise Unreadable(f"{path} is a database, but not a log: it has too many tables")
 
 
 def _connect(path: Path, stack: contextlib.ExitStack) -> tuple[sqlite3.Connection, bool]:

@@ -154,7 +154,7 @@ class _Case:
         if not self.ask.log.is_dir():
             return None
         first = folder / "first.pub"
-        return first if first.exists() else folder / "seal.pub"
+        return first if first.exists() or first.is_symlink() else folder / "seal.pub"
 
     # ----------------------------------------------------------------------------------- the walk
 

@@ -119,6 +119,7 @@ def build(
     assert done is not None
     assert done.dropped
     writer.close()
+    clock.wait(2 * DAY_US)  # so that the older checkpoint says nothing of what follows
     writer = opened(first)
     writer.rotate(second, because="yearly", trusted_to=None)
     writer.append(make_intent("left-open"))
