@@ -177,6 +177,7 @@ class Agent(Faces, Renewal, Embedded):
             passphrase=held.passphrase,
             credentials=held.credentials,
             postgres=Path(self.config.audit.postgres) if self.config.audit.postgres else None,
+            rsa_later=self.config.audit.rsa_later,
         )
         stack.callback(self.writer.close)
         keyring.settle(self.state_dir / KEYS_NAME, self.writer.public)

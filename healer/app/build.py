@@ -105,6 +105,7 @@ def not_before_a_start(old: Config, new: Config) -> list[str]:
         "api": (old.api, new.api),
         "audit.anchor": (old.audit.anchor, new.audit.anchor),
         "audit.store": (old.audit.postgres, new.audit.postgres),
+        "audit.rsa_later": (old.audit.rsa_later, new.audit.rsa_later),
         "audit.signer": (old.audit.signer, new.audit.signer),
         "audit.passphrase": (old.audit.passphrase, new.audit.passphrase),
         "audit.policy": (old.audit.policy, new.audit.policy),

@@ -12,7 +12,7 @@ from healer.model.organism import ORGANS
 from healer.model.target import EMPTY
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
-from healer.yamldoc.parsers import NAME, Count, Duration, Number, Ratio, Size, Text, Version, Word
+from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Number, Ratio, Size, Text, Version, Word
 from healer.yamldoc.secret import SecretRef, TextOrSecret
 from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values
 
@@ -190,6 +190,11 @@ def _log(values: Values, problems: Problems) -> Values:
             values.where("retention"), "a log in PostgreSQL is not pruned", "docs/retention.md says what to do"
         )
         raise Bad
+    if values["rsa_later"] and (values["store"] or {}).get("postgres"):
+        problems.add(
+            values.where("rsa_later"), "a log in PostgreSQL takes no block without its RSA signature", "leave it out"
+        )
+        raise Bad
     return values
 
 
@@ -233,6 +238,13 @@ _AUDIT = Record(
         name="store",
         shape=Record(Field(name="postgres", shape=_POSTGRES, doc="in PostgreSQL"), build=lambda values, _: values),
         doc="where the log is kept; without it, in audit.db",
+    ),
+    Field(
+        name="rsa_later",
+        shape=Flag(),
+        default=False,
+        shown="false",
+        doc="true: faster; RSA's signature follows the ratchet's within 100 ms, and until then a block is not proven",
     ),
     Field(name="signer", shape=_SIGNER, doc="a program that holds the sealing key, in a TPM for example"),
     Field(

@@ -109,6 +109,8 @@ class Audit:
     """None: nothing is ever pruned."""
     postgres: str = ""
     """File with the connection string of the log's PostgreSQL; empty: the log is ``audit.db``."""
+    rsa_later: bool = False
+    """Whether a block counts as sealed with the ratchet's signature, RSA's following within 100 ms."""
     signer: Signer | None = None
     """None: the key is one that systemd lends, or the one in the state folder."""
     passphrase: Secret | None = None

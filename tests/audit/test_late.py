@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from audit import late
-from audit.errors import Damaged, DiskFull, Poisoned
+from audit.errors import AuditError, Damaged, DiskFull, Poisoned
 from audit.reader import Log
 from audit.storage import Store
 from audit.verifier import Ask, verify
@@ -345,3 +345,9 @@ def test_kill_9_between_the_two_signatures_loses_nothing_acknowledged(tmp_path):
         pass
     assert unsigned(folder) == []
     assert verify(Ask(log=folder, deep=True)).exit_code == 0
+
+
+def test_a_log_in_postgresql_is_not_opened_with_it(tmp_path):
+    with pytest.raises(AuditError, match="without its RSA signature"):
+        Writer.open(tmp_path / "s", node="n", postgres=tmp_path / "dsn", rsa_later=True)
+    assert not (tmp_path / "s").exists()

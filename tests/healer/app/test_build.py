@@ -117,8 +117,13 @@ def test_what_a_reload_cannot_change_is_named():
 def test_who_vouches_for_the_log_changes_at_a_start_only():
     old = config(audit={"policy": "/a"})
     new = config(
-        audit={"policy": "/b", "witness": {"timeout": "1s"}, "timestamps": {"url": "http://h/", "roots": "/roots"}}
+        audit={
+            "rsa_later": True,
+            "policy": "/b",
+            "witness": {"timeout": "1s"},
+            "timestamps": {"url": "http://h/", "roots": "/roots"},
+        }
     )
     assert build.not_before_a_start(old, new) == [
-        f"audit.{key} takes effect at the next start" for key in ("policy", "witness", "timestamps")
+        f"audit.{key} takes effect at the next start" for key in ("rsa_later", "policy", "witness", "timestamps")
     ]

@@ -256,6 +256,7 @@ def test_what_the_log_conceals_keeps_and_where_it_lies():
         ({"conceal": ["target"]}, "target is never concealed"),
         ({"conceal": ["selector.name"]}, "selector is never concealed"),
         ({"retention": {"keep": "1d"}, "store": {"postgres": {"dsn_file": "/a"}}}, "is not pruned"),
+        ({"rsa_later": True, "store": {"postgres": {"dsn_file": "/a"}}}, "takes no block without its RSA signature"),
         ({"retention": {"keep": "1h"}}, "3600s is out of bounds"),
         ({"retention": {"archive": "/a"}}, "keep"),
         ({"store": {"postgres": {"dsn": "postgresql://u:p@h/d"}}}, "dsn"),
@@ -265,3 +266,9 @@ def test_what_the_log_conceals_keeps_and_where_it_lies():
 def test_a_log_that_hides_or_forgets_what_it_must_not_is_refused(audit, because):
     with pytest.raises(ConfigError, match=because):
         load_config({"version": 1, "audit": audit}, environ={})
+
+
+def test_rsa_follows_the_ratchet_only_where_that_is_asked_for():
+    later, plain = ({"version": 1, "audit": audit} for audit in ({"rsa_later": True}, {}))
+    assert load_config(later, environ={}).audit.rsa_later
+    assert not load_config(plain, environ={}).audit.rsa_later
