@@ -44,10 +44,15 @@ class Place:
             parts = urlsplit(url)
             port = parts.port or {"http": 80, "https": 443}[parts.scheme]
         except (ValueError, KeyError) as exc:
-            raise AuditError(f"{url[:80]!r} is no witness's URL", hint="write http://HOST:PORT or unix:/PATH") from exc
-        if not parts.hostname or parts.query or parts.fragment or parts.username or not url.isascii():
-            raise AuditError(f"{url[:80]!r} is no witness's URL", hint="write http://HOST:PORT or unix:/PATH")
+            raise _no_place(url) from exc
+        if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc or not url.isascii():
+            raise _no_place(url)
         return cls(scheme=parts.scheme, host=parts.hostname, port=port, prefix=parts.path.rstrip("/"))
+
+
+def _no_place(url: str) -> AuditError:
+    shown = url.rpartition("@")[2][:80]  # what stands before may be a secret
+    return AuditError(f"{shown!r} is no witness's URL", hint="write http://HOST:PORT or unix:/PATH")
 
 
 def ask(place: Place, path: str, body: bytes | None, *, timeout_s: float, clock: Clock) -> Reply:
@@ -62,7 +67,11 @@ def ask(place: Place, path: str, body: bytes | None, *, timeout_s: float, clock:
         connection.request("GET" if body is None else "POST", place.prefix + path, body, headers)
         response = connection.getresponse()
         kind = (response.getheader("content-type") or "").partition(";")[0].strip().lower()
-        return Reply(status=response.status, kind=kind, body=response.read())
+        # Never as much as the peer announces: room for it would be made before the first octet is here.
+        received = response.read(MAX_ANSWER + 1)
+        if response.length:
+            raise http.client.IncompleteRead(received, response.length)
+        return Reply(status=response.status, kind=kind, body=received)
     except (OSError, http.client.HTTPException, ValueError) as exc:
         because = str(exc) or type(exc).__name__
         raise OutOfReach(f"no answer from {place.host}: {because[:200]}") from exc

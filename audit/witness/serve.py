@@ -152,8 +152,7 @@ class _Connection(asyncio.Protocol):
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER)
         self._transport: asyncio.Transport | None = None
         self._request: h11.Request | None = None
-        self._body: list[bytes] = []
-        self._length = 0
+        self._body = bytearray()  # one piece: chunks of two octets each would cost twenty times what they carry
         self._waiting = False
         self._begun = False
         self._deaf = False
@@ -208,7 +207,7 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
             return
         self._http.start_next_cycle()
-        self._request, self._body, self._length = None, [], 0
+        self._request, self._body = None, bytearray()
         self._begun = bool(self._http.trailing_data[0])
         self._transport.resume_reading()
         self._advance()
@@ -226,15 +225,14 @@ class _Connection(asyncio.Protocol):
         if isinstance(event, h11.Request):
             self._request = event
         elif isinstance(event, h11.Data):
-            self._length += len(event.data)
-            self._body.append(bytes(event.data))
-            if self._length > MAX_BODY:
+            self._body += event.data
+            if len(self._body) > MAX_BODY:
                 self._turn_away(413, f"a request has at most {MAX_BODY} bytes")
                 return False
         elif isinstance(event, h11.EndOfMessage) and self._request is not None and self._transport is not None:
             self._waiting = True
             self._transport.pause_reading()
-            self._server.asked(self, self._request, b"".join(self._body))
+            self._server.asked(self, self._request, bytes(self._body))
             return False
         else:
             self._wait_for_more(event)

@@ -47,6 +47,8 @@ def test_places_are_read(url, place):
         "http://w:99999",
         "http://w:x",
         "http://u@w",
+        "http://:secret@w",
+        "http://@w",
         "http://w?x",
         "unix:w",
         "//w",
@@ -55,6 +57,12 @@ def test_places_are_read(url, place):
 def test_what_is_no_place_is_refused(url):
     with pytest.raises(AuditError, match="no witness's URL"):
         Place.parse(url)
+
+
+def test_what_stands_before_the_host_may_be_a_secret_and_is_not_repeated():
+    with pytest.raises(AuditError) as caught:
+        Place.parse("http://me:secret@w:port")
+    assert "secret" not in str(caught.value)
 
 
 def answering(octets: bytes, *, drip_s: float = 0.0):
@@ -109,6 +117,9 @@ def test_the_kind_is_told_without_its_parameters():
         b"\xff" * 100,
         b"HTTP/1.1 abc\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000000\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000000000000000\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5af3107a4000\r\nx",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200,
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
