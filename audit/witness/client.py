@@ -213,6 +213,8 @@ class Witnesses:
                 answer = submit(url, octets, old, proof, timeout_s=self._timeout_s, clock=self._clock)
             except AuditError as exc:
                 answer = exc
+            except Exception as exc:  # noqa: BLE001 - whatever an answer broke, it must not stay unasked for ever
+                answer = OutOfReach(f"asking {url} broke: {type(exc).__name__} {exc}")
             # Free before it is heard: the caller may ask again at once.
             self._busy.discard(url)
             asked.replies.put((url, answer))

@@ -355,3 +355,24 @@ def test_garbage_is_out_of_reach(liar, log):
     with pytest.raises(OutOfReach, match="nobody can read"):
         submit(liar.url, log.note().octets(), 0, [])
     assert parse_lines(log.note().signatures[0].line())
+
+
+class ShortOfMemory(SystemClock):
+    """A clock that breaks the threads that ask, once each."""
+
+    def __init__(self):
+        self.broken = set()
+
+    def mono_us(self):
+        name = threading.current_thread().name
+        if name.startswith("witness ") and name not in self.broken:
+            self.broken.add(name)
+            raise MemoryError("no room for the answer")
+        return super().mono_us()
+
+
+def test_a_question_that_breaks_is_told_and_the_witness_is_asked_again(fleet):
+    alone = fleet(1, 1)
+    client = alone.client(clock=ShortOfMemory())
+    assert "MemoryError no room" in alone.cosign(client=client).problems[0].because
+    assert alone.cosign(client=client).satisfied
