@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Final, Self
 
 from audit import block, checkpoint, entry, keyring, succession
@@ -14,7 +14,7 @@ from audit.clock import Clock, SystemClock
 from audit.commitments import Private
 from audit.committer import Committer
 from audit.ed25519 import Secret
-from audit.errors import AuditError, DiskFull, KeyRefused, Malformed, Poisoned, RolledBack
+from audit.errors import AuditError, KeyRefused, Malformed, Poisoned, RolledBack
 from audit.group import Job, Receipt
 from audit.heads import Heads
 from audit.keys import Signer
@@ -22,12 +22,11 @@ from audit.prune import DAY_US, Pruned, Pruner
 from audit.reader import Log
 from audit.signature import PublicKey
 from audit.storage import Reserve, Store
+from audit.turns import Turns
 
 __all__ = ["KEYS_NAME", "Receipt", "Writer"]
 
 RESERVE_BYTES: Final = 4 * 1024 * 1024
-MAX_WAITING: Final = 262_144
-"""Entries in the queue beyond which submissions are refused: a stuck disk must not eat the memory."""
 _TRIAL: Final = b"sealed-log/trial/v1\n"
 """What a new key signs to show that it can: no other signature begins like this."""
 
@@ -54,30 +53,22 @@ class Writer:
         """Whether the log was ahead of its own anchor when it was opened, as after a crash."""
         self.notes = begun.standing.notes
         """Other things found at the start that the operator should know, in words."""
-        self._node, self._clock, self._inline = node, clock, inline
+        self._node, self._clock = node, clock
         self._lock, self._store = begun.lock, begun.store
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._waiting = 0
-        """Entries in the queue."""
-        self._turn = threading.Lock()
-        self._seat = threading.Lock()
-        """Held by whoever seals: the writer's thread, or a caller who waits anyhow and finds nobody else at it."""
         self._pruning = threading.Lock()
-        self._closed = False
+        queue: SimpleQueue[Job | None] = SimpleQueue()
         self._committer = Committer(
             begun,
             clock=clock,
             reserve=reserve,
-            more=lambda: not self._queue.empty(),
+            more=lambda: not queue.empty(),
             fresh=fresh,
             rsa_later=rsa_later,
             inline=inline,
         )
-        self._thread: threading.Thread | None = None
         if not inline:
-            self._thread = threading.Thread(target=self._run, name="audit writer", daemon=True)
-            self._thread.start()
             self._committer.start()
+        self._turns = Turns(self._committer, queue, inline=inline)
 
     @classmethod
     def open(  # noqa: PLR0913 - all but one by name
@@ -301,7 +292,7 @@ class Writer:
             raise RolledBack(self.rollback, hint="find out who restored an old copy; healer resume-healing accepts it")
 
     def _drop(self, heights: Sequence[int]) -> None:
-        if self.poisoned is not None or self._closed:
+        if self.poisoned is not None or self._turns.closed:
             raise Poisoned("the writer is closed")
         try:
             self._store.drop(heights)
@@ -332,8 +323,7 @@ class Writer:
     # ------------------------------------------------------------------------------------ the machinery
 
     def _shut(self, *, flush: bool) -> None:
-        if not self._turns.closed:
-            self._turns.close(flush=flush)
+        if self._turns.close(flush=flush):
             self._lock.release()
 
     def _submit(

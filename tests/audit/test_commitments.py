@@ -242,8 +242,8 @@ def test_what_cannot_be_kept_is_not_sealed(writer, tmp_path, event):
 
 def test_a_full_disk_beside_the_log_is_a_full_disk(writer, tmp_path, event):
     fields, taken = conceal(event(1, user="ann" * 9000), ["data.user"], random=os.urandom)
-    writer._vault = Vault.open(tmp_path / "s" / "private.db", write=True)
-    writer._vault._connection.execute("PRAGMA max_page_count = 3")
+    writer._committer.vault = Vault.open(tmp_path / "s" / "private.db", write=True)
+    writer._committer.vault._connection.execute("PRAGMA max_page_count = 3")
     with pytest.raises(DiskFull):
         writer.submit([fields], private=[(0, taken[0])]).result()
     assert writer.poisoned is None

@@ -436,7 +436,7 @@ def test_an_agent_on_a_log_that_was_rolled_back_looks_and_answers_and_does_nothi
 def test_a_log_that_takes_nothing_any_more_stops_the_acting_and_not_the_looking(place):
     with place.agent() as agent:
         running(agent)
-        agent._agent.writer._conflict("two writers with one anchor")
+        agent._agent.writer._committer.conflict("two writers with one anchor")
         pid = kill(agent)
         until(lambda: agent.status()["safe_mode"], what="safe mode")
         status = agent.status()
