@@ -419,6 +419,7 @@ class Agent(Faces, Renewal, Embedded):
             stretch=self.poll.stretch,
             blind=self.poll.states,
             profile=self.config.profile,
+            trust=self.testimony.trust,
         )
         self.bus.on("*", self.duties.count)
         self.keeping = Keeping(

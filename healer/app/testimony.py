@@ -15,6 +15,7 @@ from healer.config.values import Audit
 from healer.errors import HealerError
 from healer.record import AuditClock
 from healer.runtime.calendar import Calendar
+from healer.runtime.selfcheck import Trust
 from healer.runtime.witnessing import Answer, Contradicted, Witnessing
 
 _log = logging.getLogger("healer.testimony")
@@ -42,6 +43,10 @@ class Testimony:
         self._audit, self._writer, self._clock = audit, writer, clock
         self._happened, self._tell = happened, tell
         self.configured = bool(audit.policy or audit.timestamps)
+        self.trust = Trust(
+            policy=Path(audit.policy) if audit.policy else None,
+            roots=Path(audit.timestamps.roots) if audit.timestamps else None,
+        )
         self.asking: Witnessing | None = None
         """None where there are no witnesses, or none that can be asked."""
         self.trouble: list[str] = []

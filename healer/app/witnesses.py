@@ -128,8 +128,5 @@ class Stamper:
 
 def _with_our_key(policy: Policy, vkey: str) -> Policy:
     """The policy with this log in it: the auditor's file may be written before the log's key is made."""
-    ours = Verifier.parse(vkey)
-    known = policy.verifiers_of(ours.name)
-    if known and ours not in known:
-        raise ConfigError(f"audit.policy: it names another key for {ours.name}", hint=f"its line is: log {vkey}")
-    return policy if known else replace(policy, logs=(*policy.logs, Log(verifier=ours)))
+    known = policy_file.names(policy, vkey)
+    return policy if known else replace(policy, logs=(*policy.logs, Log(verifier=Verifier.parse(vkey))))

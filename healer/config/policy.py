@@ -69,3 +69,27 @@ def complaint(policy: "Policy") -> str:
     if not policy.satisfied({witness.name for witness in policy.witnesses if witness.url}):
         return "the witnesses that have a URL are not enough for the policy's quorum"
     return ""
+
+
+def names(policy: "Policy", vkey: str) -> bool:
+    """Tell whether a policy names this log; raises ConfigError where it names another key for it."""
+    from audit.note import Verifier
+
+    ours = Verifier.parse(vkey)
+    known = policy.verifiers_of(ours.name)
+    if known and ours not in known:
+        raise ConfigError(f"audit.policy: it names another key for {ours.name}", hint=f"its line is: log {vkey}")
+    return bool(known)
+
+
+def with_log(path: Path, vkey: str) -> bytes:
+    """Read the policy of ``audit.policy``, as its octets, with this log's line added where it has none.
+
+    Raises ConfigError as ``read`` and ``names`` do.
+    """
+    from audit import policy
+    from audit.files import read_small
+
+    if names(read(path), vkey):
+        return read_small(path, policy.MAX_FILE)
+    return read_small(path, policy.MAX_FILE) + f"log {vkey}\n".encode()

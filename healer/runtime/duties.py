@@ -39,8 +39,9 @@ class Duties:
         stretch: Callable[[float], None],
         blind: Callable[[], Mapping[str, str]],
         profile: Profile = Profile.FULL,
+        trust: selfcheck.Trust = selfcheck.NOBODY,
     ) -> None:
-        self._loop, self._clock, self._state_dir = loop, clock, state_dir
+        self._loop, self._clock, self._state_dir, self._trust = loop, clock, state_dir, trust
         self.watch, self._stretch, self._blind = watch, stretch, blind
         self._mirror = Mirror()
         self._economy = Economy()
@@ -108,7 +109,9 @@ class Duties:
         now = self._clock.now()
         whole = self._whole_at is None or now - self._whole_at >= WHOLE
         try:
-            self.checked = await selfcheck.check(self._state_dir, now=now, whole=whole)
+            self.checked = await selfcheck.check(
+                self._state_dir, now=now, whole=whole, trust=self._trust, before=self.checked
+            )
             self._whole_at = now if whole else self._whole_at
             self.trouble = ""
         except (HealerError, TimeoutError) as exc:

@@ -55,3 +55,14 @@ def test_certificates_that_cannot_be_used_are_told(tmp_path):
     for text in ("", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "?" * 2_000_000):
         (tmp_path / "roots").write_text(text)
         assert "audit.timestamps.roots" in told(tmp_path / "roots")
+
+
+def test_a_policy_is_given_this_logs_line_where_it_has_none(tmp_path):
+    ours, other = (Signer("log.example", Secret.generate()).verifier.vkey() for _ in range(2))
+    path = tmp_path / "policy"
+    path.write_text(witness("a") + "quorum a\n")
+    assert policy.with_log(path, ours) == path.read_bytes() + f"log {ours}\n".encode()
+    path.write_bytes(policy.with_log(path, ours))
+    assert policy.with_log(path, ours) == path.read_bytes()
+    with pytest.raises(ConfigError, match="another key"):
+        policy.with_log(path, other)

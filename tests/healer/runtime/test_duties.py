@@ -59,7 +59,7 @@ def verifier(monkeypatch):
     asked = []
     answer = {"verified": True, "tampered": False, "summary": "proven", "report": {}}
 
-    async def check(state_dir, *, now, whole=False):
+    async def check(state_dir, *, now, whole, trust, before):
         asked.append(whole)
         if isinstance(answer.get("error"), Exception):
             raise answer["error"]
