@@ -18,12 +18,17 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audit import merkle, proof
+from audit.attack.stamping import Authority
 from audit.cli import main as ordinary
+from audit.clock import SystemClock
 from audit.keys import SealingKey
 from audit.reader import Log
 from audit.writer import Writer
@@ -321,6 +326,10 @@ def test_a_hostile_file_gets_a_sentence(place, spoil):
         ["ALTER TABLE blocks RENAME TO hidden", "CREATE VIEW blocks AS SELECT * FROM hidden"],
         ["ALTER TABLE blocks RENAME TO hidden", "CREATE TABLE blocks (height, first, n, hdr, sig, rsig, body, more)"],
         ["ALTER TABLE blocks ADD COLUMN more INTEGER GENERATED ALWAYS AS (height) VIRTUAL"],
+        [
+            "ALTER TABLE blocks RENAME TO hidden",
+            "CREATE TABLE blocks (height INTEGER PRIMARY KEY, first, n, hdr, sig, rsig, body AS (hdr) VIRTUAL)",
+        ],
     ],
 )
 def test_what_is_no_plain_table_is_no_log(place, statements):
@@ -530,6 +539,83 @@ def test_a_token_over_a_witnessed_checkpoint_proves_l4(world, tmp_path, kind):
     assert world.place.verify("--token", str(token), "--tsa", str(root))[1]["level"] == "L2", "dated, but not witnessed"
 
 
+IMPRINT = sha256(b"what was stamped").digest()
+PURPOSES = {
+    "another purpose": x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.CODE_SIGNING]),
+    "two purposes": x509.ExtendedKeyUsage(
+        [x509.ExtendedKeyUsageOID.TIME_STAMPING, x509.ExtendedKeyUsageOID.CODE_SIGNING]
+    ),
+}
+
+
+def read_by(authority: Authority, token: bytes):
+    return alone.read_token(token, [authority.root.public_bytes(Encoding.DER)])
+
+
+def reissued(authority: Authority, extension: x509.ExtensionType, *, critical: bool = True) -> None:
+    """Give the authority's signer a certificate with this extension and no other."""
+    old = authority.leaf
+    builder = x509.CertificateBuilder(old.issuer, old.subject, old.public_key(), old.serial_number)
+    builder = builder.not_valid_before(old.not_valid_before_utc).not_valid_after(old.not_valid_after_utc)
+    authority.leaf = builder.add_extension(extension, critical=critical).sign(authority.root_key, SHA256())
+
+
+def test_a_token_says_what_it_stamps_and_when():
+    authority = Authority(SystemClock())
+    now = SystemClock().wall_us() // 1_000_000
+    assert read_by(authority, authority.token(IMPRINT, at=now)) == (IMPRINT, now)
+
+
+@pytest.mark.parametrize("years", [-2, 2])
+def test_a_token_from_when_its_certificate_was_not_valid_is_refused(years):
+    authority = Authority(SystemClock())
+    at = SystemClock().wall_us() // 1_000_000 + years * 365 * 86_400
+    with pytest.raises(ValueError, match="not valid then"):
+        read_by(authority, authority.token(IMPRINT, at=at))
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_token_by_who_may_do_other_things_is_refused(purpose):
+    authority = Authority(SystemClock())
+    reissued(authority, PURPOSES[purpose])
+    with pytest.raises(ValueError, match="other things"):
+        read_by(authority, authority.token(IMPRINT))
+
+
+def test_a_purpose_that_readers_may_ignore_is_none():
+    authority = Authority(SystemClock())
+    reissued(authority, x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.TIME_STAMPING]), critical=False)
+    with pytest.raises(ValueError, match="other things"):
+        read_by(authority, authority.token(IMPRINT))
+
+
+def test_a_token_over_something_else_than_was_signed_is_refused():
+    authority = Authority(SystemClock())
+    token = authority.token(IMPRINT)
+    with pytest.raises(ValueError, match="was not signed"):
+        read_by(authority, token.replace(IMPRINT, sha256(b"another").digest()))
+    authority.key = Authority(SystemClock()).key
+    with pytest.raises(ValueError, match="its signature is wrong"):
+        read_by(authority, authority.token(IMPRINT))
+
+
+def test_a_root_of_the_same_name_with_another_key_vouches_for_nobody():
+    authority = Authority(SystemClock())
+    with pytest.raises(ValueError, match="no pinned certificate"):
+        read_by(Authority(SystemClock()), authority.token(IMPRINT))
+
+
+def test_who_is_no_authority_vouches_for_nobody():
+    authority = Authority(SystemClock())
+    old = authority.root
+    builder = x509.CertificateBuilder(old.issuer, old.subject, old.public_key(), old.serial_number)
+    builder = builder.not_valid_before(old.not_valid_before_utc).not_valid_after(old.not_valid_after_utc)
+    extension = x509.BasicConstraints(ca=False, path_length=None)
+    authority.root = builder.add_extension(extension, critical=True).sign(authority.root_key, SHA256())
+    with pytest.raises(ValueError, match="no pinned certificate"):
+        read_by(authority, authority.token(IMPRINT))
+
+
 def test_a_policy_that_is_none_is_refused(world):
     good = world.policy.read_text()
     for bad in ("", "quorum none\nquorum none\n", good + "witness w0 x\n", good.replace("2 w0", "4 w0"), good + "\x01"):
@@ -582,6 +668,34 @@ def test_entries_are_proven_by_a_bundle_and_lies_in_it_are_seen(world, tmp_path)
         assert verify([*words, "--policy", str(world.policy)])[0] == 1, change(octets)
     bundle.write_bytes(within(octets, lambda extra: extra.update(v=2)))
     assert verify([*words, "--policy", str(world.policy)])[0] == 2
+
+
+def test_a_bundle_says_why_it_is_refused(world, tmp_path):
+    bundle, note = tmp_path / "bundle", world.note(6, 2)
+    with Log.open(world.place.state) as log:
+        octets = proof.make(log, [0, 5], note)
+    lies = {
+        "tree": octets.replace(note, world.note(6, 2, root=b"r" * 32)),
+        "root": BUNDLE_LIES["another entry"](octets),
+        "signature": BUNDLE_LIES["another signature"](octets),
+        "version": octets.replace(b"tlog-proof@v1", b"tlog-proof@v2"),
+    }
+    for code, lie in lies.items():
+        bundle.write_bytes(lie)
+        words = [str(bundle), "--key", str(world.place.key), "--policy", str(world.policy)]
+        assert code in {found["code"] for found in verify(words)[1]["findings"]}, code
+
+
+def test_a_bundle_is_as_old_as_its_witnesses_if_you_ask(world, tmp_path):
+    bundle = tmp_path / "bundle"
+    world.now -= 1000
+    with Log.open(world.place.state) as log:
+        bundle.write_bytes(proof.make(log, [0], world.note(6, 2)))
+    words = [str(bundle), "--key", str(world.place.key), "--policy", str(world.policy), "--min-level", "L3"]
+    assert verify(words)[0] == 0
+    assert verify([*words, "--max-age", "1d"])[0] == 0
+    code, said = verify([*words, "--max-age", "90"])
+    assert (code, [found["code"] for found in said["findings"]]) == (2, ["age"])
 
 
 # -------------------------------------------------------------------------------------------------- vectors
