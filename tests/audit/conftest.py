@@ -1,10 +1,12 @@
 """Logs to look at: honest ones, made by the writer, and forged ones, made by somebody who has the key."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
+import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,6 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from audit import block, canonical, der, merkle
 from audit import x509 as pins
 from audit.keys import SealingKey
+from audit.verifier import Ask, verify
 from audit.writer import Writer
 
 HOUR = 3_600_000_000
@@ -402,3 +405,56 @@ def stamp_with() -> type[Stamper]:
 @pytest.fixture(scope="session")
 def stamper() -> Stamper:
     return Stamper()
+
+
+@pytest.fixture
+def opened(tmp_path: Path, key: SealingKey, clock: FakeClock) -> Iterator[Callable[..., Writer]]:
+    """Open the same log again and again; whatever is still open at the end is closed."""
+    with contextlib.ExitStack() as stack:
+
+        def open_it(**more: object) -> Writer:
+            settings = {"node": "web 1", "signer": key, "clock": clock, "reserve_bytes": 0, **more}
+            folder = settings.pop("folder", tmp_path / "s")
+            writer = Writer.open(folder, **settings)
+            stack.callback(writer.close)
+            return writer
+
+        yield open_it
+
+
+@pytest.fixture
+def proven(tmp_path: Path, key: SealingKey) -> Callable[..., bool]:
+    """Whether a log verifies in every respect, under the fixture's key, up to an anchor."""
+
+    def verifies(folder: Path, anchor: Path | None = None) -> bool:
+        public = tmp_path / "pinned.pub"
+        public.write_bytes(key.public.pem)
+        report = verify(Ask(log=folder, key=public, anchors=(anchor,) if anchor else (), deep=True))
+        assert report.exit_code == 0, report.text()
+        return True
+
+    return verifies
+
+
+@contextlib.contextmanager
+def _small_disk(place: Path, size: str) -> Iterator[Path]:
+    """A tmpfs of its own, or a skip with a sentence."""
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        because = f"cannot mount a small file system: {mounted.stderr.strip()}"
+        if os.environ.get("HEALER_REQUIRE_REAL") == "1":
+            pytest.fail(because)
+        pytest.skip(because)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture
+def small_disk() -> Callable[..., contextlib.AbstractContextManager[Path]]:
+    """A file system that is soon full."""
+    return _small_disk
