@@ -23,8 +23,11 @@ def read_small(path: Path, limit: int) -> bytes:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise Unreadable(f"{path} is not a regular file")
-    with os.fdopen(fd, "rb") as file:
-        data = file.read(limit + 1)
+    try:
+        with os.fdopen(fd, "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as exc:
+        raise Unreadable(f"cannot read {path}: {exc.strerror}") from exc
     if len(data) > limit:
         raise Unreadable(f"{path} is larger than {limit} bytes")
     return data

@@ -28,6 +28,8 @@ class Held:
 def vkey(state: Path) -> str:
     """Return the log's verifier key, the word after ``log`` in a policy; raises ``AuditError``."""
     path = state / "keys" / PUBLIC
+    if not state.is_dir():
+        raise Unreadable(f"{state} is no state folder", hint="give the folder that the log lies in")
     try:
         text = read_small(path, _MAX).decode("ascii", "replace").strip()
     except FileNotFoundError as exc:

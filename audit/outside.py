@@ -1,5 +1,7 @@
 """What others remember of a log: anchors and checkpoints it must contain, and how far they vouch for it."""
 
+import heapq
+import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -133,9 +135,18 @@ class Outside:
             self.given.take_own(self.log / "keys" / "note.pub")
         if self.given.policy is None:
             return
-        names = (path.name for path in (self.log / "witnessed").glob("*.note"))
-        for name in sorted(names)[-MAX_KEPT:]:
-            self._read_note(self.log / "witnessed" / name, independent=False, needed=False)
+        folder = self.log / "witnessed"
+        try:
+            # Never all the names at once: there may be millions.
+            with os.scandir(folder) as found:
+                names = heapq.nlargest(MAX_KEPT, (one.name for one in found if one.name.endswith(".note")))
+        except FileNotFoundError:
+            names = []
+        except OSError as exc:
+            names = []
+            self.report.add("note", "witnessed", f"what witnesses signed cannot be read: {folder}: {exc.strerror}")
+        for name in reversed(names):
+            self._read_note(folder / name, independent=False, needed=False)
         self._read_note(self.log / "checkpoint", independent=False, needed=False)
 
     def watch(self, name: str, anchor: Anchor, *, independent: bool) -> None:

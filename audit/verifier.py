@@ -193,7 +193,7 @@ class _Case:
         """Return the height to begin at, with what comes before it in place; None for the very beginning."""
         anchor = self._starting_head()
         if anchor is None:
-            if self.ask.since:
+            if self.ask.since and not self._ends_before(log, self.ask.since):
                 self.ledger = None
                 self._begin_at(log, self.ask.since)
                 self._catch_up(log, self.ask.since)
@@ -213,6 +213,18 @@ class _Case:
                 return anchor.height + 1
         self.report.add("tampered", "fork", "the head to start from is not in the log", height=anchor.height)
         return None
+
+    def _ends_before(self, log: Blocks, start: int) -> bool:
+        """Tell whether there is nothing to begin with: a number too large is not yet a log that was cut."""
+        end = None
+        with contextlib.suppress(Malformed):
+            end = log.top()
+        if end is None or start <= end:
+            return False
+        because = f"the log ends at block {end}, which is before {start}: it was looked at from its beginning"
+        self.report.add("unproven", "since", because)
+        self.report.asked_from = 0
+        return True
 
     def _check_start(self, header: Header, row: Row) -> None:
         """Check who signed the block that the walk starts after: whoever wrote that head down may have lied."""

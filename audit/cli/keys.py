@@ -67,7 +67,7 @@ def _keys(args: argparse.Namespace) -> int:
     if first:
         print(f"{first}  the key that the log began with  {path.with_name('first.pub')}")
     if line:
-        print(f"{line}  for policies")
+        print(line)  # and nothing else: it is pasted whole into policies and witnesses' configurations
     return 0
 
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -57,12 +57,24 @@ def add_commands(sub: argparse.ArgumentParser) -> None:
     serve.add_argument("--key", action="append", default=[], metavar="FILE", help="a cosigning key; may repeat")
     serve.add_argument("--state", metavar="DIR", help="where it remembers what it has cosigned")
     serve.add_argument("--listen", metavar="WHERE", help="127.0.0.1:PORT or unix:PATH")
-    serve.set_defaults(command=_serve)
+    serve.set_defaults(command=_in_full(_serve))
     key = commands.add_parser("key", help="make a cosigning key", description="Make a cosigning key, print its vkey.")
     key.add_argument("file", type=Path, metavar="FILE", help="where the private key goes, or is")
     key.add_argument("name", nargs="?", help="what it signs under, such as witness.example/w1; not needed to print")
     key.add_argument("--post-quantum", action="store_true", help="ML-DSA-44 instead of Ed25519")
-    key.set_defaults(command=_key)
+    key.set_defaults(command=_in_full(_key))
+
+
+def _in_full(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Say what is missing where this folder alone was copied: verifying needs nothing, signing does."""
+
+    def run(args: argparse.Namespace) -> int:
+        try:
+            return command(args)
+        except ModuleNotFoundError as exc:
+            raise AuditError(f"{exc.name} is not installed", hint="a witness needs it: pip install healer") from exc
+
+    return run
 
 
 def _key(args: argparse.Namespace) -> int:
@@ -83,20 +95,17 @@ def _serve(args: argparse.Namespace) -> int:
         raise AuditError("a witness needs a log, a key, a state folder and a place to listen", hint="see --help")
     import asyncio
 
-    try:
-        from audit.witness.serve import Server
-    except ModuleNotFoundError as exc:
-        raise AuditError(f"{exc.name} is not installed", hint="pip install healer, or pip install h11") from exc
     from audit.clock import SystemClock
     from audit.witness import keyfile
     from audit.witness.judge import Witness
+    from audit.witness.serve import Server
     from audit.witness.state import State
 
     cosigners = [keyfile.load(path) for path in config.keys]
 
     def ready(where: str) -> None:
         names = ", ".join(signer.verifier.name for signer in cosigners)
-        sys.stdout.write(f"listening on {where} as {names} for {len(config.logs)} log keys\n")
+        sys.stdout.write(f"listening on {where} as {names}; logs: {len(witness.logs)}\n")
         sys.stdout.flush()
 
     state = State.open(config.state)

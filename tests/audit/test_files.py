@@ -1,6 +1,7 @@
 """Small files are read without hanging and written without tearing."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,11 @@ def test_devices_and_folders_are_refused(tmp_path):
         read_small(tmp_path, 10)
     with pytest.raises(Unreadable, match="regular"):
         read_small(tmp_path.__class__("/dev/zero"), 10)
+
+
+def test_a_file_that_breaks_while_it_is_read_is_named():
+    with pytest.raises(Unreadable, match="cannot read /proc/self/mem: Input/output error"):
+        read_small(Path("/proc/self/mem"), 10)
 
 
 def test_a_large_file_is_refused(tmp_path):

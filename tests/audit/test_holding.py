@@ -97,3 +97,10 @@ def test_whoever_verifies_does_not_load_what_asks_witnesses():
     probe = "import sys, audit.cli; print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
     assert not {"audit.witness.client", "http.client", "ssl"} & set(said.stdout.split())
+
+
+def test_what_is_no_state_folder_is_told_as_that(tmp_path):
+    (tmp_path / "log.db").write_bytes(b"")
+    for place in (tmp_path / "log.db", tmp_path / "nothing"):
+        with pytest.raises(Unreadable, match="is no state folder"):
+            holding.newest(place)

@@ -97,6 +97,14 @@ def codes(report) -> list[str]:
     return [finding.code for finding in report.findings if finding.weight != "note"]
 
 
+def test_what_witnesses_signed_and_nobody_can_read_is_told(world):
+    world.write(3)
+    (world.state / "witnessed").write_text("no folder")
+    report = world.verify()
+    assert report.exit_code == 0
+    assert "what witnesses signed cannot be read" in next(one.because for one in report.findings)
+
+
 # ---------------------------------------------------------------------------------------- witnessed
 
 

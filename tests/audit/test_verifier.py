@@ -564,7 +564,14 @@ def test_a_signature_that_is_due_is_not_proven_with_the_ratchet_and_tampering_wi
 
 def test_a_range_beyond_the_end_is_not_proven(honest):
     assert verify(ask(honest, since=10, anchors=())).exit_code == 2
-    assert verify(ask(honest, since=10)).exit_code != 0
+    assert verify(ask(honest, since=10)).exit_code == 2
+
+
+def test_a_range_that_begins_far_beyond_the_end_is_no_proof_that_anything_was_cut(honest):
+    report = verify(ask(honest, since=10_000))
+    assert (report.exit_code, codes(report, "unproven"), report.last) == (2, {"since"}, 9)
+    honest.edit("DELETE FROM blocks WHERE height > 6")
+    assert verify(ask(honest, since=10_000)).exit_code == 1, "the anchor remembers more"
 
 
 def test_an_anchor_before_the_range_anchors_nothing(honest):

@@ -1,6 +1,8 @@
 """The witness's commands say what is wrong in a sentence."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,10 @@ def test_what_the_manual_shows_is_read_as_it_stands(tmp_path):
     for word, value in _settings(tmp_path / "config"):
         read.take(word, value)
     assert (len(read.logs), read.listen) == (1, "192.0.2.7:8470")
+
+
+def test_a_bare_copy_of_the_folder_says_what_a_witness_needs_besides(tmp_path):
+    bare = [sys.executable, "-I", "-S", Path(cli.__file__).resolve().parents[1], "witness"]
+    made = subprocess.run([*bare, "key", tmp_path / "key", "w.example"], capture_output=True, text=True, check=False)
+    assert (made.returncode, made.stdout) == (2, "")
+    assert made.stderr == "healer-audit: cryptography is not installed (a witness needs it: pip install healer)\n"
