@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from audit import merkle
+from audit import group, merkle
 from audit.errors import DiskFull, Poisoned
 
 
@@ -149,23 +149,26 @@ def test_a_commit_that_fails_under_way_takes_its_followers_with_it(opened, tmp_p
 
 
 def test_a_bug_leaves_nobody_waiting_for_the_block_under_way(opened, event, monkeypatch):
-    writer = opened(fresh=None)
-    gate, under_way, real = threading.Event(), threading.Event(), writer._store.append
+    writer = opened()
+    gate, begun, real, calls = threading.Event(), threading.Event(), writer._store.append, iter([True, True])
 
     def slow(row, signature):
-        under_way.set()
+        begun.set()
         gate.wait(5)
         real(row, signature)
 
+    def make_two(*args, make=group.make, **more):
+        return make(*args, **more) if next(calls, False) else 1 / 0
+
     writer._store.append = slow
-    jobs = [writer.submit([event()] * 3000) for _ in range(2)]  # two blocks: one is on its way, one waits
-    under_way.wait(5)
-    monkeypatch.setattr("audit.group.make", lambda *_args, **_more: 1 / 0)
-    jobs.append(writer.submit([event()] * 3000))
+    monkeypatch.setattr(group, "make", make_two)
+    jobs = [writer.submit([event()])]
+    begun.wait(5)
+    # The second block is under way while the third is made of what is left.
+    jobs += [writer.submit([event()] * count) for count in (4000, 3000, 1)]
     gate.set()
     told = [job.exception(timeout=5) for job in jobs]
-    assert isinstance(told[-1], Poisoned)
-    assert writer.poisoned is not None
+    assert [type(one) for one in told] == [type(None), type(None), Poisoned, Poisoned]
 
 
 def test_a_bug_after_the_commit_is_told_to_the_callers_of_that_block(opened, event, monkeypatch):
