@@ -34,6 +34,9 @@ class Headers(Blocks):
     def rows(self, start: int | None = None, last: int | None = None) -> Iterator[Row]:
         raise NotImplementedError
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
     def stubs(self, start: int) -> Iterator[Stub]:
         for height, header in enumerate(self.headers[start:], start + self.first):
             yield Stub(height, header, b"", b"", 0)
