@@ -209,7 +209,7 @@ class Log(Blocks):
         where = "height >= ?"
         bound = start
         while True:
-            count = 0
+            count, more = 0, where == "height > ?"
             with _readable():
                 query = f"{select} WHERE {where} AND height <= ? ORDER BY height LIMIT {batch}"
                 cursor = self._connection.execute(query, (bound, _LAST if last is None else last))
@@ -219,8 +219,8 @@ class Log(Blocks):
                         found = cursor.fetchone()
                     if found is None:
                         break
-                    if found[0] < bound or (found[0] == bound and where == "height > ?"):
-                        # A tree whose branches meet again has no end.
+                    if found[0] < bound or (count == 0 and more and found[0] == bound):
+                        # A tree whose branches meet again has no end. (Two rows of one height are for the caller.)
                         raise Unreadable("the file is damaged: its rows are not in order")
                     count += 1
                     where, bound = "height > ?", found[0]

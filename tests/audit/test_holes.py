@@ -375,6 +375,23 @@ def test_a_policy_with_a_name_that_is_no_text_is_a_sentence(world):
     assert "policy" in codes(report, "unproven")
 
 
+@pytest.mark.parametrize("trouble", [reader.sqlite3.OperationalError("disk I/O error"), MemoryError()])
+def test_a_disk_that_fails_or_no_memory_is_no_tampering(world, monkeypatch, trouble):
+    """Found as tampered: the anchor lay above the last block that could be read, so that the log seemed cut."""
+    rows = Log.rows
+
+    def some(self: Log, *about: object):
+        for row in rows(self, *about):
+            if row.height == 5:
+                with reader._readable():
+                    raise trouble
+            yield row
+
+    monkeypatch.setattr(Log, "rows", some)
+    report = world.verify(min_level="L0")
+    assert (report.exit_code, report.level, report.last) == (2, "none", 4), report.text()
+
+
 # ---------------------------------------------------------------------------------------- symlinks
 
 
@@ -388,3 +405,23 @@ def test_what_only_looks_as_if_it_lay_elsewhere_is_not_independent(world, tmp_pa
     for log in (world.state, linked / "log", world.db):
         report = verify(Ask(log=log, key=linked / "pinned.pub", anchors=(linked / "anchor",)), clock=Now(world.now_us))
         assert not report.independent, log
+
+
+def test_many_checkpoints_do_not_slow_each_block_down(thief):
+    """Found as minutes: each block was held against every witnessed checkpoint met before it."""
+    from audit.outside import Outside, Witnessing
+    from audit.report import Report
+    from audit.testimony import Given
+
+    for number in range(3):
+        thief.block(START + number * 40 * S)
+    with Log.open(thief.forge.write().db) as log:
+        rows = [(block.parse_header(row.hdr), row.hdr) for row in log.rows()]
+    outside = Outside(thief.place, Given(), Report(log="", flat=False, deep=False))
+    outside.witnessings = [Witnessing(height=-1, since_s=0) for _ in range(4096)]
+    for header, octets in rows:
+        outside.see(header, octets, "")
+    touched = sum(one.beyond_us != outside.witnessings[0].beyond_us for one in outside.witnessings)
+    assert touched == 1, "only the newest is looked at"
+    assert outside.witnessed(rows[-1][0], 80.0, 0)
+    assert not outside.witnessed(rows[-1][0], 79.0, 0)

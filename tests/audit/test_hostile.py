@@ -297,7 +297,7 @@ def test_whatever_lies_in_the_state_folder_may_be_hostile(world, name, make):
 
 
 def test_a_folder_of_many_checkpoints_costs_little(world):
-    """Found as minutes: each block was held against every checkpoint met before it."""
+    """More than a few thousand are not read."""
     octets = (world.state / "witnessed" / "000000000009.note").read_bytes()
     for number in range(100_000 if ALL else 3000):
         (world.state / "witnessed" / f"x{number:06}.note").write_bytes(octets)
