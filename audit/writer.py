@@ -69,6 +69,9 @@ class Writer:
         if not inline:
             self._committer.start()
         self._turns = Turns(self._committer, queue, inline=inline)
+        end = self._committer.end
+        self.broke_at = end.height if end.lost else None
+        """Height of the block that says the ratchet was lost, as after a crash: the first one of this writer."""
 
     @classmethod
     def open(  # noqa: PLR0913 - all but one by name

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import AuditError
+from audit.report import LEVELS
 from audit.writer import Writer
 from healer import blocking
 from healer.api.port import answered
@@ -183,6 +184,9 @@ class Faces(ABC):
             "verified": bool(checked and checked.verified and fresh),
             "verified_age": None if age is None else round(age, 1),
             "verified_summary": "not verified yet" if checked is None else checked.summary,
+            "level": "none" if checked is None else checked.level,
+            "level_because": "not verified yet" if checked is None else checked.because,
+            "ratchet_broke_at": self._breaks(),
             "key": self.writer.public.fingerprint,
             "anchor_problems": list(self.writer.anchor_problems),
             "witnessed": self.testimony.status(),
@@ -198,6 +202,8 @@ class Faces(ABC):
             "self.decision_latency": self.loop.latency,
             "self.audit_age": None if checked is None else now - checked.at,
             "self.log_verified": None if checked is None else float(checked.verified),
+            "audit.level": None if checked is None else float(LEVELS.index(checked.level) - 1),
+            "audit.ratchet_breaks": None if checked is None else float(len(self._breaks())),
             "audit.witness_age": self.testimony.age(),
             "self.seal_age": None if sealed is None else now - sealed,
             "self.heartbeat_age": None if beat is None else now - beat,
@@ -206,6 +212,12 @@ class Faces(ABC):
             "self.actions_running": float(self.core.desk.memory.running()),
             "self.notify_failed": float(self.duties.notify_failed),
         }
+
+    def _breaks(self) -> list[int]:
+        """Blocks at which the ratchet was lost, and which no quorum of the witnesses has cosigned since."""
+        found = set(self.duties.checked.broken if self.duties.checked else ())
+        found |= set() if self.testimony.broke_at is None else {self.testimony.broke_at}
+        return sorted(height for height in found if not self.testimony.witnessed(height))
 
     def _log_size(self) -> float | None:
         try:

@@ -59,6 +59,8 @@ class Testimony:
         self._stamp_trouble = ""
         self._stamped_at = 0.0
         self._folder = state_dir
+        self.broke_at = writer.broke_at
+        """Block at which this run's start found the ratchet lost; None where it did not, or once that is witnessed."""
         if self.configured:
             self._build()
 
@@ -114,6 +116,9 @@ class Testimony:
 
     async def begin(self) -> None:
         """Ask before anything is done: a log that was put back has forgotten its brakes, and only others know."""
+        if self.broke_at is not None:
+            said = "nobody else could prove what lies before it, until a witness has cosigned it"
+            self._tell_ratchet(self.broke_at, covered=False, because=f"the last run did not stop in order: {said}")
         if self.asking is not None and self._writer.heads.size:
             await self.asking.ask(patient=False)
 
@@ -165,6 +170,14 @@ class Testimony:
             _log.log(level, "witnesses.answered", extra={"reached": answer.reached, "because": answer.because})
             self._tell("agent.witnesses", {"reached": answer.reached, "because": answer.because})
             self._happened("witnesses", reached=answer.reached)
+
+        if answer.reached and self.broke_at is not None and answer.size > self.broke_at:
+            self._tell_ratchet(self.broke_at, covered=True, because="the witnesses have cosigned it")
+            self.broke_at = None
+
+    def _tell_ratchet(self, height: int, *, covered: bool, because: str) -> None:
+        _log.log(logging.INFO if covered else logging.WARNING, "ratchet.broke", extra={"block": height, "why": because})
+        self._tell("agent.ratchet", {"height": height, "covered": covered, "because": because})
 
     def _contradicted(self, one: Contradicted) -> None:
         """Proof of our own rollback, or of a second log with our key: sealed, told, and nothing is done any more."""

@@ -112,32 +112,42 @@ def footer(found: Status) -> None:
     verdicts = ", ".join(f"{number} {word}" for word, number in sorted(counts["verdicts"].items())) or "none yet"
     show.line(f"{counts['rules']} rules, {counts['sensors']['all']} sensors ({counts['sensors']['blind']} blind)")
     show.line(f"verdicts so far: {verdicts}")
-    sealing = "" if log["sealing"] else f"; SEALING FAILED: {log['because']}"
-    proof = (
-        f"verified {show.ago(log['verified_age'])} ago"
-        if log["verified"]
-        else f"NOT verified: {log['verified_summary']}"
-    )
-    show.line(f"log: {log['entries']} entries, head {str(log['head'])[:16]}, {proof}{sealing}")
-    if (witnessed := log.get("witnessed")) is not None:
-        show.line(witnesses(witnessed))
+    show.line(sealed(log))
     show.line(f"listening at {', '.join(found['listeners']) or 'nothing'}; state in {found['state_dir']}")
 
 
-def witnesses(found: Status) -> str:
-    """How far others vouch for the log."""
+def sealed(log: Status) -> str:
+    """The log on one line: how far it goes, what is proven of it, who vouches for it, and what is wrong."""
+    height = "no block" if log["height"] is None else f"block {log['height']}"
+    parts = [f"{height}, {log['entries']} entries, head {str(log['head'])[:16]}", _proof(log)]
+    if (witnessed := log.get("witnessed")) is not None:
+        parts += witnesses(witnessed)
+    parts += [f"ANCHOR NOT WRITTEN: {because}" for because in log["anchor_problems"]]
+    if not log["sealing"]:
+        parts.append(f"SEALING FAILED: {log['because']}")
+    return f"log: {'; '.join(parts)}"
+
+
+def _proof(log: Status) -> str:
+    if not log["verified"]:
+        return f"NOT verified: {log['verified_summary']}"
+    because = log.get("level_because")
+    return f"{log.get('level', '')} verified {show.ago(log['verified_age'])} ago" + (f" ({because})" if because else "")
+
+
+def witnesses(found: Status) -> list[str]:
+    """How far others vouch for the log, and since when."""
     parts = []
     if found["height"] is not None:
-        parts.append(f"witnessed up to block {found['height']}")
-    if found["age"] is not None:
-        parts.append(f"{show.ago(found['age'])} ago")
+        ago = "" if found["age"] is None else f" {show.ago(found['age'])} ago"
+        parts.append(f"witnessed up to block {found['height']}{ago}")
     if not found["reached"]:
         parts.append(f"NOT witnessed now: {found['because'] or 'nobody can be asked'}")
     if (dated := found["dated"]) is not None:
         at = "NOT dated" if dated["age"] is None else f"dated {show.ago(dated['age'])} ago"
         parts.append(f"{at}: {dated['because']}" if dated["because"] else at)
     parts += [f"CONTRADICTED by witness {one['witness']}: {one['because']}" for one in found["contradictions"]]
-    return f"log: {', '.join(parts)}"
+    return parts
 
 
 def _nagios(given: Settings) -> int:

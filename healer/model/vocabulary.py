@@ -162,6 +162,8 @@ def _self() -> Iterator[Metric]:
     yield own.put("self.loop_lag", Unit.SECONDS, "how late the event loop woke, worst of the last look's interval")
     yield own.put("self.decision_latency", Unit.SECONDS, "from a reading to the decision on it, worst of late")
     yield own.put("self.audit_age", Unit.SECONDS, "since the log was last verified")
+    yield own.put("audit.level", Unit.NUMBER, "proven of the log at its last verification: 0 to 4, -1 for nothing")
+    yield own.put("audit.ratchet_breaks", Unit.COUNT, "crashes that the log's ratchet shows and no witness has covered")
     yield own.put("audit.witness_age", Unit.SECONDS, "since the log's witnesses last cosigned it; unknown without any")
     yield own.put("self.seal_age", Unit.SECONDS, "since a block was last sealed")
     yield own.put("self.heartbeat_age", Unit.SECONDS, "since the last heartbeat entry was sealed")

@@ -51,6 +51,7 @@ def test_a_clean_stop_keeps_the_secret_and_the_next_start_takes_it(tmp_path, key
     for _ in range(3):
         with Writer.open(tmp_path / "s", node="n", signer=key, reserve_bytes=0) as writer:
             assert not (tmp_path / "s/keys/ratchet").exists(), "taken before it is used"
+            assert writer.broke_at is None
             writer.append(event())
         kept = tmp_path / "s/keys/ratchet"
         assert kept.stat().st_mode & 0o777 == 0o600
@@ -64,6 +65,7 @@ def test_a_crash_loses_the_secret_and_the_next_block_says_so(tmp_path, key, even
     with Writer.open(tmp_path / "s", node="n", signer=key, reserve_bytes=0, inline=True) as writer:
         writer.append(event())
         writer.append(event())
+        assert writer.broke_at == 1
     whole = rows(tmp_path / "s")
     assert [header.why for header, _ in whole] == ["commit", "restart", "commit"]
     assert [bool(row.rsig) for _, row in whole] == [False, False, True]

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import shutil
@@ -162,7 +163,7 @@ class Alone:
             state_dir=place.state,
             clock=self.clock,
             happened=lambda topic, **data: self.facts.append((topic, data)),
-            tell=lambda topic, data: self.words.append((topic, data["reached"])),
+            tell=lambda topic, data: self.words.append((topic, data.get("reached", data.get("covered")))),
         )
 
     def hears(self, *contradictions, reached=True):
@@ -257,3 +258,45 @@ def test_what_is_witnessed_is_known_by_its_height_and_survives_a_start(alone):
     alone.testimony._notes.keep(1, b"cosigned")
     alone.testimony._take_up()
     assert [alone.testimony.witnessed(height) for height in (0, 1)] == [True, False]
+
+
+def crash(place):
+    writer = Writer.open(place.state, node="here")
+    writer.append({"kind": "heartbeat"})
+    writer.abandon()
+
+
+def test_a_lost_ratchet_is_told_and_so_is_that_the_witnesses_have_covered_it(alone):
+    alone.testimony.broke_at = 3
+    asyncio.run(alone.testimony.begin())
+    alone.testimony._heard(Answer(size=3, reached=True))
+    alone.testimony._heard(Answer(size=4, reached=False))
+    assert ("agent.ratchet", True) not in alone.words
+    alone.testimony._heard(Answer(size=4, reached=True))
+    alone.testimony._heard(Answer(size=5, reached=True))
+    assert [word for word in alone.words if word[0] == "agent.ratchet"] == [
+        ("agent.ratchet", False), ("agent.ratchet", True),
+    ]  # fmt: skip
+    assert alone.testimony.broke_at is None
+
+
+def test_an_agent_says_what_a_crash_costs_until_the_witnesses_have_covered_it(place, witness):
+    crash(place)
+    with place.agent(programs=[], audit={"verify_every": "1s"}) as agent:
+        found = until(lambda: agent.status()["log"]["level"] == "L1" and agent.status()["log"], what="a verification")
+        assert found["ratchet_broke_at"] == [1]
+        assert (found["verified"], agent.status()["self"]["audit.ratchet_breaks"]) == (True, 1.0)
+        assert "broke at block 1" in found["level_because"]
+        assert agent.status()["self"]["audit.level"] == 1.0
+    with serving(witness) as url, place.agent(programs=[], **audit(place, witness, url)) as agent:
+        until(lambda: seen(agent)["height"] is not None, what="a quorum")
+        assert agent.verify()["level"] == "L3"
+        assert agent.status()["log"]["ratchet_broke_at"] == []
+        assert agent.status()["self"]["audit.ratchet_breaks"] == 0.0
+
+
+def test_an_agent_whose_rsa_follows_heals_and_is_verified(place):
+    with place.agent(audit={"rsa_later": True}) as agent:
+        until(lambda: agent.status()["log"]["height"], what="blocks")
+        assert agent.verify()["verified"]
+        assert agent._agent.writer.poisoned is None

@@ -11,8 +11,7 @@ def test_seven_organs_harmony_and_its_deductions_are_on_one_screen(agent, healer
     for organ in ("brain", "heart", "lungs", "stomach", "muscles", "immune", "nervous"):
         assert f"\n{organ} " in said.out
     assert "program:api" in said.out
-    assert "log: 7 entries" in said.out
-    assert "verified 5.0 s ago" in said.out
+    assert "log: block 3, 7 entries, head abababababababab; L2 verified 5.0 s ago (no witnesses)\n" in said.out
 
 
 def test_the_same_facts_as_json(agent, healer):
@@ -39,9 +38,10 @@ def test_what_keeps_it_from_healing_is_said_first(agent, healer):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({}, "log: witnessed up to block 8, 2.0 s ago"),
-        ({"reached": False, "because": "b sleeps"}, "witnessed up to block 8, 2.0 s ago, NOT witnessed now: b sleeps"),
-        ({"height": None, "age": None, "reached": False}, "log: NOT witnessed now: nobody can be asked"),
+        ({}, "(no witnesses); witnessed up to block 8 2.0 s ago\n"),
+        ({"reached": False, "because": "b sleeps"}, "witnessed up to block 8 2.0 s ago; NOT witnessed now: b sleeps"),
+        ({"age": None}, "witnessed up to block 8\n"),
+        ({"height": None, "age": None, "reached": False}, "; NOT witnessed now: nobody can be asked"),
         ({"dated": {"age": 5.0, "because": ""}}, "dated 5.0 s ago"),
         ({"dated": {"age": None, "because": "no tsa"}}, "NOT dated: no tsa"),
         ({"contradictions": [{"witness": "b", "because": "it has 9"}]}, "CONTRADICTED by witness b: it has 9"),
@@ -52,6 +52,14 @@ def test_how_far_others_vouch_for_the_log_is_shown(agent, healer, change, says):
         "height": 8, "age": 2.0, "reached": True, "because": "", "dated": None, "contradictions": [], **change,
     }  # fmt: skip
     assert says in healer("status").out
+
+
+def test_a_log_without_a_block_and_anchors_that_fail_are_told_on_its_line(agent, healer):
+    agent.log |= {"height": None, "entries": 0, "head": "", "level": "L4", "level_because": ""}
+    agent.log["anchor_problems"] = ["no route to /mnt/anchor"]
+    assert (
+        "log: no block, 0 entries, head ; L4 verified 5.0 s ago; ANCHOR NOT WRITTEN: no route" in healer("status").out
+    )
 
 
 def test_what_is_unknown_is_shown_as_unknown(agent, healer):
