@@ -32,6 +32,33 @@ def test_interrupts_and_broken_pipes_end_quietly(honest, monkeypatch):
     assert "Traceback" not in many.stderr
 
 
+def test_what_nobody_foresaw_is_not_called_tampered(honest, monkeypatch, capsys):
+    def break_down(*_ask, **_more):
+        raise MemoryError("no\x1b[2Jroom")
+
+    monkeypatch.setattr("audit.verifier.verify", break_down)
+    assert cli.main(["verify", str(honest.db)]) == 2
+    told = capsys.readouterr().err
+    assert "nothing is proven" in told
+    assert "MemoryError: no\\u001b[2Jroom; test_main.py, line " in told
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_stream_that_is_closed_changes_no_verdict_and_sends_nothing_to_the_other(honest, closed):
+    command = f'exec "$0" -m audit show "$1" --no-memory {closed}>&-'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable, str(honest.db)],
+        stdout=None if closed == 1 else subprocess.PIPE,
+        stderr=subprocess.PIPE if closed == 1 else None,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[2])},
+    )
+    assert done.returncode == cli.main(["show", str(honest.db), "--no-memory"])
+    assert "Traceback" not in (done.stderr or "")
+    assert "PROVEN" not in (done.stdout or "")
+
+
 def open_closed_pipe() -> int:
     reading, writing = os.pipe()
     os.close(reading)

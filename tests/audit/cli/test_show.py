@@ -27,3 +27,12 @@ def test_hostile_entries_neither_crash_the_display_nor_drive_the_terminal(run, f
     assert out.count("\n") == 3
     assert run("show", *given(built), "--deep")[0] == 1
     assert run("stats", *given(built))[0] == 0
+
+
+def test_the_first_so_many_are_printed_and_all_of_it_is_verified(run, honest, given):
+    code, out, err = run("show", *given(honest), "--kind", "event", "-n", "2")
+    assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["3", "4"])
+    assert err == "PROVEN: L2, blocks 0 to 9\n"
+    assert run("show", *given(honest), "-n", "0")[1] == ""
+    honest.edit("DELETE FROM blocks WHERE height = 9")
+    assert run("show", *given(honest), "-n", "1")[0] == 1
