@@ -47,6 +47,7 @@ def main(
 
     ``home`` is the state folder meant where a command is given no log, ``as_json`` the default of ``--json``.
     """
+    _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding cannot show
     try:
@@ -66,6 +67,25 @@ def main(
         return USAGE
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except Exception as exc:  # noqa: BLE001 - Python would end with 1, and 1 says that the log is tampered with
+        print(f"{prog}: {visible(_broken(exc))}", file=sys.stderr)
+        return USAGE
+
+
+def _open_streams() -> None:
+    """Stand in for what whoever started us has closed: Python has None there, and prints to the other one instead."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
+
+
+def _broken(exc: Exception) -> str:
+    """Return what has gone wrong that nobody foresaw, and where, on one line."""
+    at = exc.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = f"{Path(at.tb_frame.f_code.co_filename).name}, line {at.tb_lineno}" if at else "?"
+    return f"nothing is proven: a mistake in this program stopped it ({type(exc).__name__}: {exc}; {where})"
 
 
 def _parsed(argv: Sequence[str] | None, prog: str, home: Path | None, *, as_json: bool) -> argparse.Namespace:

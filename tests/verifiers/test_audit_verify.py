@@ -145,6 +145,15 @@ def test_it_is_formatted_but_for_second_empty_lines():
     assert re.sub(r"\n{3,}", "\n\n", done.stdout) == text
 
 
+def test_whatever_breaks_is_not_called_tampered(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    argv = [sys.executable, "-u", FILE, tmp_path / "nothing"]
+    done = subprocess.run(argv, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (2, "NOT PROVEN: BrokenPipeError: [Errno 32] Broken pipe\n")
+
+
 def test_it_imports_the_standard_library_and_nothing_else():
     names = set()
     for node in ast.walk(ast.parse(FILE.read_text(encoding="utf-8"))):
