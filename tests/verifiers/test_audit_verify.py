@@ -625,6 +625,23 @@ def test_who_is_no_authority_vouches_for_nobody():
         read_by(authority, authority.token(IMPRINT))
 
 
+def test_a_token_over_another_checkpoint_dates_nothing(world, tmp_path):
+    note, authority = world.note(6, 2), Authority(SystemClock())
+    world.keep(note)
+    (tmp_path / "root").write_bytes(authority.pem)
+    words = ["--policy", str(world.policy), "--tsa", str(tmp_path / "root"), "--token", str(tmp_path / "token")]
+    for imprint, level in ((sha256(note.rpartition(b"\n\n")[0] + b"\n").digest(), "L4"), (IMPRINT, "L3")):
+        (tmp_path / "token").write_bytes(authority.token(imprint))
+        code, said = world.place.verify(*words)
+        assert (code, said["level"], said["dated"] is not None) == (0, level, level == "L4"), said["findings"]
+
+
+def test_only_a_short_tail_may_lack_witnesses(world):
+    world.keep(world.note(3, 2))
+    assert world.place.verify("--policy", str(world.policy))[1]["level"] == "L3"
+    assert world.place.verify("--policy", str(world.policy), "--tail", "0")[1]["level"] == "L2"
+
+
 def test_a_policy_that_is_none_is_refused(world):
     good = world.policy.read_text()
     for bad in ("", "quorum none\nquorum none\n", good + "witness w0 x\n", good.replace("2 w0", "4 w0"), good + "\x01"):
