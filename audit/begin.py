@@ -5,9 +5,8 @@ import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from audit import block, keyring, recovery
+from audit import block, keyring, places, recovery
 from audit.errors import Damaged, DiskFull, Unreadable
 from audit.files import write_atomically
 from audit.heads import Heads
@@ -16,10 +15,6 @@ from audit.postgres import POINTER, PostgresStore, dsn_of
 from audit.reader import FILE_NAME
 from audit.recovery import Standing, Tail
 from audit.storage import Lock, Store
-
-ANCHOR_NAME: Final = "anchor"
-KEYS_NAME: Final = "keys"
-LOCK_NAME: Final = "audit.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +52,17 @@ def begin(  # noqa: PLR0913 - all but one by name, as in Writer.open
     """
     with usable(folder), contextlib.ExitStack() as stack:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = Lock(folder / LOCK_NAME)
+        lock = Lock(folder / places.LOCK)
         stack.callback(lock.release)
-        paths = (folder / ANCHOR_NAME, *anchors)
-        key_folder = None if signer else folder / KEYS_NAME
+        paths = (folder / places.ANCHOR, *anchors)
+        key_folder = None if signer else folder / places.KEYS
         store = _store(folder, postgres, key_folder, paths)
         stack.callback(store.close)
         log = store.blocks
-        signer = signer or recovery.key(folder / KEYS_NAME, log, paths, passphrase=passphrase, credentials=credentials)
-        end = recovery.tail(log, signer.public, keyring.retired(folder / KEYS_NAME))
+        signer = signer or recovery.key(
+            folder / places.KEYS, log, paths, passphrase=passphrase, credentials=credentials
+        )
+        end = recovery.tail(log, signer.public, keyring.retired(folder / places.KEYS))
         if key_folder is not None:
             keyring.settle(key_folder, signer.public)
         if end is not None and end.unsigned:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
 
-from audit import block, checkpoint, commitments, group, ratchet
-from audit.begin import KEYS_NAME, Begun
+from audit import block, checkpoint, commitments, group, places, ratchet
+from audit.begin import Begun
 from audit.checkpoint import Anchor, Keeper
 from audit.clock import Clock
 from audit.commitments import Private, Vault
@@ -66,7 +66,7 @@ class Committer:
         """The last block on the disk."""
         self._folder, self._origin = held.folder, held.origin
         if held.end is not None:
-            secret = ratchet.take(held.folder / KEYS_NAME, held.end.header.next)
+            secret = ratchet.take(held.folder / places.KEYS, held.end.header.next)
             self.end = End(held.end.header, held.end.hash, Ledger(held.end.waiting), secret)
         self._tip = self.end
         """Where the next block goes: ahead of ``end`` while a commit is under way."""
@@ -115,7 +115,7 @@ class Committer:
         if flush and self.poison is None and self.end.secret is not None:
             # Lost, it costs a break in the ratchet, which is what a crash costs too; it must not cost the stop.
             with contextlib.suppress(OSError):
-                ratchet.keep(self._folder / KEYS_NAME, self.end.secret)
+                ratchet.keep(self._folder / places.KEYS, self.end.secret)
         if self.vault is not None:
             self.vault.close()
         self.store.close()

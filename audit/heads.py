@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Final, Self
 
-from audit import merkle, note
+from audit import merkle, note, places
 from audit.ed25519 import Secret
 from audit.errors import AuditError, KeyRefused
 from audit.files import read_small, sync_folder, write_atomically
@@ -16,10 +16,7 @@ from audit.reader import Blocks
 from audit.tiles import Table, TileTree
 from audit.treehead import TreeHead
 
-CHECKPOINT: Final = "checkpoint"
-TREE: Final = "tree.db"
 PRIVATE: Final = "note.key"
-PUBLIC: Final = "note.pub"
 _MAX_FILE: Final = 65_536
 
 
@@ -46,8 +43,8 @@ class Heads:
 
         Raises ``KeyRefused`` for a note key that is not this log's, ``Unreadable`` for a damaged log.
         """
-        signer = _signer(folder / "keys", origin)
-        heads = cls(folder, signer, _connect(folder / TREE))
+        signer = _signer(folder / places.KEYS, origin)
+        heads = cls(folder, signer, _connect(folder / places.TREE))
         top = blocks.top()
         size = 0 if top is None else top + 1
         if not heads._take_up(size):
@@ -66,7 +63,7 @@ class Heads:
             self._frontier = merkle.Frontier.resume(held, merkle.peaks(self._tiles, held))
             if held == 0:
                 return True
-            signed = Note.parse(read_small(self._folder / CHECKPOINT, _MAX_FILE))
+            signed = Note.parse(read_small(self._folder / places.CHECKPOINT, _MAX_FILE))
             head = TreeHead.parse(note.open_note(signed, [self._signer.verifier]).text)
             return held <= size and head.size <= held and merkle.tree_root(self._tiles, head.size) == head.root
         except (AuditError, OSError):
@@ -107,9 +104,9 @@ class Heads:
         try:
             with self._write:
                 self._flush()
-                write_atomically(self._folder / CHECKPOINT, self.checkpoint())
+                write_atomically(self._folder / places.CHECKPOINT, self.checkpoint())
         except (OSError, AuditError, sqlite3.Error) as exc:
-            self.because = f"{self._folder / CHECKPOINT}: {exc}"
+            self.because = f"{self._folder / places.CHECKPOINT}: {exc}"
         else:
             self.because = ""
 
@@ -175,5 +172,5 @@ def _made(folder: Path, origin: str) -> Signer:
         sync_folder(folder.parent)
     signer = Signer(origin, Secret.generate())
     write_atomically(folder / PRIVATE, f"{signer.skey()}\n".encode(), mode=0o600)
-    write_atomically(folder / PUBLIC, f"{signer.verifier.vkey()}\n".encode())
+    write_atomically(folder / places.NOTE_PUB, f"{signer.verifier.vkey()}\n".encode())
     return signer

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audit import note
+from audit import note, places
 from audit.errors import AuditError, Unreadable
 from audit.files import read_small
 from audit.note import Note, Verifier
 from audit.treehead import TreeHead
 
 _MAX: Final = 65_536
-PUBLIC: Final = "note.pub"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +26,17 @@ class Held:
 
 def vkey(state: Path) -> str:
     """Return the log's verifier key, the word after ``log`` in a policy; raises ``AuditError``."""
-    path = state / "keys" / PUBLIC
+    path = state / places.KEYS / places.NOTE_PUB
     if not state.is_dir():
         raise Unreadable(f"{state} is no state folder", hint="give the folder that the log lies in")
     try:
         text = read_small(path, _MAX).decode("ascii", "replace").strip()
     except FileNotFoundError as exc:
         raise Unreadable(f"{path} is missing", hint="an agent of this version makes it at its start") from exc
-    return Verifier.parse(text).vkey()
+    try:
+        return Verifier.parse(text).vkey()
+    except AuditError as exc:
+        raise Unreadable(f"{path} is no key: {exc.message}") from exc
 
 
 def newest(state: Path, *, cosigned: bool = True) -> Held:
@@ -43,10 +45,10 @@ def newest(state: Path, *, cosigned: bool = True) -> Held:
     One that is not signed by this log's own key is passed over. Raises ``AuditError`` where there is none at all.
     """
     ours = Verifier.parse(vkey(state))
-    kept = sorted((state / "witnessed").glob("*.note"), reverse=True) if cosigned else []
-    for path in (*kept, state / "checkpoint"):
+    kept = sorted((state / places.WITNESSED).glob("*.note"), reverse=True) if cosigned else []
+    for path in (*kept, state / places.CHECKPOINT):
         held = _read(path, ours)
-        if held is not None and (held.cosigners or path.name == "checkpoint"):
+        if held is not None and (held.cosigners or path.name == places.CHECKPOINT):
             return held
     raise Unreadable(f"there is no checkpoint of this log in {state}", hint="has its agent ever run?")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from audit import keys
+from audit import keys, places
 from audit.errors import KeyRefused
 from audit.files import sync_folder, write_atomically
 from audit.keys import SealingKey, Signer
@@ -19,7 +19,6 @@ from audit.signature import PublicKey
 CREDENTIAL: Final = "healer-seal.pem"
 CREDENTIAL_PASSPHRASE: Final = "healer-seal-passphrase"  # noqa: S105 - the name of a file
 NEXT: Final = "next.pem"
-FIRST: Final = "first.pub"
 _SHORT: Final = 16
 _MAX_RETIRED: Final = 1000
 
@@ -47,7 +46,7 @@ def settle(folder: Path, public: PublicKey) -> None:
     where ``seal.pub`` is of a key that was never in force.
     """
     keys.make_folder(folder)
-    path = folder / keys.PUBLIC
+    path = folder / places.SEAL_PUB
     if os.path.lexists(path) and keys.load_public(path) != public and keys.load_public(path) in set(retired(folder)):
         (folder / NEXT).unlink(missing_ok=True)
         promote(folder, public)
@@ -58,8 +57,8 @@ def settle(folder: Path, public: PublicKey) -> None:
 def stage(folder: Path, old: PublicKey, new: Signer, passphrase: bytes | None = None) -> None:
     """Write down, durably, what a change from ``old`` to ``new`` needs, before it is sealed."""
     keys.make_folder(folder)
-    if not os.path.lexists(folder / FIRST):
-        write_atomically(folder / FIRST, old.pem)
+    if not os.path.lexists(folder / places.FIRST_PUB):
+        write_atomically(folder / places.FIRST_PUB, old.pem)
     write_atomically(_retired_path(folder, old), old.pem)
     if isinstance(new, SealingKey):
         write_atomically(folder / NEXT, new.pem(passphrase), mode=0o600)
@@ -70,7 +69,7 @@ def stage(folder: Path, old: PublicKey, new: Signer, passphrase: bytes | None = 
 def promote(folder: Path, new: PublicKey) -> None:
     """Put the staged key in force: only after its block is durable. May be done again after a crash."""
     # seal.pub first: while next.pem is there, a seal.pub that does not fit seal.pem is a change under way.
-    write_atomically(folder / keys.PUBLIC, new.pem)
+    write_atomically(folder / places.SEAL_PUB, new.pem)
     if os.path.lexists(folder / NEXT):
         (folder / NEXT).replace(folder / keys.PRIVATE)
     else:

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from audit import places
 from audit.errors import AuditError, KeyRefused
 from audit.files import read_small, sync_folder, write_atomically
 from audit.signature import EXPONENT, MAKE, MIN_BITS, SALT, PublicKey
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 PRIVATE: Final = "seal.pem"
-PUBLIC: Final = "seal.pub"
 _MAX_FILE: Final = 65_536
 _MAX_PASSPHRASE: Final = 1023
 RESTORE: Final = "restore it from your backup"
@@ -93,7 +93,7 @@ def make(folder: Path, passphrase: bytes | None = None) -> SealingKey:
     make_folder(folder)
     key = SealingKey.generate()
     write_atomically(folder / PRIVATE, key.pem(passphrase), mode=0o600)
-    write_atomically(folder / PUBLIC, key.public.pem)
+    write_atomically(folder / places.SEAL_PUB, key.public.pem)
     return key
 
 
@@ -268,7 +268,7 @@ def _check_form(path: Path, pem: bytes) -> None:
 
 def publish(folder: Path, public: PublicKey) -> None:
     """Write ``seal.pub`` where there is none, as after a crash; raises ``KeyRefused`` for one of another key."""
-    path = folder / PUBLIC
+    path = folder / places.SEAL_PUB
     if not os.path.lexists(path):
         write_atomically(path, public.pem)
     elif load_public(path) != public:

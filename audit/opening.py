@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from audit import canonical
 from audit.errors import Unreadable
 from audit.files import read_small
 from audit.postgres import POINTER, PostgresLog, dsn_of, is_dsn_file
@@ -32,10 +33,18 @@ def postgres_of(folder: Path) -> Path | None:
     return Path(_named(pointer)) if pointer.is_file() and not (folder / FILE_NAME).exists() else None
 
 
+def node_of(state: Path) -> str:
+    """Return the host's name as the log has it; raises ``Unreadable`` for an empty log."""
+    with open_log(state) as log:
+        for sealed in log.entries_of(log.top() or 0):
+            return str(canonical.decode(sealed.octets).get("node", ""))
+    raise Unreadable(f"the log in {state} is empty", hint="has its agent ever run?")
+
+
 def has_log(folder: Path) -> bool:
     """Tell whether a state folder has a log, here or in PostgreSQL; no where one may not look."""
-    # Not pathlib's: it raises for a folder that is closed to us.
-    return any(os.path.exists(folder / name) for name in (FILE_NAME, POINTER))  # noqa: PTH110
+    names = (FILE_NAME, POINTER)
+    return any(os.path.exists(folder / name) for name in names)  # noqa: PTH110 - pathlib's raises where all is closed
 
 
 def is_bundle(path: Path) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from audit import checkpoint, merkle
+from audit import checkpoint, merkle, places
 from audit.block import Header
 from audit.checkpoint import Anchor
 from audit.errors import AuditError
@@ -90,7 +90,7 @@ class Outside:
         for path in self.given.checkpoints:
             self._read_note(path, independent=False, needed=True)
         if self.log.is_dir():
-            self._read_anchor(self.log / "anchor", needed=False)
+            self._read_anchor(self.log / places.ANCHOR, needed=False)
             self._read_kept()
         self.claims.sort(key=lambda claim: claim.said.head.size)
 
@@ -132,10 +132,10 @@ class Outside:
     def _read_kept(self) -> None:
         """Read the checkpoints of the state folder; without a policy only the log's own key stands behind them."""
         if self.given.policy is None:
-            self.given.take_own(self.log / "keys" / "note.pub")
+            self.given.take_own(self.log / places.KEYS / places.NOTE_PUB)
         if self.given.policy is None:
             return
-        folder = self.log / "witnessed"
+        folder = self.log / places.WITNESSED
         try:
             # Never all the names at once: there may be millions.
             with os.scandir(folder) as found:
@@ -147,7 +147,7 @@ class Outside:
             self.report.add("note", "witnessed", f"what witnesses signed cannot be read: {folder}: {exc.strerror}")
         for name in reversed(names):
             self._read_note(folder / name, independent=False, needed=False)
-        self._read_note(self.log / "checkpoint", independent=False, needed=False)
+        self._read_note(self.log / places.CHECKPOINT, independent=False, needed=False)
 
     def watch(self, name: str, anchor: Anchor, *, independent: bool) -> None:
         """Expect to meet ``anchor`` on the way."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audit import block, canonical, checkpoint, keyring, keys, orders, ratchet
+from audit import block, canonical, checkpoint, keyring, keys, orders, places, ratchet
 from audit.checkpoint import Anchor
 from audit.errors import AuditError, Damaged, KeyRefused, Malformed, Unreadable
 from audit.intents import OpenIntent, open_intent
@@ -214,7 +214,7 @@ def may_begin(log: Path | None, key_folder: Path | None, anchors: Sequence[Path]
 
     The file is made before the key, so a key without a file is never what a crash at the first start leaves.
     """
-    keyed = key_folder is not None and (keys.exists(key_folder) or os.path.lexists(key_folder / keys.PUBLIC))
+    keyed = key_folder is not None and (keys.exists(key_folder) or os.path.lexists(key_folder / places.SEAL_PUB))
     begun = keyed or _any(anchors)
     if begun and log is not None and not (os.path.lexists(log) and log.stat().st_size > 0):
         what = "its key" if keyed else "its anchor"

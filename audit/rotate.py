@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audit import canonical, keys
-from audit.errors import KeyRefused, Unreadable
+from audit import keys, places
+from audit.errors import KeyRefused
 from audit.files import check_owner
 from audit.keys import SealingKey, Signer
-from audit.opening import open_log, postgres_of
+from audit.opening import node_of, postgres_of
 from audit.signer import CommandSigner
-from audit.writer import KEYS_NAME, Writer
+from audit.writer import Writer
 
 if TYPE_CHECKING:
     from audit.group import Receipt
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     passphrase = keys.load_passphrase(args.passphrase_file) if args.passphrase_file else None
     check_owner(state, "healer-audit rotate …")
     with contextlib.ExitStack() as stack:
-        node = _node(state)
+        node = node_of(state)
         old = stack.enter_context(_signer(args.from_key, args.from_command, args.from_public, passphrase))
         new = stack.enter_context(_signer(args.to_key, args.to_command, args.to_public, passphrase))
         if old is not None and new is None:
@@ -62,16 +62,8 @@ def _tell(args: argparse.Namespace, old: str, new: str, receipt: "Receipt") -> N
         return
     print(f"block {receipt.height} hands the log over")
     print(f"  from {old}")
-    print(f"  to   {new}  {args.state / KEYS_NAME / keys.PUBLIC}")
+    print(f"  to   {new}  {args.state / places.KEYS / places.SEAL_PUB}")
     print("The key you pinned stays good: a verifier follows the log from it to the new one.")
-
-
-def _node(state: Path) -> str:
-    """Return the host's name as the log has it."""
-    with open_log(state) as log:
-        for sealed in log.entries_of(log.top() or 0):
-            return str(canonical.decode(sealed.octets).get("node", ""))
-    raise Unreadable(f"the log in {state} is empty", hint="there is nothing to hand over: begin with another key")
 
 
 @contextlib.contextmanager

@@ -111,10 +111,6 @@ class Succession:
         if found is not None and found.trusted_to is not None and found.trusted_to + 1 < header.height:
             self.revoked.append((found.trusted_to + 1, header.height - 1))
 
-    def revoked_at(self, height: int) -> bool:
-        """Tell whether a stolen key may have signed the block at ``height``."""
-        return any(first <= height <= last for first, last in self.revoked)
-
 
 def parse(header: Header, body: bytes) -> Rotation:
     """Read the entry of a ``rotate`` block; raises ``Malformed``, ``UnknownVersion`` or ``KeyRefused``."""

@@ -17,8 +17,6 @@ from audit.errors import Malformed, Unreadable
 WIDTH: Final = 256
 FULL: Final = WIDTH * merkle.HASH
 """Octets of a full tile."""
-MAX_LEVEL: Final = 7
-"""Enough for 2^63 leaves."""
 MAX_BUNDLE: Final = WIDTH * (2 + 0xFFFF)
 _REMEMBERED: Final = 1024
 """Tiles kept with their inner nodes: 16 MB."""

@@ -11,11 +11,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
-from audit import canonical, commitments, keys
+from audit import canonical, commitments, keys, places
 from audit.commitments import Vault
 from audit.errors import AuditError, Unreadable
 from audit.files import check_owner
-from audit.opening import open_log, postgres_of
+from audit.opening import node_of, open_log, postgres_of
 from audit.reader import FILE_NAME, Sealed
 
 _LEFTOVER: Final = re.compile(r"\..+\.new")
@@ -36,14 +36,6 @@ def _writing() -> Any:  # noqa: ANN401 - a module
         return importlib.import_module("audit.writer")
     except ImportError as exc:
         raise AuditError(f"this needs the agent's own environment: {exc}", hint="run it where the agent is") from exc
-
-
-def node_of(state: Path) -> str:
-    """Return the host's name as the log has it; raises ``Unreadable`` for an empty log."""
-    with open_log(state) as log:
-        for sealed in log.entries_of(log.top() or 0):
-            return str(canonical.decode(sealed.octets).get("node", ""))
-    raise Unreadable(f"the log in {state} is empty")
 
 
 def prune(args: argparse.Namespace) -> int:
@@ -106,7 +98,7 @@ def repair(args: argparse.Namespace) -> int:
     storage = importlib.import_module("audit.storage")
     done = []
     with contextlib.ExitStack() as stack:
-        stack.callback(storage.Lock(state / "audit.lock").release)
+        stack.callback(storage.Lock(state / places.LOCK).release)
         for path in _leftovers(state):
             path.unlink()
             done.append(f"removed {path.name}, which a crash left half-written")
@@ -120,6 +112,6 @@ def repair(args: argparse.Namespace) -> int:
 
 
 def _leftovers(state: Path) -> Iterator[Path]:
-    for folder in (state, state / "keys"):
+    for folder in (state, state / places.KEYS):
         if folder.is_dir():
             yield from (path for path in folder.iterdir() if _LEFTOVER.fullmatch(path.name) and path.is_file())

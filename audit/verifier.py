@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from audit import block, checkpoint, pruned, ratchet
+from audit import block, checkpoint, places, pruned, ratchet
 from audit.ask import Ask, Sink
 from audit.block import Header
 from audit.checkpoint import Anchor
@@ -151,11 +151,11 @@ class _Case:
 
     def _own_key(self) -> Path | None:
         """Return the key a state folder says the log began with."""
-        folder = self.ask.log / "keys"
+        folder = self.ask.log / places.KEYS
         if not self.ask.log.is_dir():
             return None
-        first = folder / "first.pub"
-        return first if first.exists() or first.is_symlink() else folder / "seal.pub"
+        first = folder / places.FIRST_PUB
+        return first if first.exists() or first.is_symlink() else folder / places.SEAL_PUB
 
     # ----------------------------------------------------------------------------------- the walk
 

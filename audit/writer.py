@@ -7,8 +7,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Self
 
-from audit import block, checkpoint, entry, keyring, succession
-from audit.begin import KEYS_NAME, Begun, begin, usable
+from audit import block, checkpoint, entry, keyring, places, succession
+from audit.begin import Begun, begin, usable
 from audit.checkpoint import Anchor
 from audit.clock import Clock, SystemClock
 from audit.commitments import Private
@@ -24,7 +24,7 @@ from audit.signature import PublicKey
 from audit.storage import Reserve, Store
 from audit.turns import Turns
 
-__all__ = ["KEYS_NAME", "Receipt", "Writer"]
+__all__ = ["Receipt", "Writer"]
 
 RESERVE_BYTES: Final = 4 * 1024 * 1024
 _TRIAL: Final = b"sealed-log/trial/v1\n"
@@ -269,7 +269,7 @@ class Writer:
         self._refuse_rollback()
         if not new.public.verify(new.sign(_TRIAL), _TRIAL):
             raise KeyRefused("the new key does not make good signatures", hint="is its public half another key's?")
-        folder = self.folder / KEYS_NAME
+        folder = self.folder / places.KEYS
         if new.public.fingerprint in {self.public.fingerprint, *(old.fingerprint for old in keyring.retired(folder))}:
             raise KeyRefused("the new key is, or was, in force in this log already", hint="make another one")
         head = -1 if self._committer.end.header is None else self._committer.end.header.height

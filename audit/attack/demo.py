@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Final
 
-from audit import ratchet
+from audit import places, ratchet
 from audit.attack.world import World
 from audit.ed25519 import Secret
 from audit.files import read_small
 from audit.keys import SealingKey
 from audit.reader import Log
-from audit.writer import KEYS_NAME, Writer
+from audit.writer import Writer
 
 ORIGIN: Final = "demo.example/attacked"
 _DAY_US: Final = 86_400_000_000
@@ -50,7 +50,7 @@ def make(place: Path) -> World:
     _begin(state, clock, old, new)
     _prune(state, clock, new, archive)
     _go_on(state, clock, new)
-    secret = Secret.from_seed(read_small(state / KEYS_NAME / ratchet.FILE_NAME, 64))
+    secret = Secret.from_seed(read_small(state / places.KEYS / ratchet.FILE_NAME, 64))
     with Log.open(state) as log:
         rows = list(log.rows())
     return World(

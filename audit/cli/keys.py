@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from audit import places
 from audit.cli import options
 from audit.cli.options import Commands
 from audit.errors import AuditError, KeyRefused
@@ -53,12 +54,12 @@ def _rotate(args: argparse.Namespace) -> int:
 def _keys(args: argparse.Namespace) -> int:
     from audit import holding
 
-    folder = args.key / "keys" if args.key.is_dir() else None
-    path = folder / "seal.pub" if folder else args.key
+    folder = args.key / places.KEYS if args.key.is_dir() else None
+    path = folder / places.SEAL_PUB if folder else args.key
     key = _public(path)
     # After a rotation: the key to pin for the whole log is the one that it began with.
-    first = _public(folder / "first.pub").fingerprint if folder and (folder / "first.pub").exists() else ""
-    line = f"log {holding.vkey(args.key)}" if folder and (folder / holding.PUBLIC).exists() else ""
+    first = _public(folder / places.FIRST_PUB).fingerprint if folder and (folder / places.FIRST_PUB).exists() else ""
+    line = f"log {holding.vkey(args.key)}" if folder and (folder / places.NOTE_PUB).exists() else ""
     if args.json:
         facts = {"path": str(path), "fingerprint": key.fingerprint, "bits": key.modulus.bit_length(), "first": first}
         print(json.dumps(facts | {"policy": line}))

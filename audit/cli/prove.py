@@ -99,9 +99,9 @@ def _split(args: argparse.Namespace) -> None:
 def _made(args: argparse.Namespace, chosen: Chosen) -> tuple[bytes, int]:
     """Return the bundle, and how many blocks the checkpoint covers that it leads to."""
     from audit import proof
-    from audit.heads import TREE
     from audit.note import Note
     from audit.opening import open_log
+    from audit.places import TREE
     from audit.treehead import TreeHead
 
     notes = list(_checkpoints(args))

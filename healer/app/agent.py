@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import healer
-from audit import keyring
-from audit.writer import KEYS_NAME, Writer
+from audit import keyring, places
+from audit.writer import Writer
 from healer.api import where
 from healer.app import build, chores
 from healer.app.chores import Chores
@@ -180,7 +180,7 @@ class Agent(Faces, Renewal, Embedded):
             rsa_later=self.config.audit.rsa_later,
         )
         stack.callback(self.writer.close)
-        keyring.settle(self.state_dir / KEYS_NAME, self.writer.public)
+        keyring.settle(self.state_dir / places.KEYS, self.writer.public)
         self._step("history")
         self._kept = History(self.state_dir / "state.db", resolution=self.config.store.sample_every)
         self._kept.start()

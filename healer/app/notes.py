@@ -6,11 +6,11 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from audit import places
 from audit.errors import AuditError
 from audit.files import read_small, write_atomically
 from healer.clock import Clock
 
-FOLDER: Final = "witnessed"
 _STARTS: Final = "starts"
 _NOTE = re.compile(r"(\d{12})\.note", re.ASCII)
 _HOUR = 3600.0
@@ -27,7 +27,7 @@ class Notes:
 
     def __init__(self, state_dir: Path, *, clock: Clock, size: int) -> None:
         """Take up what lies there; ``size`` is how many blocks the log has. Raises OSError."""
-        self.folder = state_dir / FOLDER
+        self.folder = state_dir / places.WITNESSED
         self._clock = clock
         self._turn = threading.Lock()
         self._loose: tuple[int, float] | None = None
