@@ -45,8 +45,9 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             file.flush()
             os.fsync(fd)
         temporary.replace(path)
-    except OSError:
+    except OSError as exc:
         temporary.unlink(missing_ok=True)
+        exc.filename = exc.filename or str(path)  # a full disk does not say what there was no room for
         raise
     sync_folder(path.parent)
 

@@ -108,7 +108,11 @@ def _serve(args: argparse.Namespace) -> int:
         sys.stdout.write(f"listening on {where} as {names}; logs: {len(witness.logs)}\n")
         sys.stdout.flush()
 
-    state = State.open(config.state)
+    try:
+        state = State.open(config.state)
+    except Poisoned as exc:
+        sys.stderr.write(f"healer-audit: {exc}\n")
+        return _TRY_AGAIN
     os.umask(0o077)
     try:
         witness = Witness(logs=config.logs, cosigners=cosigners, state=state, clock=SystemClock())

@@ -17,6 +17,8 @@ from audit.treehead import TreeHead
 DATABASE: Final = "witness.db"
 LOCK: Final = "lock"
 _APPLICATION: Final = 0x48574954
+_CURABLE: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+"""What says something about the disk, and nothing about what is on it."""
 _EMPTY_ROOT: Final = sha256(b"").digest()
 
 
@@ -49,8 +51,9 @@ class State:
     def open(cls, folder: Path) -> Self:
         """Take the state in ``folder``, made new where there has never been one.
 
-        Raises ``Busy`` where another witness uses it, and ``Damaged`` for what is not a witness's state: a state that
-        was lost is never replaced silently, because a witness that forgot cosigns a fork.
+        Raises ``Busy`` where another witness uses it, ``Poisoned`` where it cannot be written, and ``Damaged`` for what
+        is not a witness's state: a state that was lost is never replaced silently, because a witness that forgot
+        cosigns a fork.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _take(folder / LOCK)
@@ -124,6 +127,8 @@ def _opened(folder: Path, lock: int) -> tuple[sqlite3.Connection, dict[str, Held
         held = _read(path, database)
     except sqlite3.Error as exc:
         database.close()
+        if exc.sqlite_errorcode & 0xFF in _CURABLE:
+            raise Poisoned(f"cannot write {path}: {exc}", hint="is the disk full, or read-only?") from exc
         raise Damaged(f"{path} is not a witness's state: {exc}") from exc
     except BaseException:
         database.close()

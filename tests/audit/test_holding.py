@@ -104,3 +104,9 @@ def test_what_is_no_state_folder_is_told_as_that(tmp_path):
     for place in (tmp_path / "log.db", tmp_path / "nothing"):
         with pytest.raises(Unreadable, match="is no state folder"):
             holding.newest(place)
+
+
+def test_a_key_that_was_torn_is_named(state):
+    (state.folder / "keys" / "note.pub").write_text("")
+    with pytest.raises(Unreadable, match=r"note\.pub is no key"):
+        holding.newest(state.folder)

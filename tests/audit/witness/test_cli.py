@@ -1,6 +1,7 @@
 """The witness's commands say what is wrong in a sentence."""
 
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,16 @@ def test_a_bare_copy_of_the_folder_says_what_a_witness_needs_besides(tmp_path):
     made = subprocess.run([*bare, "key", tmp_path / "key", "w.example"], capture_output=True, text=True, check=False)
     assert (made.returncode, made.stdout) == (2, "")
     assert made.stderr == "healer-audit: cryptography is not installed (a witness needs it: pip install healer)\n"
+
+
+def test_a_disk_without_room_is_something_a_new_start_may_cure(given, run, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        code, _, err = run("witness", "serve", *(word for pair in given.items() for word in pair))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+        full, _, made = run("witness", "key", tmp_path / "another", "w.example")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (code, "cannot write" in err, "is the disk full" in err) == (1, True, True), err
+    assert (full, f"{tmp_path}/another: File too large" in made) == (2, True), made
