@@ -258,6 +258,7 @@ class Walk {
     const { header, height } = block;
     let { body } = block;
     if (!body.length) {
+      if (!height || header.why === "prune" || header.why === "rotate") this.tell(height, "its body is missing, and blocks of its kind keep theirs");
       const last = this.gone[this.gone.length - 1];
       if (last && last[1] === height - 1) last[1] = height;
       else this.gone.push([height, height]);
