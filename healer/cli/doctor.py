@@ -5,7 +5,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ import click
 from healer.api.where import KILL_SWITCH
 from healer.cli import show
 from healer.cli.client import NotReachableError, find
+from healer.cli.sealing import Found, looks
 from healer.cli.settings import Command, Settings, settings
 
 ROOT = Path("/")
@@ -20,23 +21,12 @@ ROOT = Path("/")
 _LITTLE = 256 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One thing looked at."""
-
-    what: str
-    how: str
-    """``ok``, ``warn`` or ``fail``."""
-    says: str
-    fix: str = ""
-
-
 Look = Callable[[Settings], Iterator[Found]]
 
 
 @click.command(cls=Command)
 def doctor() -> int:
-    """Check the environment: Python, key, disk, clock, kernel, Docker, rights, configuration. Exit 1 where it fails."""
+    """Check Python, key, disk, clock, kernel, Docker, rights, configuration, witnesses, room. Exit 1 where it fails."""
     given = settings()
     found = [one for look in LOOKS for one in look(given)]
     if given.json:
@@ -191,6 +181,7 @@ def configuration(given: Settings) -> Iterator[Found]:
         return
     says = f"{config.source or 'shipped'}: {len(rules.rules)} rules, {len(config.targets)} targets"
     yield Found(what="configuration", how="ok", says=says)
+    yield from looks(config, given.log)
 
 
 def agent(given: Settings) -> Iterator[Found]:
