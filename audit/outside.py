@@ -39,6 +39,8 @@ class Witnessing:
     since_s: int
     beyond_us: int = sys.maxsize
     """The earliest time at which a block was sealed between it and the next of its kind."""
+    latest_us: int = 0
+    """The latest."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,8 +80,8 @@ class Outside:
     covered: int = -1
     """The newest block that an independent anchor or a witness vouches for."""
     witnessings: list[Witnessing] = field(default_factory=list)
-    undated_us: int | None = None
-    """The earliest time at which a block beyond what is dated was sealed."""
+    undated: tuple[int, int] = (sys.maxsize, 0)
+    """The earliest and the latest time at which blocks beyond what is dated were sealed."""
 
     # ------------------------------------------------------------------------------- what is given
 
@@ -168,21 +170,20 @@ class Outside:
         if self.claims:
             self.tree.extend(merkle.leaf_hashes(headers()))
 
-    def reaches(self, height: int | None, head: Header, beyond_us: int | None, tail_s: float) -> bool:
-        """Tell whether ``height`` is the head, or all that lies beyond was sealed less than ``tail_s`` before the head.
+    def dated(self, tail_s: float) -> bool:
+        """Tell whether a time stamp covers the log, all but a tail of ``tail_s`` by the log's own clock."""
+        earliest, latest = self.undated
+        return self.report.dated_to is not None and latest - earliest <= round(tail_s * 1e6)
 
-        ``beyond_us`` is the earliest time at which a block beyond it was sealed.
+    def witnessed(self, tail_s: float, oldest_s: float) -> bool:
+        """Tell whether any checkpoint cosigned since ``oldest_s`` covers the log, all but a tail of ``tail_s``.
+
+        The tail is as long as the blocks in it are apart: a clock set back makes it no shorter.
         """
-        if height is None:
-            return False
-        return height >= head.height or (beyond_us is not None and beyond_us >= head.sealed - round(tail_s * 1e6))
-
-    def witnessed(self, head: Header, tail_s: float, oldest_s: float) -> bool:
-        """Tell whether any checkpoint cosigned since ``oldest_s`` covers the log, all but a tail of ``tail_s``."""
-        beyond_us = sys.maxsize
+        earliest, latest = sys.maxsize, 0
         for one in reversed(self.witnessings):
-            beyond_us = min(beyond_us, one.beyond_us)
-            if one.since_s >= oldest_s and self.reaches(one.height, head, beyond_us, tail_s):
+            earliest, latest = min(earliest, one.beyond_us), max(latest, one.latest_us)
+            if one.since_s >= oldest_s and latest - earliest <= round(tail_s * 1e6):
                 return True
         return False
 
@@ -191,8 +192,9 @@ class Outside:
         if self.witnessings:  # there may be thousands: what lies beyond all of them is summed up at the end
             newest = self.witnessings[-1]
             newest.beyond_us = min(newest.beyond_us, header.sealed)
+            newest.latest_us = max(newest.latest_us, header.sealed)
         if self.report.dated_to is not None:
-            self.undated_us = header.sealed if self.undated_us is None else min(self.undated_us, header.sealed)
+            self.undated = min(self.undated[0], header.sealed), max(self.undated[1], header.sealed)
         if self.claims and self.whole:
             self._grow(header, octets)
         for one in self.watched:
@@ -227,7 +229,7 @@ class Outside:
             report.witnessed_s = max(said.witnessed_s, report.witnessed_s or 0) if same else said.witnessed_s
             report.witnessed_to = header.height
         if said.dated_us is not None and said.log_signed:
-            report.dated_to, report.dated_us, self.undated_us = header.height, said.dated_us, None
+            report.dated_to, report.dated_us, self.undated = header.height, said.dated_us, (sys.maxsize, 0)
 
     def _anchored(self, height: int, *, independent: bool) -> None:
         newest = self.report.anchored_to

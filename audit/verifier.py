@@ -461,9 +461,9 @@ class _Case:
         if not self.signed:
             return "L0"
         outside, fresh_s = self.outside, self.ask.max_age_s or FRESH_S
-        if outside.witnessed(head, self.ask.tail_s, now_us / 1e6 - fresh_s):
-            return "L4" if outside.reaches(report.dated_to, head, outside.undated_us, DATED_TAIL_S) else "L3"
-        if outside.witnessed(head, self.ask.tail_s, 0):
+        if outside.witnessed(self.ask.tail_s, now_us / 1e6 - fresh_s):
+            return "L4" if outside.dated(DATED_TAIL_S) else "L3"
+        if outside.witnessed(self.ask.tail_s, 0):
             report.add("note", "stale", f"the newest cosignatures are older than {fresh_s:.0f} s: witnessed no longer")
         return "L2" if head.next and not report.broken_at else "L1"
 

@@ -609,7 +609,7 @@ class Walk:
         self.missing: list[tuple[int, int]] = []  # ranges of blocks without a body
         self.former: set[str] = set()  # fingerprints of the keys that were in force
         self.matched: list[SimpleNamespace] = []  # checkpoints whose root is the tree's
-        self.youngest = [NEVER]  # the earliest ``sealed`` below the first of these, from that to the next, and so on
+        self.spans = [(NEVER, 0)]  # earliest and latest ``sealed`` below the first of these, from that to the next, ...
 
     def add(self, fault: Exception, height: int | None = None) -> None:
         """Write down what is wrong; the first hundred in words."""
@@ -725,7 +725,7 @@ class Walk:
 
     def _compare(self, block: SimpleNamespace) -> None:
         header, wrong = block.header, []
-        self.youngest[-1] = min(self.youngest[-1], header.sealed)
+        self.spans[-1] = min(self.spans[-1][0], header.sealed), max(self.spans[-1][1], header.sealed)
         for anchor in self.anchors:
             if (anchor.height, anchor.origin) == (header.height, header.origin):
                 mine = (block.digest, header.first + header.count, header.sealed, header.keys[0], "")
@@ -737,7 +737,7 @@ class Walk:
             if (point.size, point.origin) == (self.tree.size, header.origin):
                 if point.root == self.tree.root():
                     self.matched.append(point)
-                    self.youngest.append(NEVER)
+                    self.spans.append((NEVER, 0))
                     if point.given or point.witnessed is not None:
                         self.vouch(header.height, own=False)
                 elif point.given or point.signed:
@@ -770,7 +770,7 @@ class Walk:
             return "none", None, None
         level = 2 if self.signed and self.broken <= self.covered and self.last.header.next else int(self.signed)
         for number, point in enumerate(self.matched):
-            beyond = self.last.header.sealed - min(self.youngest[number + 1 :])  # how old the oldest is it leaves out
+            beyond = max(late for _, late in self.spans[number + 1 :]) - min(self.spans[number + 1 :])[0]  # in µs
             if point.witnessed is not None:
                 witnessed = {"height": point.size - 1, "since": point.witnessed}
                 level = 3 if level and beyond <= tail_s * 1_000_000 and point.witnessed >= oldest else level
@@ -850,7 +850,7 @@ def walk_bundle(walk: Walk, octets: bytes, judge: Callable[[bytes], Any]) -> Non
     if worst:
         undated = [point.text for point in walk.points if sha256(point.text).digest() not in stamped]
         walk.matched = [SimpleNamespace(**{**vars(worst), "text": (undated or [worst.text])[0]})]
-    walk.youngest, walk.broken = [0, NEVER], NEVER
+    walk.spans, walk.broken = [(0, 0), (NEVER, 0)], NEVER
 
 # -- 11. The command ---------------------------------------------------------------------------------------------------
 def seconds(text: str) -> int:
@@ -988,11 +988,10 @@ def main() -> int:
     if "--json" in sys.argv:
         print(json.dumps(said))
         return code
-    print(f"{said['verdict'].upper()}: {said['summary'].partition(': ')[2]}")
-    for name in list(said)[2:-1]:
-        print(f"  {name:18}{said[name]}")
-    for found in said["findings"]:
-        print(f"  {found['weight']}, block {found['height']}: {found['because']}")
+    lines = [f"{said['verdict'].upper()}: {said['summary'].partition(': ')[2]}"]
+    lines += [f"  {name:18}{said[name]}" for name in list(said)[2:-1]]
+    lines += [f"  {found['weight']}, block {found['height']}: {found['because']}" for found in said["findings"]]
+    print(*("".join(one if one.isprintable() else ascii(one)[1:-1] for one in line) for line in lines), sep="\n")
     return code
 
 if __name__ == "__main__":  # whatever breaks ends with 2: Python's own status is 1, which says tampered

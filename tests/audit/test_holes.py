@@ -423,5 +423,5 @@ def test_many_checkpoints_do_not_slow_each_block_down(thief):
         outside.see(header, octets, "")
     touched = sum(one.beyond_us != outside.witnessings[0].beyond_us for one in outside.witnessings)
     assert touched == 1, "only the newest is looked at"
-    assert outside.witnessed(rows[-1][0], 80.0, 0)
-    assert not outside.witnessed(rows[-1][0], 79.0, 0)
+    assert outside.witnessed(80.0, 0)
+    assert not outside.witnessed(79.0, 0)

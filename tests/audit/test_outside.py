@@ -242,6 +242,17 @@ def test_the_tail_that_no_witness_has_seen_may_be_short(world):
     assert world.verify().level == "L2", "the oldest block beyond it was sealed five minutes before the head"
 
 
+def test_a_clock_set_back_makes_the_tail_no_shorter(world):
+    world.write(1)
+    world.cosign(0, 1)
+    for _ in range(6):
+        world.clock.wait(600_000_000)
+        world.write(1)
+    world.clock.wall -= 3_600_000_000
+    world.write(1)
+    assert world.verify().level == "L2", "an hour of blocks that no witness has seen"
+
+
 # ----------------------------------------------------------------------------------- breaks of the ratchet
 
 

@@ -55,7 +55,7 @@ export class Outside {
     const found = await signers(checkpoint.note, [...logs, ...(this.policy?.witnesses.values() ?? [])]);
     const witnessed = this.policy?.witnessed(checkpoint, found) ?? null;
     if (!trusted && !witnessed && !signedByLog(checkpoint, found, logs)) return;
-    this.trees.push({ ...checkpoint, trusted, witnessed, oldestAfter: Infinity, matched: false });
+    this.trees.push({ ...checkpoint, trusted, witnessed, oldestAfter: Infinity, newestAfter: 0, matched: false });
   }
 
   /** Compare with the origin of the log, once it is known. */
@@ -72,7 +72,11 @@ export class Outside {
 
   /** A block went by: `tree` is the log's tree with it. */
   pass(header, hash, tree, tell) {
-    for (const one of this.trees) if (one.size < tree.size) one.oldestAfter = Math.min(one.oldestAfter, header.sealed);
+    for (const one of this.trees) {
+      if (one.size >= tree.size) continue;
+      one.oldestAfter = Math.min(one.oldestAfter, header.sealed);
+      one.newestAfter = Math.max(one.newestAfter, header.sealed);
+    }
     for (const anchor of this.byHeight.get(header.height) ?? []) {
       const odd = differs(anchor, header, hash);
       if (odd) tell(header.height, `the anchor at this height names another ${odd}`);
@@ -140,9 +144,9 @@ export class Outside {
   }
 
   /** The best witnessed checkpoint that suffices for L3, and the best there is at all. */
-  witness(size, sealed, tail, oldest) {
+  witness(size, tail, oldest) {
     const witnessed = this.trees.filter((one) => one.matched && one.witnessed && one.size > 0).sort((left, right) => right.size - left.size);
-    const suffices = (one) => (one.size >= size || one.oldestAfter >= sealed - tail) && one.witnessed.since * 1e6 >= oldest;
+    const suffices = (one) => (one.size >= size || one.newestAfter - one.oldestAfter <= tail) && one.witnessed.since * 1e6 >= oldest;
     const good = witnessed.find(suffices);
     const best = good ?? witnessed[0];
     return { reached: Boolean(good), best: best && { size: best.size, since: best.witnessed.since } };

@@ -323,7 +323,7 @@ class Walk {
   level(now) {
     const { maxAge, tail = 60 } = this.options;
     const head = this.before?.header;
-    const witness = head ? this.outside.witness(this.tree.size, head.sealed, tail * 1e6, now - (maxAge ?? DAY) * 1e6) : { reached: false };
+    const witness = head ? this.outside.witness(this.tree.size, tail * 1e6, now - (maxAge ?? DAY) * 1e6) : { reached: false };
     let level = -1;
     if (!this.findings.count.tampered && !this.stopped && head) level = 0;
     if (level === 0 && !this.unsigned && !this.findings.count.unproven) level = 1;
