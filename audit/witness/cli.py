@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MAX_CONFIG: Final = 4_000_000
 _TRY_AGAIN: Final = 1
 """Exit status of a witness that a new start may cure; 2, as everywhere, is what only its operator can."""
+_FILES: Final = 8192
 _WORDS: Final = ("log", "key", "state", "listen")
 
 
@@ -114,6 +115,7 @@ def _serve(args: argparse.Namespace) -> int:
         sys.stderr.write(f"healer-audit: {exc}\n")
         return _TRY_AGAIN
     os.umask(0o077)
+    _allow_many_connections()
     try:
         witness = Witness(logs=config.logs, cosigners=cosigners, state=state, clock=SystemClock())
         asyncio.run(Server(witness).run(config.listen, ready))
@@ -124,6 +126,16 @@ def _serve(args: argparse.Namespace) -> int:
     finally:
         state.close()
     return 0
+
+
+def _allow_many_connections() -> None:
+    """Make room for all that may be accepted before the first is turned away; 1024 files are the usual limit."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _config(args: argparse.Namespace) -> Config:

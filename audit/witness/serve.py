@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import h11
 
@@ -50,11 +50,13 @@ class Server:
         """Connections, those that have waited longest without a whole request first."""
         self._answers: list[tuple[_Connection, Answer]] = []
         self._told = 0.0
+        self._warned = 0.0
 
     async def run(self, listen: str, ready: Callable[[str], None]) -> None:
         """Serve until SIGTERM or SIGINT; raises ``Poisoned`` where the state cannot be written any more."""
         loop = asyncio.get_running_loop()
         self._end: asyncio.Future[None] = loop.create_future()
+        loop.set_exception_handler(self._warn)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
         server, where = await self._listen(loop, listen)
@@ -141,6 +143,14 @@ class Server:
         if now - self._told >= 1:
             self._told = now
             sys.stderr.write(f"refused with {answer.status}: {answer.evidence}\n")
+
+    def _warn(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Say what the loop could not do, one line a second at most: whoever floods us must not fill the journal."""
+        now = loop.time()
+        if now - self._warned >= 1:
+            self._warned = now
+            because = ascii(context.get("exception") or "")
+            sys.stderr.write(f"{context.get('message', 'a connection failed')}: {because}\n")
 
 
 class _Connection(asyncio.Protocol):

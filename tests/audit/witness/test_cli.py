@@ -1,9 +1,15 @@
 """The witness's commands say what is wrong in a sentence."""
 
+import contextlib
+import os
 import re
 import resource
+import shlex
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -121,3 +127,26 @@ def test_a_disk_without_room_is_something_a_new_start_may_cure(given, run, tmp_p
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (code, "cannot write" in err, "is the disk full" in err) == (1, True, True), err
     assert (full, f"{tmp_path}/another: File too large" in made) == (2, True), made
+
+
+def test_a_flood_of_connections_fills_no_journal_and_the_witness_goes_on(given, tmp_path):
+    words = " ".join(shlex.quote(str(word)) for pair in given.items() for word in pair)
+    command = f"ulimit -n 40; exec {sys.executable} -m audit witness serve {words}"
+    env = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).resolve().parents[2])}
+    with (
+        (tmp_path / "said").open("w+b") as said,
+        subprocess.Popen(["/bin/sh", "-c", command], stdout=subprocess.PIPE, stderr=said, env=env, text=True) as served,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(served.kill)
+        place = re.search(r"127\.0\.0\.1:\d+", served.stdout.readline())[0]
+        host, port = place.split(":")
+        for _ in range(200):
+            stack.enter_context(socket.create_connection((host, int(port))))
+        deadline = time.monotonic() + 10
+        while not (tmp_path / "said").stat().st_size and time.monotonic() < deadline:
+            time.sleep(0.02)
+        text = (tmp_path / "said").read_text()
+        assert ("Too many open files" in text, "Traceback" in text, text.count("\n") < 5) == (True, False, True), text
+        stack.pop_all().close()
+        assert served.wait(10) == -signal.SIGKILL
