@@ -19,7 +19,6 @@ GENESIS: Final = "0" * 64
 MAX_ENTRIES: Final = 4096
 MAX_BODY: Final = 8 * 1024 * 1024
 """A group is closed at 1 MiB; the submission that crosses that line may have another 4 MiB."""
-MAX_HEADER: Final = 8192
 REASONS: Final = frozenset({"commit", "heartbeat", "restart", "rotate", "prune"})
 
 _LENGTH: Final = Struct(">I")
@@ -74,8 +73,6 @@ _FIELDS: Final = frozenset((*_INTEGERS, *_TEXTS, "keys"))
 
 def parse_header(octets: bytes) -> Header:
     """Read a header strictly; raises ``Malformed``, or ``UnknownVersion`` for a version this code does not know."""
-    if len(octets) > MAX_HEADER:
-        raise Malformed(f"a header of {len(octets)} octets is larger than {MAX_HEADER}")
     fields = canonical.decode(octets)
     if fields.get("v") != VERSION or type(fields.get("v")) is not int:
         raise UnknownVersion(f"header version {str(fields.get('v'))[:20]} is not known here")

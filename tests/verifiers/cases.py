@@ -262,7 +262,7 @@ HEADER_LIES: dict[str, list[Any]] = {
     "opened": [0, "0", -5],
     "sealed": [0, forge.START * 3, None, -7],
     "mono": [0, 2**53 - 1, -1],
-    "boot": ["", "elsewhere", 5, "\u0000"],
+    "boot": ["", "elsewhere", 5, "\u0000", "b" * 10_000],
     "beacon": [*HASHES, "beacon"],
     "open": [0, 1, 7, -1],
     "next": ["", *HASHES, "ab"],
