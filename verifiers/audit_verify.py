@@ -1,9 +1,9 @@
 """Verify a sealed log with plain Python alone, in one file so that an auditor can read all he trusts in one sitting.
 
-Written from docs/log-format.md alone, for Python 3.9 or newer and its standard library. It shares no code with what
-writes the log, nor with the ordinary verifier: a mistake must be made twice to go unnoticed. It writes nothing: after a
-good run keep the log's anchor file elsewhere, and give it next time. Entries are not read one by one, as ``healer-audit
-verify --deep`` does. Exit 0 proven, 1 tampered, 2 not proven.
+Written from docs/log-format.md alone, for Python 3.9 or newer. It shares no code with what writes the log, nor with the
+ordinary verifier: a mistake must be made twice to go unnoticed. It writes nothing: keep the log's anchor file of a good
+run elsewhere, and give it next time. Entries are not read one by one, as ``healer-audit verify --deep`` does.
+Exit 0 proven, 1 tampered, 2 not proven.
 
 --key is the public key you pinned, --anchor a head kept elsewhere, --policy the witnesses that count, --tsa the pinned
 certificates of a time-stamp authority, --token its tokens, --archive pruned bodies. You may demand a --min-level (L1),
@@ -257,6 +257,7 @@ def _typed(integers: str, texts: str) -> dict[str, type]:
 
 FIELDS = _typed("v height first count body_len opened sealed mono open", "origin root body prev boot beacon next why")
 FIELDS["keys"] = list
+ENTRY = _typed("v seq ts mono", "kind boot node")
 
 def read_header(octets: bytes) -> SimpleNamespace:
     """Read a header; Unproven where its version is unknown, Tampered where it is none."""
@@ -580,7 +581,8 @@ class Database:
 def _data(block: SimpleNamespace) -> dict[str, Any]:
     """The ``data`` of the one entry that a ``rotate`` or ``prune`` block holds; ValueError where it is not that."""
     entry = canonical(split_body(block.body, 1)[0])
-    must(entry.get("kind") == block.header.why and isinstance(entry.get("data"), dict), "not of the block's kind")
+    good = entry.get("kind") == block.header.why and isinstance(entry.get("data"), dict)
+    must(good and all(type(entry.get(name)) is kind for name, kind in ENTRY.items()), "not an entry of its kind")
     return dict(entry["data"])
 
 def _rotates(octets: bytes) -> bool:
@@ -876,7 +878,6 @@ class Audit:
             parser.add_argument(f"--{name}", type=seconds, metavar="TIME", default=usual)
         parser.add_argument("--min-level", choices=LEVELS[1:], default="L1")
         self.asked, self.now, self.walk = parser.parse_args(argv), time.time(), Walk()
-        self.judge: Callable[..., Any] = read_checkpoint
 
     def _read(self, code: str, path: str, reader: Callable[[bytes], Any], *, quiet: bool = False) -> Any:  # noqa: ANN401
         try:
