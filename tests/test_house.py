@@ -165,9 +165,11 @@ def test_make_without_a_goal_explains_itself():
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("healer.app", {"docker", "httpx", "rich", "click"}),
+        ("healer.app", {"docker", "httpx", "rich", "click", "psycopg", "h11", "cryptography"}),
+        ("audit.cli", {"sqlalchemy", "cryptography", "orjson", "psycopg", "h11", "asyncio", "ssl", "sqlite3"}),
+        ("audit.writer", {"psycopg", "h11"}),
         ("healer.cli.main", {"asyncio", "cryptography", "docker", "httpx", "psutil", "rich", "sqlalchemy", "yaml"}),
-        ("audit.verifier", {"sqlalchemy"}),
+        ("audit.verifier", {"sqlalchemy", "cryptography", "psycopg", "h11", "asyncio", "ssl"}),
     ],
 )
 def test_what_costs_memory_is_imported_when_it_is_used(module, unwanted):
