@@ -154,6 +154,14 @@ def test_whatever_breaks_is_not_called_tampered(tmp_path):
     assert (done.returncode, done.stderr) == (2, "NOT PROVEN: BrokenPipeError: [Errno 32] Broken pipe\n")
 
 
+def test_nothing_it_prints_moves_a_terminal(tmp_path):
+    place = tmp_path / "\x1b[2J\u202e\nPROVEN: L4"
+    done = subprocess.run([sys.executable, FILE, place], capture_output=True, timeout=60, check=False)
+    assert all(line.isprintable() for line in done.stdout.decode().splitlines())
+    assert b"\\x1b[2J\\u202e\\nPROVEN" in done.stdout
+    assert (done.returncode, done.stdout.split(b":")[0]) == (2, b"NOT PROVEN")
+
+
 def test_it_imports_the_standard_library_and_nothing_else():
     names = set()
     for node in ast.walk(ast.parse(FILE.read_text(encoding="utf-8"))):
