@@ -100,8 +100,12 @@ class Asker:
         if one.evidence:
             # Not among the notes of this log, whose history it is not.
             folder = self._notes.folder.with_name(EVIDENCE)
-            folder.mkdir(mode=0o755, exist_ok=True)
-            write_atomically(folder / f"{one.size:012d}-{digest[:12]}.note", one.evidence)
+            try:
+                folder.mkdir(mode=0o755, exist_ok=True)
+                write_atomically(folder / f"{one.size:012d}-{digest[:12]}.note", one.evidence)
+            except OSError as exc:
+                # It stops the agent all the same: a full disk must not be the way past a witness.
+                _log.warning("evidence.not-kept", extra={"witness": one.witness, "because": str(exc)})
         return Contradicted(witness=one.witness, size=one.size, ours=ours, because=one.because, evidence=digest)
 
 

@@ -127,6 +127,22 @@ def test_a_log_put_back_that_has_gone_on_is_a_fork_and_proved_by_its_own_key(par
     assert not answer.reached
 
 
+def test_evidence_that_cannot_be_kept_does_not_hide_the_contradiction(party, tmp_path):
+    """A full disk beside a rolled-back log must not be what lets the agent go on."""
+    party.grow(6)
+    with party.serve() as url:
+        party.asker(url).ask(patient)
+        older = party.heads.checkpoint()
+        party.grow()
+        party.asker(url).ask(patient)
+        party.heads.checkpoint = lambda: older
+        (tmp_path / "s" / EVIDENCE).write_text("not a folder")
+        answer = party.asker(url).ask(patient)
+    (one,) = answer.contradictions
+    assert one.size > one.ours
+    assert one.evidence
+
+
 @pytest.mark.parametrize(
     "error", [AuditError("it is damaged"), OSError("it is damaged"), RuntimeError("it is damaged")]
 )
