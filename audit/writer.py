@@ -177,8 +177,10 @@ class Writer:
 
     @property
     def anchor_problems(self) -> tuple[str, ...]:
-        """Anchors that could not be written last time, in words."""
-        return tuple(keeper.because for keeper in self._committer.keepers if keeper.because)
+        """Anchors that could not be written last time, in words, and the checkpoint where that could not."""
+        heads = self._committer.heads
+        said = [*(keeper.because for keeper in self._committer.keepers), heads.because if heads else ""]
+        return tuple(because for because in said if because)
 
     def submit(
         self,

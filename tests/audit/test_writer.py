@@ -62,6 +62,15 @@ def test_an_anchor_out_of_reach_stops_nothing(opened, tmp_path, event):
         assert "gone" in writer.anchor_problems[0]
 
 
+def test_a_checkpoint_that_cannot_be_written_is_told_beside_the_anchors(opened, tmp_path, event, until):
+    writer = opened()
+    (tmp_path / "s" / "checkpoint").mkdir()
+    writer.append(event())
+    assert until(lambda: writer.anchor_problems)
+    assert "checkpoint" in writer.anchor_problems[0]
+    assert writer.append(event()).seq == 1
+
+
 def test_bad_entries_are_refused_and_cost_no_number(opened, tmp_path, key, event, outcome, intent, proven):
     with opened() as writer:
         for bad in ([], [event()] * 4097, [{"kind": "late"}], [event(x=1.5)], [{**event(), "data": 5}]):
