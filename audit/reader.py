@@ -28,6 +28,9 @@ _KIND: Final = 100
 """Where the first page says of which kind it is."""
 _INNER: Final = b"\x05"
 """The root of a tree of more than one page."""
+WRITTEN_HERE: Final[set[tuple[int, int]]] = set()
+"""Device and inode of each log that this process writes. Nothing but SQLite may open its file: whoever closes it again
+ends every lock of this process on it (sqlite.org/howtocorrupt.html, 2.2), and the writer's with them."""
 _MAX_VALUE: Final = block.MAX_BODY + 64 * 1024
 _LAST: Final = 2**63 - 1
 _COLUMNS: Final = ("height", "first", "n", "hdr", "sig", "rsig", "body")
@@ -154,8 +157,11 @@ class Log(Blocks):
         path = locate(path)
         with contextlib.ExitStack() as stack:
             before = path.stat()
-            _check_first_page(path)
-            connection, resting = _connect(path, stack)
+            if (before.st_dev, before.st_ino) in WRITTEN_HERE:
+                connection, resting = _open(path, "mode=ro", stack), False
+            else:
+                _check_first_page(path)
+                connection, resting = _connect(path, stack)
             _check_schema(connection, path)
             log = cls(connection)
             log._stack = stack.pop_all()

@@ -18,7 +18,7 @@ from audit import schema
 from audit.block import APPLICATION_ID
 from audit.errors import Busy, Damaged, DiskFull, Poisoned, Unreadable
 from audit.files import sync_folder
-from audit.reader import Blocks, Log
+from audit.reader import WRITTEN_HERE, Blocks, Log
 
 _FULL: Final = 2
 _INSERT: Final = "INSERT INTO blocks (height, first, n, hdr, sig, rsig, body) VALUES (?, ?, ?, ?, zeroblob(?), ?, ?)"
@@ -57,6 +57,9 @@ class Store:
             except BaseException:
                 self._connection.close()
                 raise
+        found = path.stat()
+        self._file = (found.st_dev, found.st_ino)
+        WRITTEN_HERE.add(self._file)
         sync_folder(path.parent)
 
     def _prepare(self, *, create: bool) -> None:
@@ -181,6 +184,7 @@ class Store:
         """Close the connection; SQLite then folds the write-ahead file into the log."""
         with contextlib.suppress(sqlite3.Error):  # a full or broken disk: what was committed stays in the -wal
             self._connection.close()
+        WRITTEN_HERE.discard(self._file)
 
 
 @contextlib.contextmanager

@@ -3,10 +3,12 @@
 import os
 import sqlite3
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from audit.errors import Busy, Damaged, DiskFull, Poisoned
+from audit.reader import WRITTEN_HERE, Log
 from audit.storage import Lock, Reserve, Store
 
 ROW = (0, 0, 1, b"hdr", 4, b"rsig", b"body")
@@ -25,6 +27,23 @@ def test_a_block_is_kept_with_its_signature_and_the_modes_are_read_back(tmp_path
     store = Store(tmp_path / "l.db", create=False)
     assert store.driver.execute("SELECT * FROM blocks").fetchall() == [(0, 0, 1, b"hdr", b"sign", b"rsig", b"body")]
     store.close()
+
+
+def test_a_reader_in_the_writers_process_leaves_the_writer_its_locks(tmp_path):
+    def locks():
+        inode = (tmp_path / "l.db").stat().st_ino
+        return sum(line.split()[5].endswith(f":{inode}") for line in Path("/proc/locks").read_text().splitlines())
+
+    store = Store(tmp_path / "l.db", create=True)
+    store.append(ROW, sign)
+    assert locks() == 1
+    with Log.open(tmp_path / "l.db") as log:
+        assert log.top() == 0
+    assert locks() == 1
+    found = (tmp_path / "l.db").stat()
+    assert (found.st_dev, found.st_ino) in WRITTEN_HERE
+    store.close()
+    assert (found.st_dev, found.st_ino) not in WRITTEN_HERE
 
 
 def test_a_missing_file_is_not_made_unless_asked(tmp_path):
