@@ -173,7 +173,17 @@ def test_a_bug_leaves_nobody_waiting_for_the_block_under_way(opened, event, monk
 
 def test_a_bug_after_the_commit_is_told_to_the_callers_of_that_block(opened, event, monkeypatch):
     writer = opened()
-    monkeypatch.setattr(writer.heads, "add", lambda _octets: 1 / 0)
-    futures = [writer.submit([event()] * 3000) for _ in range(4)]
-    for future in futures:
-        assert isinstance(future.exception(timeout=5), Poisoned)
+    gate, begun, real, calls = threading.Event(), threading.Event(), writer.heads.add, iter([True])
+
+    def once(octets):
+        begun.set()
+        gate.wait(5)
+        return real(octets) if next(calls, False) else 1 / 0
+
+    monkeypatch.setattr(writer.heads, "add", once)
+    jobs = [writer.submit([event()])]
+    begun.wait(5)
+    jobs += [writer.submit([event()] * count) for count in (4000, 3000, 1)]
+    gate.set()
+    told = [job.exception(timeout=5) for job in jobs]
+    assert [type(one) for one in told] == [type(None), Poisoned, Poisoned, Poisoned]
