@@ -199,7 +199,9 @@ class Vault:
                 )
         except sqlite3.Error as exc:
             if not self._connection.in_transaction and exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
-                raise DiskFull("no space is left for what is concealed", hint="free space") from exc
+                raise DiskFull(
+                    "no space is left for what is concealed", hint=f"free space on the file system of {self.path}"
+                ) from exc
             raise Poisoned(f"{self.path} cannot be written: {exc}", hint="what cannot be kept is not sealed") from exc
 
     def find(self, c: str) -> Found:
@@ -240,14 +242,6 @@ class Vault:
         except sqlite3.Error as exc:
             raise Unreadable(f"{self.path} cannot be written: {exc}", hint="nothing was erased") from exc
         return erased
-
-    def verify(self) -> list[str]:
-        """Return the commitments whose text is not what was sealed; raises ``Unreadable``."""
-        try:
-            every = [c for (c,) in self._connection.execute("SELECT c FROM private ORDER BY c")]
-        except sqlite3.Error as exc:
-            raise Unreadable(f"{self.path} cannot be read: {exc}") from exc
-        return [c for c in every if self.find(c).state == "false"]
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 from audit import block, bundle, entry, merkle, succession
@@ -13,18 +13,15 @@ from audit.block import Header
 from audit.bundle import Item, Part
 from audit.checkpoint import Anchor
 from audit.clock import Clock, SystemClock
-from audit.errors import AuditError, KeyRefused, Malformed, NothingThere, UnknownVersion, Unreadable
+from audit.errors import AuditError, Malformed, NothingThere, UnknownVersion
 from audit.files import read_small
 from audit.note import Note
 from audit.outside import Outside
 from audit.reader import Blocks, Row, Sealed
 from audit.report import LEVELS, Report
-from audit.signature import PublicKey
-from audit.testimony import Given, Testimony
+from audit.testimony import Given, Testimony, pinned_key
 from audit.tiles import Table, TileTree
 from audit.treehead import TreeHead
-
-_MAX_KEY_FILE: Final = 65_536
 
 
 class _Leaves(NamedTuple):
@@ -144,27 +141,12 @@ class _Bundle:
         self.given = Given.read(ask.policy, ask.tsa, ask.tokens, (), report)
         self.outside = Outside(ask.log, self.given, report)
         self.outside.read(ask.anchors)
-        self.key = self._key()
+        self.key = pinned_key(ask.key, report)
+        report.independent = self.key is not None
         self.vouched = self.signed = True
         self.unread = False
         self.witnessed: list[int] = []
         self.dated: list[int] = []
-
-    def _key(self) -> PublicKey | None:
-        if self.ask.key is None:
-            self.report.add("unproven", "key", "no public key was given (--key)")
-            return None
-        try:
-            key = PublicKey.from_pem(read_small(self.ask.key, _MAX_KEY_FILE))
-        except FileNotFoundError:
-            self.report.add("unproven", "key", f"the key {self.ask.key} is missing")
-        except (KeyRefused, Unreadable) as exc:
-            self.report.add("unproven", "key", f"the key {self.ask.key} is refused: {exc.message}")
-        else:
-            self.report.key = key.fingerprint
-            self.report.independent = True
-            return key
-        return None
 
     def prove(self, parts: Sequence[Part], now_us: int) -> None:
         """Look at every part, then say what all of them prove."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from audit.errors import AuditError, Unsigned
 from audit.files import read_small
 from audit.report import Report
+from audit.signature import PublicKey
 
 # A log verified with key and anchor alone needs none of these, and they take as long to import as all the rest.
 if TYPE_CHECKING:
@@ -20,6 +21,24 @@ if TYPE_CHECKING:
 MAX_NOTE: Final = 65_536
 MAX_TOKEN: Final = 65_536
 _MAX_FILE: Final = 1024 * 1024
+_MAX_KEY_FILE: Final = 65_536
+
+
+def pinned_key(path: Path | None, report: Report) -> PublicKey | None:
+    """Load the key that an auditor pinned; None, and a finding, where there is none that can be used."""
+    if path is None:
+        report.add("unproven", "key", "no public key was given (--key)")
+        return None
+    try:
+        key = PublicKey.from_pem(read_small(path, _MAX_KEY_FILE))
+    except FileNotFoundError:
+        report.add("unproven", "key", f"the key {path} is missing")
+    except AuditError as exc:
+        report.add("unproven", "key", f"the key {path} is refused: {exc.message}")
+    else:
+        report.key = key.fingerprint
+        return key
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

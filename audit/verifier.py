@@ -15,17 +15,15 @@ from audit.ask import Ask, Sink
 from audit.block import Header
 from audit.checkpoint import Anchor
 from audit.clock import Clock, SystemClock
-from audit.errors import AuditError, KeyRefused, Malformed, NothingThere, UnknownVersion, Unreadable
-from audit.files import read_small
+from audit.errors import AuditError, Malformed, NothingThere, UnknownVersion, Unreadable
 from audit.intents import Ledger
 from audit.memory import Memory
 from audit.opening import open_log
 from audit.outside import Outside
 from audit.reader import Blocks, Row, Sealed, ahead
 from audit.report import LEVELS, Report
-from audit.signature import PublicKey
 from audit.succession import ROTATES, Succession
-from audit.testimony import Given
+from audit.testimony import Given, pinned_key
 
 MAX_WAITING: Final = 100_000
 """So many open intents are followed; a log that claims more is not worth the memory."""
@@ -38,7 +36,6 @@ FRESH_S: Final = 86_400.0
 DATED_TAIL_S: Final = 86_400.0
 """How much before the head a time stamp may not cover yet: they are made hourly or daily."""
 CLOCK_SLACK_US: Final = 2_000_000
-_MAX_KEY_FILE: Final = 65_536
 
 
 def verify(ask: Ask, *, clock: Clock | None = None, sink: Sink | None = None) -> Report:
@@ -135,18 +132,9 @@ class _Case:
     def _read_key(self) -> None:
         """Load the pinned key; without one the chain can still be looked at."""
         path = self.ask.key or self._own_key()
-        if path is None:
-            self.report.add("unproven", "key", "no public key was given (--key)")
-            return
-        try:
-            key = PublicKey.from_pem(read_small(path, _MAX_KEY_FILE))
-        except FileNotFoundError:
-            self.report.add("unproven", "key", f"the key {path} is missing")
-        except (KeyRefused, Unreadable) as exc:
-            self.report.add("unproven", "key", f"the key {path} is refused: {exc.message}")
-        else:
+        key = pinned_key(path, self.report)
+        if key is not None and path is not None:
             self.keys = Succession(key)
-            self.report.key = key.fingerprint
             self.outside.key_independent = self.outside.elsewhere(path)
 
     def _own_key(self) -> Path | None:

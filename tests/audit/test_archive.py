@@ -103,3 +103,18 @@ def test_pruned_bodies_are_joined_again_and_never_skipped(tmp_path, key, clock, 
         made.write_bytes(made.read_bytes()[:-1] + b"x")
         with pytest.raises(Unreadable, match="missing"):
             list(archive.whole(log, 0, [tmp_path]))
+
+
+def test_a_name_that_is_taken_by_a_folder_is_a_sentence_and_leaves_nothing_behind(log, tmp_path):
+    (tmp_path / "archive-2-5.sealed").mkdir()
+    with pytest.raises(Unreadable, match="cannot be written"):
+        archive.write(log, 2, 5, tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".archive")] == []
+
+
+def test_a_large_archive_is_flushed_as_it_grows(log, tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(archive, "_FLUSH", 100)
+    monkeypatch.setattr(archive.os, "fdatasync", flushed.append)
+    archive.write(log, 2, 5, tmp_path)
+    assert len(flushed) == 4

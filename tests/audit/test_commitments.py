@@ -147,7 +147,6 @@ def test_a_text_that_is_not_what_was_sealed_is_called_false(vault, path):
     with sqlite3.connect(path) as attacker:
         attacker.execute("UPDATE private SET value = 'harmless' WHERE seq = 1")
     assert vault.find(private().c) == ("false", "")
-    assert vault.verify() == [private().c]
     assert "FALSE" in reveal({"output": {"c": private().c}}, vault)["output"]
 
 
@@ -174,6 +173,21 @@ def test_a_vault_open_to_others_or_of_another_kind_is_refused(path, tmp_path):
     link.symlink_to(tmp_path / "nowhere")
     with pytest.raises(Unreadable):
         Vault.open(link, write=True)
+
+
+def test_a_vault_that_breaks_while_it_is_open_is_a_sentence_each_time(vault, path):
+    vault.keep([(1, private())])
+    with sqlite3.connect(path) as attacker:
+        attacker.execute("DROP TABLE private")
+    attacker.close()
+    for asked in (lambda: vault.find(C), lambda: vault.of(1)):
+        with pytest.raises(Unreadable, match="cannot be read"):
+            asked()
+    with pytest.raises(Unreadable, match="cannot be written") as told:
+        vault.erase([C])
+    assert told.value.hint == "nothing was erased"
+    with pytest.raises(Poisoned, match="cannot be written"):
+        vault.keep([(2, private("other"))])
 
 
 def test_a_full_disk_keeps_nothing_of_a_batch(vault):

@@ -1,7 +1,9 @@
 """Single entries proved without their log, and every lie about them seen."""
 
 import shutil
+import sqlite3
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -12,6 +14,7 @@ from audit.errors import Malformed
 from audit.note import Kind, Note, Signer
 from audit.opening import is_bundle
 from audit.reader import Log
+from audit.treehead import TreeHead
 from audit.writer import Writer
 
 
@@ -171,3 +174,55 @@ def test_the_body_of_a_rotation_is_put_together_from_a_whole_block(place):
     assert proof.bundle_body(header, ()) == b""
     assert proof.bundle_body(header, (replace(part.items[0], octets=b"x"),)) == b""
     assert merkle.leaf_hash(part.items[0].octets).hex() == header.root
+
+
+@pytest.mark.parametrize(
+    ("content", "because"), [(None, "is missing"), (b"not a key", "is refused"), (b"x" * 70_000, "is refused")]
+)
+def test_a_key_that_cannot_be_used_proves_nothing_and_is_named(place, content, because):
+    octets = make(place, 5)
+    pinned = place / "other.pub"
+    if content is not None:
+        pinned.write_bytes(content)
+    report = check(place, octets, key=pinned)
+    (finding,) = [one for one in report.findings if one.code == "key"]
+    assert (report.exit_code, report.level) == (2, "L0")
+    assert str(pinned) in finding.because
+    assert because in finding.because
+
+
+def test_what_was_pruned_or_never_was_is_no_proof_but_a_sentence(place, key):
+    with pytest.raises(Malformed, match="no entry 45"):
+        make(place, 45)
+    with sqlite3.connect(place / "s/audit.db") as raw:
+        raw.execute("DROP TRIGGER blocks_no_update")
+        raw.execute("UPDATE blocks SET body = x'' WHERE height = 2")
+    raw.close()
+    with pytest.raises(Malformed, match="block 2 were pruned") as told:
+        make(place, 3)
+    assert "archive" in told.value.hint
+
+
+def test_with_deep_an_entry_must_be_the_one_it_says_it_is(place, key):
+    """Who holds the key can seal an entry under another one's number: only reading it tells."""
+    with Log.open(place / "s") as log:
+        row = log.row(0)
+    header = block.parse_header(row.hdr)
+    (octets,) = block.split_body(row.body)
+    lied = octets.replace(b'"seq":0', b'"seq":7')
+    body = block.join_body([lied])
+    hdr = replace(header, root=merkle.leaf_hash(lied).hex(), body=sha256(body).hexdigest(), body_len=len(body)).encode()
+    head = TreeHead(origin=header.origin, size=1, root=merkle.leaf_hash(hdr))
+    item = bundle.Item(at=0, octets=lied, path=())
+    signer = Signer(header.origin, Secret.generate())
+    note = Note(text=head.text(), signatures=(signer.sign(head.text()),)).octets()
+    part = bundle.Part(
+        hdr=hdr, sig=key.sign(block.signed_octets(hdr)), rsig=b"", items=(item,), height=0, path=(), checkpoint=note
+    )
+    (place / "forged.note").write_bytes(note)
+    (place / "policy").write_text(f"log {signer.verifier.vkey()}\nquorum none\n")
+    asked = {"anchors": (place / "forged.note",), "policy": place / "policy"}
+    assert check(place, bundle.encode([part]), **asked).exit_code == 0
+    report = check(place, bundle.encode([part]), deep=True, **asked)
+    assert report.exit_code == 1
+    assert "says that it is another" in report.text()
