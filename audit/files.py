@@ -58,9 +58,12 @@ def check_owner(folder: Path, command: str) -> None:
     Raises ``Unreadable``, with ``command`` as the user who may.
     """
     try:
-        owner = folder.stat().st_uid
+        found = folder.stat()
     except OSError as exc:
         raise Unreadable(f"there is no state folder at {folder}: {exc.strerror}") from exc
+    if not stat.S_ISDIR(found.st_mode):
+        raise Unreadable(f"{folder} is no state folder", hint="give the folder that the log and its keys lie in")
+    owner = found.st_uid
     if owner != os.geteuid():
         name = _name(owner)
         raise Unreadable(

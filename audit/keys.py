@@ -107,15 +107,18 @@ def make_folder(folder: Path) -> None:
 
 def load(folder: Path, passphrase: bytes | None = None) -> SealingKey:
     """Load the key, checked (about 0.1 s); raises ``KeyRefused`` with the command that repairs what is wrong."""
-    key = load_private(folder / PRIVATE, passphrase)
+    _check_folder(folder)
+    _check_file(folder / PRIVATE, 0o600)
+    key = _parse(folder / PRIVATE, _read(folder / PRIVATE), passphrase)
     publish(folder, key.public)
     return key
 
 
 def load_private(path: Path, passphrase: bytes | None = None) -> SealingKey:
     """Load a private key from a file that is ours alone, in a folder that is ours alone; raises ``KeyRefused``."""
-    _check_folder(path.parent)
     _check_file(path, 0o600)
+    # Whose folder that is, nobody knows here: to close it may be the wrong advice, for /tmp it would be a bad one.
+    _check_folder(path.parent, hint=f"put the key in a folder of its own: mkdir -m 700 DIR; mv {path} DIR/")
     return _parse(path, _read(path), passphrase)
 
 
@@ -162,7 +165,7 @@ def _read(path: Path) -> bytes:
         raise KeyRefused(exc.message, hint=f"it must be a small file that can be read: {RESTORE}") from exc
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Path, hint: str = "") -> None:
     try:
         found = os.lstat(folder)
     except FileNotFoundError as exc:
@@ -171,11 +174,11 @@ def _check_folder(folder: Path) -> None:
         raise KeyRefused(
             f"{folder} is not a folder (a symbolic link is not followed)", hint="move the folder itself there"
         )
-    _check_closed(folder, found, 0o700)
+    _check_closed(folder, found, hint or f"run: chmod 700 {folder}")
 
 
 def _check_file(path: Path, mode: int) -> None:
-    _check_closed(path, _regular(path), mode)
+    _check_closed(path, _regular(path), f"run: chmod {mode:o} {path}")
 
 
 def _regular(path: Path) -> os.stat_result:
@@ -192,12 +195,10 @@ def _regular(path: Path) -> os.stat_result:
     return found
 
 
-def _check_closed(path: Path, found: os.stat_result, mode: int) -> None:
+def _check_closed(path: Path, found: os.stat_result, hint: str) -> None:
     _check_owner(path, found)
     if stat.S_IMODE(found.st_mode) & 0o077:
-        raise KeyRefused(
-            f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o})", hint=f"run: chmod {mode:o} {path}"
-        )
+        raise KeyRefused(f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o})", hint=hint)
 
 
 def _check_owner(path: Path, found: os.stat_result) -> None:

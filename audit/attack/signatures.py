@@ -28,7 +28,7 @@ def _signed_oddly(how: _Sign) -> Callable[[Case], None]:
         names = block.parse_header(row.hdr).keys
         key = case.world.ring.get(names[0])
         if key is None:
-            raise Skipped("the private key is not in the state folder")
+            raise Skipped("the key that sealed that block is not in the state folder")
         case.put(row._replace(sig=rsa.Odd(key, how).sign(block.signed_octets(row.hdr))))
 
     return make

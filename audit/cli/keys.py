@@ -28,7 +28,7 @@ def add(commands: Commands) -> None:
 def _add_rotate(sub: argparse.ArgumentParser) -> None:
     add = sub.add_argument
     options.place(sub, "state", "the state folder; its agent must be stopped")
-    add("--because", required=True, metavar="WORDS", help="why, as the log will say")
+    add("--because", type=options.words, required=True, metavar="WORDS", help="why, as the log will say")
     what = "the old key was stolen: trust it up to this block only"
     add("--revoke-after", type=options.natural, metavar="HEIGHT", help=what)
     add("--bits", type=int, choices=(3072, 4096, 8192), default=3072, help="size of the new key (3072)")

@@ -17,7 +17,8 @@ def add(commands: Commands) -> None:
     _state(sub)
     sub.add_argument("--keep", type=_duration, required=True, metavar="TIME", help="keep this long: 400d, 52w")
     sub.add_argument("--archive", type=Path, required=True, metavar="DIR", help="where archives go")
-    sub.add_argument("--because", required=True, metavar="WORDS", help="the policy, as the log will say")
+    what = "the policy, as the log will say"
+    sub.add_argument("--because", type=options.words, required=True, metavar="WORDS", help=what)
     sub.add_argument("--passphrase-file", type=Path, metavar="FILE", help="opens the key")
     sub = commands.new("erase", "erase what concealed texts stand for; the log still verifies", _erase)
     _state(sub)

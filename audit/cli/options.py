@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from audit.ask import Ask, Sink
     from audit.report import Report
 
+_WORDS: Final = 1000
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -151,6 +152,13 @@ def seconds(text: str) -> float:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a time: write 90, 5m, 2h or 1d")
     return float(int(match[1]) * _UNITS[match[2]])
+
+
+def words(text: str) -> str:
+    """Read a reason: one that says nothing would be sealed for ever."""
+    if not text.strip() or len(text) > _WORDS or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"say it on one line, in 1 to {_WORDS} characters")
+    return text
 
 
 def natural(text: str) -> int:

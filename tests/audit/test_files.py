@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from audit.errors import Unreadable
-from audit.files import read_small, write_atomically
+from audit.files import check_owner, read_small, write_atomically
 
 
 def test_what_was_written_is_read(tmp_path):
@@ -72,3 +72,11 @@ def test_litter_of_a_crash_is_no_obstacle_and_a_link_is_not_followed(tmp_path):
     (tmp_path / ".f.new").symlink_to("victim")
     write_atomically(tmp_path / "f", b"new")
     assert (tmp_path / "victim").read_bytes() == b"precious"
+
+
+def test_only_a_folder_is_a_state_folder(tmp_path):
+    (tmp_path / "log.db").write_bytes(b"")
+    check_owner(tmp_path, "command")
+    for place, words in ((tmp_path / "log.db", "is no state folder"), (tmp_path / "nothing", "there is no state")):
+        with pytest.raises(Unreadable, match=words):
+            check_owner(place, "command")

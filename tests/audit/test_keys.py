@@ -74,6 +74,16 @@ def test_a_loose_folder_is_refused_with_the_command(folder):
     assert caught.value.hint == f"run: chmod 700 {folder}"
 
 
+def test_a_key_in_somebody_elses_folder_is_refused_without_advice_to_close_that(folder):
+    folder.chmod(0o755)
+    with pytest.raises(KeyRefused, match="open to others") as caught:
+        keys.load_private(folder / "seal.pem")
+    assert "chmod" not in caught.value.hint
+    assert "a folder of its own" in caught.value.hint
+    with pytest.raises(KeyRefused, match="nothing is missing"):
+        keys.load_private(folder / "nothing")
+
+
 def test_a_key_of_another_user_is_refused(folder):
     if os.geteuid() != 0:
         pytest.skip("only root can give a file away")

@@ -35,6 +35,13 @@ def test_what_is_no_number_is_refused(text):
         options.natural(text)
 
 
+@pytest.mark.parametrize("text", ["", "  ", "two\nlines", "\x1b[2J", "\udcff", "x" * 1001])
+def test_what_says_nothing_is_no_reason(text):
+    assert options.words("Schlüssel gestohlen, siehe Vorfall 12") == "Schlüssel gestohlen, siehe Vorfall 12"
+    with pytest.raises(argparse.ArgumentTypeError, match="one line"):
+        options.words(text)
+
+
 def test_what_is_given_is_what_is_asked(tmp_path):
     ask = asked(
         "L", "--key", "K", "--anchor", "A", "--anchor", "B", "--since", "7", "--max-age", "1m", "--flat", "--deep"
