@@ -19,6 +19,7 @@ from audit.reader import Blocks, Log, Row
 MODE: Final = 0o400
 _CHUNK: Final = 1024 * 1024
 _FLUSH: Final = 4 * 1024 * 1024
+_KEPT: Final = "the log has lost nothing; look at the disk, and prune again"
 _TABLE: Final = (
     "CREATE TABLE blocks (height INTEGER NOT NULL PRIMARY KEY, first INTEGER NOT NULL, n INTEGER NOT NULL, "
     "hdr BLOB NOT NULL, sig BLOB NOT NULL, rsig BLOB NOT NULL, body BLOB NOT NULL) STRICT"
@@ -120,13 +121,13 @@ def check(path: Path, log: Blocks, first: int, last: int) -> Archive:
         for row in copy.rows():
             stub = next(ours, None)
             if stub is None or row.height != height or height > last or row.wrong_types():
-                raise Damaged(f"{path}: block {row.height} does not belong there")
+                raise Damaged(f"{path}: block {row.height} does not belong there", hint=_KEPT)
             if (row.height, row.hdr, row.sig, row.rsig) != (stub.height, stub.hdr, stub.sig, stub.rsig):
-                raise Damaged(f"{path}: block {row.height} is not the log's")
+                raise Damaged(f"{path}: block {row.height} is not the log's", hint=_KEPT)
             entries += _check_body(path, row)
             height += 1
     if height != last + 1:
-        raise Damaged(f"{path} ends before block {height}")
+        raise Damaged(f"{path} ends before block {height}", hint=_KEPT)
     sha256, size = digest(path)
     return Archive(path=path, first=first, last=last, entries=entries, sha256=sha256, size=size)
 
@@ -157,7 +158,9 @@ class _Copy(NamedTuple):
         """Return the block with its body, which must be the one its header was sealed over."""
         kept = self.log.row(row.height)
         if kept is None or kept.hdr != row.hdr:
-            raise Damaged(f"{self.order.name}: block {row.height} is not the log's")
+            raise Damaged(
+                f"{self.order.name}: block {row.height} is not the log's", hint="run: healer-audit verify --archive"
+            )
         _check_body(Path(self.order.name), kept)
         return kept
 

@@ -45,7 +45,9 @@ def dsn_of(path: Path) -> str:
     if mode & 0o077:
         raise Unreadable(f"the connection string {path} is open to others", hint=f"chmod 600 {path}")
     if not text or "\n" in text:
-        raise Unreadable(f"{path} does not hold one line with a connection string")
+        raise Unreadable(
+            f"{path} does not hold one line", hint="one connection string: postgresql://USER@HOST/DATABASE"
+        )
     return text
 
 
@@ -73,7 +75,8 @@ def _connect(dsn: str) -> "psycopg.Connection[Any]":
         )
     except psycopg.Error as exc:
         # Not in full: it may repeat the connection string.
-        raise Unreadable(f"PostgreSQL does not let us in: {_first_line(exc)}") from exc
+        because = f"PostgreSQL does not let us in: {_first_line(exc)}"
+        raise Unreadable(because, hint="is it running, and is the connection string its own?") from exc
 
 
 def _first_line(exc: Exception) -> str:
@@ -161,7 +164,9 @@ def has_table(connection: "psycopg.Connection[Any]") -> bool:
 
 def _check_table(connection: "psycopg.Connection[Any]") -> None:
     if not has_table(connection):
-        raise Unreadable("there is no log in this database: it has no table of blocks")
+        raise Unreadable(
+            "there is no log in this database: it has no table of blocks", hint="is it the right database?"
+        )
 
 
 class PostgresStore:
@@ -200,7 +205,10 @@ class PostgresStore:
                 self._connection.execute("SET synchronous_commit = on")
             level, flushed = self._show("synchronous_commit"), self._show("fsync")
         if level not in {"on", "remote_apply"} or flushed != "on":
-            raise Damaged(f"this PostgreSQL is not durable: synchronous_commit={level}, fsync={flushed}")
+            raise Damaged(
+                f"this PostgreSQL is not durable: synchronous_commit={level}, fsync={flushed}",
+                hint="set both to on: what it acknowledges must outlive a power cut",
+            )
 
     def _show(self, name: str) -> str:
         found = self._connection.execute("SELECT current_setting(%s)", (name,)).fetchone()

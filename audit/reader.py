@@ -356,7 +356,10 @@ def _copied(path: Path, stack: contextlib.ExitStack) -> Path:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="audit-")))
         needed = path.stat().st_blocks * 512 + _size(path, "-wal")
         if shutil.disk_usage(folder).free < needed:
-            raise Unreadable(f"{path} must be copied to be read, and {folder.parent} has no {needed} bytes free")
+            raise Unreadable(
+                f"{path} must be copied to be read, and {folder.parent} has no {needed} bytes free",
+                hint="name a folder with room in TMPDIR",
+            )
         _copy(path, folder / FILE_NAME)
         with contextlib.suppress(FileNotFoundError):
             _copy(_beside(path, "-wal"), folder / (FILE_NAME + "-wal"))

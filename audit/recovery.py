@@ -263,7 +263,10 @@ def name_log(wanted: str | None, node: str, public: PublicKey, end: Tail | None)
     """Return the log's name: the one it has, the one wanted, or node and key, so that no two logs share it."""
     if end is not None:
         if wanted not in (None, end.header.origin):
-            raise Damaged(f"the log here is {end.header.origin}, not {wanted}")
+            raise Damaged(
+                f"the log here is {end.header.origin}, not {wanted}",
+                hint="a log keeps its name; each needs its own folder",
+            )
         return end.header.origin
     if wanted is None:
         wanted = re.sub(r"[^A-Za-z0-9._-]", "-", node)[:150] + "/" + public.fingerprint[:16]

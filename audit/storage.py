@@ -74,7 +74,7 @@ class Store:
             schema.create(self._connection)
             driver.execute("COMMIT")
         elif driver.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
-            raise Damaged(f"{self.path} is a database, but not a sealed log")
+            raise Damaged(f"{self.path} is a database, but not a sealed log", hint="move it away, or restore the log")
         else:
             self._set_durable()
 
@@ -84,7 +84,10 @@ class Store:
         self.driver.execute("PRAGMA synchronous = FULL").fetchall()
         level = self.driver.execute("PRAGMA synchronous").fetchone()
         if mode != ("wal",) or level != (_FULL,):
-            raise Damaged(f"{self.path} cannot be made durable: journal_mode={mode}, synchronous={level}")
+            raise Damaged(
+                f"{self.path} cannot be made durable: journal_mode={mode}, synchronous={level}",
+                hint="keep the state folder on a local file system",
+            )
 
     def append(
         self, row: tuple[int, int, int, bytes, int, bytes, bytes], signature: Callable[[], bytes] | None

@@ -43,7 +43,10 @@ def export(log: Blocks, folder: Path, checkpoint: bytes) -> TreeHead:
     if before is not None and before.origin != head.origin:
         raise Damaged(f"{folder} holds another log, {before.origin}", hint="export to a folder of its own")
     if before is not None and before.size > head.size:
-        raise RolledBack(f"{folder} holds {before.size} blocks already, more than the {head.size} of this checkpoint")
+        raise RolledBack(
+            f"{folder} holds {before.size} blocks already, more than the {head.size} of this checkpoint",
+            hint="is the checkpoint an old one, or the log restored from a copy?",
+        )
     _check_roots(log, [head] if before is None else [before, head])
     builder = Builder(lambda level, number, hashes: _put_tile(folder, level, number, hashes))
     for number, entries in _bundles(_headers(log, head.size)):
@@ -101,7 +104,10 @@ def _check_roots(log: Blocks, heads: list[TreeHead]) -> None:
         for _, entries in _bundles(islice(headers, head.size - frontier.size)):
             frontier.extend(merkle.leaf_hashes(entries))
         if frontier.root() != head.root:
-            raise Damaged(f"the log's first {head.size} headers do not have the root that was signed")
+            raise Damaged(
+                f"the log's first {head.size} headers do not have the root that was signed",
+                hint="run: healer-audit verify, with the older checkpoint as --anchor",
+            )
 
 
 def _headers(log: Blocks, size: int) -> Iterator[bytes]:
@@ -115,7 +121,10 @@ def _headers(log: Blocks, size: int) -> Iterator[bytes]:
             due += 1
             if due == size:
                 return
-        raise Damaged(f"the log has {due} headers in a row, the checkpoint names {size}")
+        raise Damaged(
+            f"the log has {due} headers in a row, the checkpoint names {size}",
+            hint="run: healer-audit verify, with the checkpoint as --anchor",
+        )
 
 
 def _bundles(entries: Iterator[bytes]) -> Iterator[tuple[int, list[bytes]]]:
@@ -140,7 +149,7 @@ def _put(path: Path, octets: bytes) -> None:
         write_atomically(path, octets)
         return
     except Unreadable as exc:
-        raise Damaged(f"{path} is not the file that belongs there: {exc.message}") from exc
+        raise Damaged(f"{path} is not the file that belongs there: {exc.message}", hint="look who wrote it") from exc
     if there != octets:
         raise Damaged(f"{path} has other octets than this log", hint="it is never overwritten: look who wrote it")
 

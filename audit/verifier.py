@@ -78,7 +78,7 @@ def _examine(case: "_Case") -> bool:
         case.report.add("unproven", "empty", exc.message)
         case.outside.conclude(case.previous, stopped=case.stopped)
     except Unreadable as exc:
-        case.report.add("unproven", "unreadable", exc.message)
+        case.report.add("unproven", "unreadable", str(exc))
         case.stopped = True  # what could not be read has not been cut off
         if case.previous is not None:
             case.outside.conclude(case.previous, stopped=case.stopped)
