@@ -90,7 +90,8 @@ class FakePort:
         self.silent = False
         self.log: dict[str, Any] = {
             "entries": 7, "head": "ab" * 32, "height": 3, "sealing": True, "because": "", "verified": True,
-            "verified_age": 5.0, "verified_summary": "proven", "level": "L2", "level_because": "no witnesses", "ratchet_broke_at": [], "key": "cd" * 32, "anchor_problems": [],
+            "verified_age": 5.0, "verified_summary": "proven", "level": "L2",
+            "level_because": "no witnesses", "ratchet_broke_at": [], "key": "cd" * 32, "anchor_problems": [],
         }  # fmt: skip
         self._asked = 0
 
