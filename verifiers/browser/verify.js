@@ -383,7 +383,6 @@ export async function verifyLog(input, options = {}, progress = null) {
   }
   const now = nowOf(options);
   const [level, witness] = walk ? walk.level(now) : [-1, { reached: false }];
-  const least = LEVELS.indexOf(options.minLevel ?? "L1");
   const head = walk?.before?.header;
   if (!walk?.blocks && walk) reasons.push("the log holds no block");
   if (walk && !input.key) reasons.push("no public key was given: signatures were not checked");
@@ -391,17 +390,8 @@ export async function verifyLog(input, options = {}, progress = null) {
   if (walk?.blocks && !walk.outside.matched) reasons.push("no anchor: nobody outside says how long the log was");
   if (head && options.maxAge !== undefined && now - head.sealed > options.maxAge * 1e6) reasons.push("the head is older than you permit");
   if (walk?.noRatchet && subtle) notes.push("this browser does not know Ed25519: L2 and L3 could not be checked");
-  if (level < least && level >= 0) reasons.push(`the level reached is ${LEVELS[level]}, ${LEVELS[least]} was asked for`);
-  if (findings.count.unproven) reasons.push("something could not be proven, see below");
-  const exit = findings.count.tampered ? 1 : reasons.length ? 2 : 0;
   return {
-    verdict: ["proven", "tampered", "not proven"][exit],
-    exit,
-    level: level < 0 ? null : LEVELS[level],
-    reasons,
-    findings: findings.sorted(),
-    counted: findings.count,
-    notes,
+    ...verdict(level, options, findings, reasons, notes),
     origin: head?.origin ?? null,
     blocks: walk?.blocks ?? 0,
     entries: walk?.entries ?? 0,
@@ -419,6 +409,23 @@ export async function verifyLog(input, options = {}, progress = null) {
 
 function nowOf(options) {
   return options.now ?? Date.now() * 1000;
+}
+
+/** Weigh what was found against what was asked: what every report says, of a log or of a bundle. */
+function verdict(level, options, findings, reasons, notes) {
+  const least = LEVELS.indexOf(options.minLevel ?? "L1");
+  if (level >= 0 && level < least) reasons.push(`the level reached is ${LEVELS[level]}, ${LEVELS[least]} was asked for`);
+  if (findings.count.unproven) reasons.push("something could not be proven, see below");
+  const exit = findings.count.tampered ? 1 : reasons.length ? 2 : 0;
+  return {
+    verdict: ["proven", "tampered", "not proven"][exit],
+    exit,
+    level: level < 0 ? null : LEVELS[level],
+    reasons,
+    findings: findings.sorted(),
+    counted: findings.count,
+    notes,
+  };
 }
 
 /** Verify a bundle: `input.bundle` as octets, the rest as for a log. The report has `shown`: the entries it proves. */
@@ -459,19 +466,9 @@ export async function verifyBundle(input, options = {}) {
   if (!known.vouched) reasons.push("no anchor and no policy vouches for each of its blocks");
   const clean = blocks.length && !unread && !findings.count.tampered;
   const level = !clean ? -1 : !key || !subtle || findings.count.unproven ? 0 : witnessed ? 3 : 1;
-  const least = LEVELS.indexOf(options.minLevel ?? "L1");
-  if (level >= 0 && level < least) reasons.push(`the level reached is ${LEVELS[level]}, ${LEVELS[least]} was asked for`);
-  if (findings.count.unproven) reasons.push("something could not be proven, see below");
-  const exit = findings.count.tampered ? 1 : reasons.length ? 2 : 0;
   const head = blocks.length ? blocks.reduce((left, right) => (right.height > left.height ? right : left)) : null;
   return {
-    verdict: ["proven", "tampered", "not proven"][exit],
-    exit,
-    level: level < 0 ? null : LEVELS[level],
-    reasons,
-    findings: findings.sorted(),
-    counted: findings.count,
-    notes,
+    ...verdict(level, options, findings, reasons, notes),
     origin: head?.header.origin ?? null,
     blocks: blocks.length,
     entries: blocks.reduce((sum, block) => sum + block.entries.length, 0),
