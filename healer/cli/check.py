@@ -97,7 +97,12 @@ def _unwitnessed(config: "Config", rules: "RuleSet") -> "list[Finding]":
     here = Position(file=config.source or "configuration", line=1, column=1)
     because, roots = policy.trouble(config.audit.policy), policy.roots_trouble(config.audit.timestamps)
     found = [
-        Finding(position=here, rule=key, what=what, hint="docs/witness.md and docs/timestamps.md show how")
+        Finding(
+            position=here,
+            rule=key,
+            what=what.removeprefix(f"{key}: "),
+            hint="docs/witness.md and docs/timestamps.md show how",
+        )
         for key, what in (("audit.policy", because), ("audit.timestamps", roots))
         if what
     ]

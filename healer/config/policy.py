@@ -7,7 +7,7 @@ from healer.config.values import Timestamps
 from healer.errors import ConfigError
 
 if TYPE_CHECKING:  # it brings the signatures along, which an agent without witnesses does not need
-    from audit.policy import Policy
+    from audit.policy import Policy, Witness
     from audit.x509 import Certificate
 
 _MOST = 1024 * 1024
@@ -68,6 +68,19 @@ def complaint(policy: "Policy") -> str:
         return "no witness of the policy has a URL: nobody can be asked"
     if not policy.satisfied({witness.name for witness in policy.witnesses if witness.url}):
         return "the witnesses that have a URL are not enough for the policy's quorum"
+    return next(filter(None, map(_out_of_reach, policy.witnesses)), "")
+
+
+def _out_of_reach(witness: "Witness") -> str:
+    """Say why this witness's URL can be none, where it has one."""
+    from audit.errors import AuditError
+    from audit.witness.http import Place
+
+    try:
+        if witness.url:
+            Place.parse(witness.url)
+    except AuditError as exc:
+        return f"the witness {witness.name}: {exc}"
     return ""
 
 

@@ -25,6 +25,8 @@ def test_a_policy_whose_quorum_can_be_asked_is_no_trouble(tmp_path):
         (witness("a") + "quorum none\n", "asks for nobody"),
         (witness("a", "") + "quorum a\n", "has a URL"),
         (witness("a") + witness("b", "") + "group g all a b\nquorum g\n", "not enough"),
+        (witness("a", " file:///etc/passwd") + "quorum a\n", "the witness a: 'file:///etc/passwd' is no witness's URL"),
+        (witness("a") + witness("b", " unix:relative") + "group g 1 a b\nquorum g\n", "the witness b: 'unix:relative'"),
         (witness("a"), "no quorum line"),
         ("witness a x http://h\nquorum a\n", "line 1"),
         ("quorum a", "no newline"),
