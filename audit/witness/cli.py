@@ -120,7 +120,7 @@ def _serve(args: argparse.Namespace) -> int:
         witness = Witness(logs=config.logs, cosigners=cosigners, state=state, clock=SystemClock())
         asyncio.run(Server(witness).run(config.listen, ready))
     except (OSError, Poisoned) as exc:
-        because = exc if isinstance(exc, Poisoned) else f"cannot listen on {config.listen}: {exc.strerror}"
+        because = exc if isinstance(exc, Poisoned) else f"cannot listen on {config.listen}: {exc.strerror or exc}"
         sys.stderr.write(f"healer-audit: {because}\n")
         return _TRY_AGAIN
     finally:

@@ -26,6 +26,7 @@ REQUEST_S: Final = 10.0
 """A request must be here in whole this long after its first octet."""
 IDLE_S: Final = 60.0
 _MAX_UNREAD: Final = 65_536
+_MAX_PORT: Final = 65_535
 _ADD: Final = b"/add-checkpoint"
 _NEWEST: Final = b"/checkpoint/"
 
@@ -79,7 +80,7 @@ class Server:
             _remove_stale(path)
             return await loop.create_unix_server(connection, path, backlog=1024), listen
         host, _, port = listen.rpartition(":")
-        if not host or not port.isascii() or not port.isdecimal():
+        if not host or not port.isascii() or not port.isdecimal() or len(port) > 5 or int(port) > _MAX_PORT:
             raise AuditError(f"{listen!r} is no place to listen", hint="write 127.0.0.1:8470, [::1]:8470 or unix:PATH")
         server = await loop.create_server(connection, host.strip("[]"), int(port), backlog=1024)
         return server, f"{host}:{server.sockets[0].getsockname()[1]}"

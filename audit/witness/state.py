@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,6 +20,7 @@ LOCK: Final = "lock"
 _APPLICATION: Final = 0x48574954
 _CURABLE: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 """What says something about the disk, and nothing about what is on it."""
+_FORGOTTEN: Final = "retire this witness's key: what it has cosigned is forgotten"
 _EMPTY_ROOT: Final = sha256(b"").digest()
 
 
@@ -104,6 +106,9 @@ class State:
 
 def _take(path: Path) -> int:
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    if not stat.S_ISREG(os.fstat(lock).st_mode):
+        os.close(lock)
+        raise Damaged(f"{path} is not a regular file")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
@@ -117,13 +122,13 @@ def _opened(folder: Path, lock: int) -> tuple[sqlite3.Connection, dict[str, Held
     path = folder / DATABASE
     made = os.fstat(lock).st_size > 0
     if made and not path.exists():
-        raise Damaged(f"{path} is missing", hint="retire this witness's key: what it has cosigned is forgotten")
+        raise Damaged(f"{path} is missing", hint=_FORGOTTEN)
     # One thread serves, which need not be the one that opened.
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
         path.chmod(0o600)
         _make_durable(path, database)
-        _adopt(path, database)
+        _adopt(path, database, made=made)
         held = _read(path, database)
     except sqlite3.Error as exc:
         database.close()
@@ -152,9 +157,11 @@ def _make_durable(path: Path, database: sqlite3.Connection) -> None:
         raise Damaged(f"{path} cannot be written durably (journal {mode}, synchronous {level})")
 
 
-def _adopt(path: Path, database: sqlite3.Connection) -> None:
+def _adopt(path: Path, database: sqlite3.Connection, *, made: bool) -> None:
     application = database.execute("PRAGMA application_id").fetchone()[0]
     tables = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    if made and application == 0 and tables == 0:
+        raise Damaged(f"{path} was emptied", hint=_FORGOTTEN)
     if application == 0 and tables == 0:
         database.executescript(
             f"BEGIN; PRAGMA application_id = {_APPLICATION};"

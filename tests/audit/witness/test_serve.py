@@ -225,7 +225,9 @@ def test_nobody_is_answered_when_the_state_cannot_be_written(witness, log, servi
     assert isinstance(witness.died, Poisoned)
 
 
-@pytest.mark.parametrize("listen", ["", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:x", "127.0.0.1:\u0664"])
+@pytest.mark.parametrize(
+    "listen", ["", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:x", "127.0.0.1:\u0664", "[::1]:65536"]
+)
 async def test_no_place_to_listen_is_said(witness, listen):
     with pytest.raises(AuditError, match="no place to listen"):
         await Server(witness).run(listen, print)

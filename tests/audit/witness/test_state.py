@@ -1,5 +1,6 @@
 """What a witness remembers survives, and what it has lost it does not pretend to remember."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -42,6 +43,21 @@ def test_a_lost_database_is_not_made_again(tmp_path):
     State.open(tmp_path / "state").close()
     (tmp_path / "state" / "witness.db").unlink()
     with pytest.raises(Damaged, match="retire this witness's key"):
+        State.open(tmp_path / "state")
+
+
+def test_an_emptied_database_is_not_begun_again(tmp_path):
+    State.open(tmp_path / "state").close()
+    (tmp_path / "state" / "witness.db").write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(Damaged, match="was emptied .*retire this witness's key"):
+            State.open(tmp_path / "state")
+
+
+def test_a_lock_that_is_no_file_is_refused(tmp_path):
+    (tmp_path / "state").mkdir()
+    os.mkfifo(tmp_path / "state" / "lock")
+    with pytest.raises(Damaged, match="not a regular file"):
         State.open(tmp_path / "state")
 
 
