@@ -11,7 +11,7 @@ from typing import Final
 from audit import checkpoint, merkle, places
 from audit.block import Header
 from audit.checkpoint import Anchor
-from audit.errors import AuditError
+from audit.errors import AuditError, Forged
 from audit.files import read_small
 from audit.report import Report
 from audit.testimony import MAX_NOTE, Given, Testimony
@@ -125,7 +125,7 @@ class Outside:
             if needed:
                 self.report.add("unproven", "anchor", f"the checkpoint {path} is missing")
         except AuditError as exc:
-            if needed or not self.given.own:
+            if needed or not self.given.own or isinstance(exc, Forged):
                 self.report.add("unproven", "anchor", f"the checkpoint {path} cannot be used: {exc.message}")
         else:
             if said.head.size:  # a checkpoint of nothing vouches for nothing

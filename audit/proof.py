@@ -157,7 +157,7 @@ class _Bundle:
             except UnknownVersion as exc:
                 self.unread = True
                 report.add("unproven", "version", exc.message, height=part.height)
-            except Malformed as exc:
+            except AuditError as exc:  # among them a signature by a known key that does not verify
                 report.add("tampered", "bundle", exc.message, height=part.height)
         if not self.vouched:
             report.add("unproven", "anchor", "no anchor or witness vouches for it (--anchor, --policy)")
@@ -169,14 +169,18 @@ class _Bundle:
 
     def _level(self, count: int, now_us: int) -> str:
         report = self.report
+        witnessed = len(self.witnessed) >= count
+        if witnessed:
+            report.witnessed_s = min(self.witnessed)
+        since_s = report.witnessed_s if witnessed else (report.head_wall_us or 0) / 1e6
+        limit = self.ask.max_age_s
+        if limit is not None and now_us / 1e6 - (since_s or 0) > limit:
+            what = "its cosignatures are" if witnessed else "its newest block is"
+            report.add("unproven", "age", f"{what} older than {limit:.0f} s")
         if self.key is None or not self.signed:
             return "L0"
-        if len(self.witnessed) < count:
+        if not witnessed:
             return "L1"
-        report.witnessed_s = min(self.witnessed)
-        limit = self.ask.max_age_s
-        if limit is not None and now_us / 1e6 - report.witnessed_s > limit:
-            report.add("unproven", "age", f"its cosignatures are older than {limit:.0f} s")
         if len(self.dated) < count:
             return "L3"
         report.dated_us = max(self.dated)

@@ -110,13 +110,15 @@ class Given:
 
         found = Note.parse(octets)
         head = TreeHead.parse(found.text)
-        keys = self.policy.verifiers_of(head.origin) if self.policy else ()
-        log_signed = bool(self._signed(found, keys))
+        # Every key of the policy is looked for, also those of other logs: a bad signature is never passed over.
+        signed = self._signed(found, [log.verifier for log in self.policy.logs] if self.policy else ())
+        log_signed = any(key.name == head.origin for key, _ in signed)
+        witnessed_s = self._witnessed(found)
         return Testimony(
             head=head,
             digest=hashlib.sha256(octets).hexdigest(),
             log_signed=log_signed,
-            witnessed_s=self._witnessed(found) if log_signed else None,
+            witnessed_s=witnessed_s if log_signed else None,
             dated_us=self._dated(found, path) if self.roots else None,
         )
 

@@ -580,7 +580,7 @@ class Database:
 # -- 9. The walk -------------------------------------------------------------------------------------------------------
 def _data(block: SimpleNamespace) -> dict[str, Any]:
     """The ``data`` of the one entry that a ``rotate`` or ``prune`` block holds; ValueError where it is not that."""
-    entry = canonical(split_body(block.body, 1)[0])
+    entry = canonical(split_body(block.body or b"", 1)[0])
     good = entry.get("kind") == block.header.why and isinstance(entry.get("data"), dict)
     must(good and all(type(entry.get(name)) is kind for name, kind in ENTRY.items()), "not an entry of its kind")
     return dict(entry["data"])
@@ -669,10 +669,10 @@ class Walk:
         if not body:
             stays = not header.height or header.why in {"prune", "rotate"}
             demand(not stays, "body", "its body is missing, and blocks of its kind are never pruned")
-            body = next(filter(None, (archive.body(header.height) for archive in self.archives)), b"")
-        if not body:
             joined = self.missing and self.missing[-1][1] == header.height - 1
             self.missing.append((self.missing.pop()[0] if joined else header.height, header.height))
+            body = next(filter(None, (archive.body(header.height) for archive in self.archives)), b"")
+        if not body:
             return
         same = len(body) == header.body_len and sha256(body).hexdigest() == header.body
         demand(same, "body", "its body is not the one that was sealed")

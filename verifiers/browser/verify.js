@@ -248,7 +248,10 @@ class Walk {
   /** Blocks from `from` up to a rotation are in doubt, as far as nobody outside saw them before it. */
   revoke(from, height) {
     const first = Math.max(from, this.outside.covers + 1);
-    if (first < height) this.doubt(first, `blocks ${first} to ${height - 1} were sealed with a key that was revoked from there on, and nobody saw them before`);
+    if (first < height) {
+      this.unsigned = true;
+      this.doubt(first, `blocks ${first} to ${height - 1} were sealed with a key that was revoked from there on, and nobody saw them before`);
+    }
   }
 
   // ----------------------------------------------------------------------------------------------- body
@@ -326,7 +329,7 @@ class Walk {
     const witness = head ? this.outside.witness(this.tree.size, tail * 1e6, now - (maxAge ?? DAY) * 1e6) : { reached: false };
     let level = -1;
     if (!this.findings.count.tampered && !this.stopped && head) level = 0;
-    if (level === 0 && !this.unsigned && !this.findings.count.unproven) level = 1;
+    if (level === 0 && !this.unsigned) level = 1;
     if (level === 1 && this.lastBreak <= this.outside.covers && head.next !== "" && !this.noRatchet) level = 2;
     if (level >= 1 && witness.reached) level = 3;
     return [level, witness];
@@ -462,11 +465,12 @@ export async function verifyBundle(input, options = {}) {
   else if (!subtle) reasons.push(NO_SUBTLE);
   const witnessed = known.since !== null;
   // A proof does not grow stale by itself: its age counts only where the auditor says so.
-  if (witnessed && options.maxAge !== undefined && now - known.since * 1e6 > options.maxAge * 1e6) reasons.push("its cosignatures are older than you permit");
   if (!known.vouched) reasons.push("no anchor and no policy vouches for each of its blocks");
   const clean = blocks.length && !unread && !findings.count.tampered;
   const level = !clean ? -1 : !key || !subtle || findings.count.unproven ? 0 : witnessed ? 3 : 1;
   const head = blocks.length ? blocks.reduce((left, right) => (right.height > left.height ? right : left)) : null;
+  const seen = witnessed ? known.since * 1e6 : head?.header.sealed;
+  if (head && options.maxAge !== undefined && now - seen > options.maxAge * 1e6) reasons.push("its cosignatures, or its newest block where it has none, are older than you permit");
   return {
     ...verdict(level, options, findings, reasons, notes),
     origin: head?.header.origin ?? null,
