@@ -50,7 +50,7 @@ def test_an_emptied_database_is_not_begun_again(tmp_path):
     State.open(tmp_path / "state").close()
     (tmp_path / "state" / "witness.db").write_bytes(b"")
     for _ in range(2):
-        with pytest.raises(Damaged, match="was emptied .*retire this witness's key"):
+        with pytest.raises(Damaged, match=r"was emptied .*retire this witness's key"):
             State.open(tmp_path / "state")
 
 
