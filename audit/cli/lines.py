@@ -32,12 +32,17 @@ def add(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--reveal", action="store_true", help="with what concealed texts stand for, where it is kept")
 
 
+_LEAST: Final = 76
+"""Lines are not cut shorter: number, time and kind alone take 47 columns, and a narrow terminal wraps."""
+
+
 class Page:
     """Where lines go: a terminal gets a heading, and lines that fit; a pipe gets them whole."""
 
     def __init__(self, *, log: "Path", as_json: bool, reveal: bool, width: int | None) -> None:
         """Make lines of at most ``width`` characters, of any length where it is None."""
-        self._log, self._json, self._reveal, self._width = log, as_json, reveal, width
+        self._log, self._json, self._reveal = log, as_json, reveal
+        self._width = None if width is None else max(width, _LEAST)
         self._begun = width is None or as_json
 
     @classmethod

@@ -56,6 +56,11 @@ def test_whatever_is_in_an_entry_it_is_one_printable_line_that_fits(fields):
     assert told["entry"]["data"] == json.loads(json.dumps(fields))
 
 
+def test_a_narrow_terminal_still_shows_what_happened():
+    assert line(80, because="x" * 500)[:60] == line(40, because="x" * 500)[:60]
+    assert "because=xxx" in line(1, because="x" * 500)
+
+
 def test_a_long_line_says_how_much_was_cut():
     assert line(80, because="x" * 500).endswith("… (+483)")
 
