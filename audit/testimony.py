@@ -89,6 +89,8 @@ class Given:
             except AuditError as exc:
                 report.add("unproven", "tsa", f"the certificates {tsa} cannot be used: {exc.message}")
         given.tokens = [octets for path in tokens if (octets := _read(path, "token", report))]
+        if given.tokens and tsa is None:
+            report.add("note", "token", "the time-stamp tokens date nothing: no authority is trusted (--tsa)")
         return given
 
     def take_own(self, path: Path) -> None:

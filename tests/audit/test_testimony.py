@@ -77,3 +77,10 @@ def test_files_are_read_with_care(tmp_path):
     assert report.exit_code == 2
     assert len(report.findings) >= 4
     assert MAX_NOTE < 2 * 1024 * 1024
+
+
+def test_a_token_without_an_authority_is_told_to_date_nothing(tmp_path):
+    (tmp_path / "token").write_bytes(b"junk")
+    report = Report(log="log", flat=False, deep=False)
+    Given.read(None, None, [tmp_path / "token"], (), report)
+    assert [(one.weight, "--tsa" in one.because) for one in report.findings] == [("note", True)]
