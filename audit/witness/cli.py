@@ -114,7 +114,7 @@ def _serve(args: argparse.Namespace) -> int:
     except Poisoned as exc:
         sys.stderr.write(f"healer-audit: {exc}\n")
         return _TRY_AGAIN
-    os.umask(0o077)
+    before = os.umask(0o077)
     _allow_many_connections()
     try:
         witness = Witness(logs=config.logs, cosigners=cosigners, state=state, clock=SystemClock())
@@ -124,6 +124,7 @@ def _serve(args: argparse.Namespace) -> int:
         sys.stderr.write(f"healer-audit: {because}\n")
         return _TRY_AGAIN
     finally:
+        os.umask(before)
         state.close()
     return 0
 
