@@ -187,6 +187,7 @@ class Walk {
   }
 
   async waiting(height, ratchet) {
+    this.unsigned = true;
     if (await ratchet) this.doubt(height, "its RSA signature has not been made yet");
     else if (!this.noRatchet) this.tell(height, "it has no signature at all");
     else this.doubt(height, "its RSA signature has not been made yet, and its ratchet signature could not be checked");
