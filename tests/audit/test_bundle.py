@@ -109,4 +109,3 @@ def test_a_later_version_is_not_known_rather_than_malformed():
     for octets in (first.replace(b"tlog-proof@v1", b"tlog-proof@v2", 1), later):
         with pytest.raises(UnknownVersion):
             bundle.parse(octets)
-
