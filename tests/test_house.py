@@ -166,7 +166,7 @@ def test_make_without_a_goal_explains_itself():
     ("module", "unwanted"),
     [
         ("healer.app", {"docker", "httpx", "rich", "click", "psycopg", "h11", "cryptography"}),
-        ("audit.cli", {"sqlalchemy", "cryptography", "orjson", "psycopg", "h11", "asyncio", "ssl", "sqlite3"}),
+        ("audit.cli", {"sqlalchemy", "cryptography", "orjson", "psycopg", "h11", "asyncio", "ssl"}),
         ("audit.writer", {"psycopg", "h11"}),
         ("healer.cli.main", {"asyncio", "cryptography", "docker", "httpx", "psutil", "rich", "sqlalchemy", "yaml"}),
         ("audit.verifier", {"sqlalchemy", "cryptography", "psycopg", "h11", "asyncio", "ssl"}),

@@ -17,7 +17,7 @@ from audit.cli import main as ours
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
 STEP = 60
-COUNT = int(os.environ.get("HEALER_AGREEMENT", "10000" if os.environ.get("HEALER_TORTURE_STEP") == "1" else "300"))
+COUNT = int(os.environ.get("HEALER_AGREEMENT", "10000" if os.environ.get("HEALER_TORTURE_STEP") == "1" else "100"))
 FROM = int(os.environ.get("HEALER_AGREEMENT_FROM", "0"))
 
 
