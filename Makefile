@@ -56,11 +56,9 @@ torture: $(VENV)/.dev ## the long runs: many seeds, every seeded bug, every bit 
 	@HEALER_CRASHES=$(or $(CRASHES),100) exec $(BIN)/python -m pytest -q -s -o faulthandler_timeout=0 tests/integration/test_crashes.py
 
 build: $(VENV)/.dev ## the wheel, the source archive, the single-file verifier and the browser's page, into dist/
-	rm -rf dist build/pyz
+	rm -rf dist
 	$(BIN)/python -m hatchling build
-	mkdir -p build/pyz
-	cp verifiers/audit_verify.py build/pyz/__main__.py
-	$(BIN)/python -m zipapp build/pyz --python '/usr/bin/env python3' --compress --output dist/audit-verify.pyz
+	$(BIN)/python verifiers/pack.py dist/audit-verify.pyz
 	$(BIN)/python verifiers/browser/build.py dist/audit-verify.html
 
 # ------------------------------------------------------------------------------- the systemd service

@@ -4,7 +4,6 @@ Written from docs/log-format.md alone, for Python 3.9 or newer. It shares no cod
 ordinary verifier: a mistake must be made twice to go unnoticed. It writes nothing: keep the log's anchor file of a good
 run elsewhere, and give it next time. Entries are not read one by one, as ``healer-audit verify --deep`` does.
 Exit 0 proven, 1 tampered, 2 not proven.
-
 --key is the public key you pinned, --anchor a head kept elsewhere, --policy the witnesses that count, --tsa the pinned
 certificates of a time-stamp authority, --token its tokens, --archive pruned bodies. You may demand a --min-level (L1),
 a --max-age of the head (90, 5m, 2h, 1d), a --tail that lacks witnesses (60) and the origin you --expect-origin.
@@ -980,21 +979,19 @@ class Audit:
             "findings": walk.findings,
         }
 
-def main() -> int:
-    """Verify, print the report, give the exit code."""
+def main() -> None:
+    """Verify, print the report, exit with its code; whatever breaks exits with 2, for Python's own 1 says tampered."""
+    sys.excepthook = lambda kind, said, _: (sys.stderr.write(f"NOT PROVEN: {kind.__name__}: {said}\n"), os._exit(2))
     if "--version" in sys.argv:
-        print("audit-verify 1")
-        return 0
+        sys.exit(print("audit-verify 1"))
     code, said = Audit(sys.argv[1:]).run()
     if "--json" in sys.argv:
-        print(json.dumps(said))
-        return code
+        sys.exit(print(json.dumps(said)) or code)
     lines = [f"{said['verdict'].upper()}: {said['summary'].partition(': ')[2]}"]
     lines += [f"  {name:18}{said[name]}" for name in list(said)[2:-1]]
     lines += [f"  {found['weight']}, block {found['height']}: {found['because']}" for found in said["findings"]]
     print(*("".join(one if one.isprintable() else ascii(one)[1:-1] for one in line) for line in lines), sep="\n")
-    return code
+    sys.exit(code)
 
-if __name__ == "__main__":  # whatever breaks ends with 2: Python's own status is 1, which says tampered
-    sys.excepthook = lambda kind, said, _: (sys.stderr.write(f"NOT PROVEN: {kind.__name__}: {said}\n"), os._exit(2))
-    sys.exit(main())
+if __name__ == "__main__":
+    main()

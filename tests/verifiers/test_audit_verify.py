@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import zipapp
+import zipfile
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -175,10 +175,19 @@ def test_it_imports_the_standard_library_and_nothing_else():
 
 
 def test_the_single_file_runs_isolated_and_exits_with_its_verdict(place, tmp_path):
-    folder, archive = tmp_path / "pyz", tmp_path / "audit-verify.pyz"
-    folder.mkdir()
-    shutil.copy(FILE, folder / "__main__.py")
-    zipapp.create_archive(folder, archive)
+    archive = tmp_path / "audit-verify.pyz"
+    subprocess.run([sys.executable, str(FILE.with_name("pack.py")), str(archive)], check=True)
+    with zipfile.ZipFile(archive) as packed:
+        names = set(packed.namelist())
+        source = packed.read("audit_verify.py")
+        lines = source.count(b"\n") + packed.read("__main__.py").count(b"\n")
+        code = packed.read("audit_verify.pyc")
+    assert names == {"__main__.py", "audit_verify.py", "audit_verify.pyc"}
+    assert source == FILE.read_bytes()
+    assert lines <= 1000
+    # PEP 552: the second word says that the hash is checked, the third is the hash of the source beside it.
+    assert code[4:8] == b"\x03\0\0\0"
+    assert code[8:16] == importlib.util.source_hash(source)
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, "-I", "-S", str(archive), *words]
