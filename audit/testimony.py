@@ -46,8 +46,6 @@ class Testimony:
     """A checkpoint, and who stands behind it."""
 
     head: "TreeHead"
-    digest: str
-    """SHA-256 of the whole file, hex: what a header's ``beacon`` names."""
     log_signed: bool = False
     """Whether a key of the policy signed it for the log itself."""
     witnessed_s: int | None = None
@@ -118,7 +116,6 @@ class Given:
         witnessed_s = self._witnessed(found)
         return Testimony(
             head=head,
-            digest=hashlib.sha256(octets).hexdigest(),
             log_signed=log_signed,
             witnessed_s=witnessed_s if log_signed else None,
             dated_us=self._dated(found, path) if self.roots else None,

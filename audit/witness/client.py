@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import Final
 
 from audit.clock import Clock, SystemClock
-from audit.errors import AuditError, Malformed, RolledBack, Unreadable
+from audit.errors import AuditError, Malformed, Unreadable
 from audit.files import read_small, write_atomically
 from audit.merkle import verify_consistency
 from audit.note import Note, Signature, Verifier, open_note, parse_lines, time_of
@@ -79,10 +79,6 @@ class Contradiction:
     """A note that our own log's key has signed and that our tree does not continue: proof for anybody. Empty where
     the witness could not show one; its word is then all there is."""
 
-    def error(self) -> RolledBack:
-        """Return the error to stop with."""
-        return RolledBack(f"witness {self.witness}: {self.because}", hint="is this log restored from an old copy?")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -104,11 +100,6 @@ class Cosigned:
     """Whether these are the policy's quorum."""
     conflicts: tuple[Contradiction, ...] = ()
     problems: tuple[Problem, ...] = ()
-
-    def raise_conflict(self) -> None:
-        """Raise ``RolledBack`` where a witness knows another history than ours."""
-        if self.conflicts:
-            raise self.conflicts[0].error()
 
 
 @dataclass(slots=True)
