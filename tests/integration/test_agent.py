@@ -65,19 +65,26 @@ class Home:
     def entries(self, *kinds):
         with Log.open(self.state) as log:
             found = [canonical.decode(sealed.octets) for sealed in log.entries(0)]
-        return [entry for entry in found if entry["kind"] in kinds]
+        return [entry for entry in found if entry["kind"] in kinds or not kinds]
 
     def until(self, true, patience=15.0):
         end = time.monotonic() + patience
         while not (found := true()):
-            assert time.monotonic() < end, self.entries("intent", "outcome", "verdict", "withheld")
+            # Whole and line by line: what pytest makes of a list is cut to its first entry.
+            assert time.monotonic() < end, "\n".join(json.dumps(entry)[:400] for entry in self.entries()[-60:])
             time.sleep(0.05)
         return found
 
     def pid(self):
-        """The pid of the program, once it is known to run."""
+        """The pid of the program, once it runs and nothing done about it waits for its verdict.
+
+        Killed any earlier, it is what was done that has failed, and a start of the agent's own may come before a rule's.
+        """
 
         def found():
+            judged = {one["id"] for one in self.entries("verdict", "outcome") if one.get("result") != "done"}
+            if {one["id"] for one in self.entries("intent") if one.get("target") == "program:p"} - judged:
+                return 0
             note = self.state / "programs" / "p.json"
             pid = json.loads(note.read_text())["pid"] if note.exists() else 0
             return pid if pid and Path(f"/proc/{pid}").exists() else 0

@@ -186,8 +186,9 @@ def test_an_agent_whose_state_was_put_back_stops_acting_and_says_why_until_a_per
     assert a.healer("act", "start", "program:p").returncode != 0
     assert a.healer("resume-healing").returncode == 0
     a.until(lambda: not a.seen()["safe_mode"])
-    os.kill(a.pid(), signal.SIGKILL)
-    a.until(a.cured)
+    old = a.pid()
+    os.kill(old, signal.SIGKILL)
+    a.until(lambda: a.pid() != old)
     a.stop(agent)
     # Accepted once, it is not held against the next start.
     agent = a.run()
