@@ -194,6 +194,7 @@ def _core() -> Iterator[Metric]:
     yield fed.put("organ.restarts", Unit.COUNT, "restarts of the organ's targets within ten minutes", "organ")
     yield fed.put("target.state", Unit.WORD, "where a target is in its life", "target", words=STATES)
     yield fed.put("target.bad", Unit.FLAG, "1 while an incident is open on the target", "target")
+    yield fed.share("target.flaps", "how much it goes back and forth: of its last 20 states, recent ones weigh more", "target")
     yield fed.put("rule.state", Unit.WORD, "where a rule's incident on a target is in its life", "rule", "target")
 
 

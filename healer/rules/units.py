@@ -39,6 +39,7 @@ OWN: Mapping[str, Unit] = {
     "organ.health": Unit.WORD,
     "target.state": Unit.WORD,
     "target.bad": Unit.FLAG,
+    "target.flaps": Unit.RATIO,
     "rule.state": Unit.WORD,
 }
 """What the core itself feeds, known whatever the vocabulary says."""
