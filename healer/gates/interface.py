@@ -55,6 +55,10 @@ class Question:
     """When the incident opened (or the request arrived)."""
     intent: str = ""
     """Id of the intent when a sealed one is asked about again: its own reservation is not a conflict."""
+    step: int = 0
+    """Rung of the ladder, from 0; what is approved is one rung of one incident."""
+    chain: tuple[str, ...] = ()
+    """Incidents of the agent's own doing that led to this one, the first cause first; empty where it began by itself."""
     now: float
     wall_us: int
     memory: Memory
@@ -69,6 +73,8 @@ class Refusal:
     because: str
     until: float | None = None
     """Boot-clock second at which asking again makes sense; None: when something else changes."""
+    proposal: str = ""
+    """What would help instead, as one sentence for a person; empty where there is nothing to propose."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
