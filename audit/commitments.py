@@ -28,6 +28,7 @@ PLAIN: Final = frozenset({
     "v", "kind", "seq", "ts", "mono", "boot", "node", "id", "of", "corr", "action", "target", "generation", "rule",
     "rules_hash", "step", "attempt", "mode", "request", "result", "subject", "from", "to", "gate", "verb", "answer",
     "intent_id", "decision", "op", "selector", "scope", "hash", "phase", "type", "sha256", "output_sha256",
+    "approval", "recurrence",
 })  # fmt: skip
 """Fields that are never concealed, nor anything in them."""
 

@@ -70,6 +70,7 @@ KINDS: Final[dict[str, tuple[Field, ...]]] = {
         _optional("request", str, "id of the request it answers"),
         _optional("priority", int, "1 to 10, 10 is the most urgent"),
         _optional("queued", dict, "where it waited, and how long"),
+        _optional("approval", str, "id of the approval it rests on, which is used up by it"),
     ),
     "outcome": (
         _OF,
@@ -110,6 +111,7 @@ KINDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("action", str, "the verb"),
         Field("gate", str, "the gate that said no"),
         _BECAUSE,
+        _optional("proposal", str, "what would help instead"),
     ),
     "request": (
         Field("id", str, "the request's id"),
@@ -122,9 +124,16 @@ KINDS: Final[dict[str, tuple[Field, ...]]] = {
     "approval": (
         Field("id", str, "the approval's id"),
         _optional("intent_id", str, "id of the action it decides about"),
-        Field("decision", str, "granted, denied or expired"),
-        Field("who", str, "who decided"),
+        Field("decision", str, "asked; then granted, denied, expired or stale"),
+        Field("who", str, "who asked, or decided"),
         _MAYBE_BECAUSE,
+        _optional("corr", str, "the incident it belongs to"),
+        _optional("rule", str, "the rule that wants to act"),
+        _optional("target", str, "what it would act on"),
+        _optional("action", str, "the verb"),
+        _optional("step", int, "step of the ladder, from 0"),
+        _optional("until_us", int, "wall clock, µs, at which no answer is a no"),
+        _optional("deadline_us", int, "CLOCK_BOOTTIME, µs, of the same"),
     ),
     "maintenance": (
         Field("id", str, "the window's id"),
@@ -133,6 +142,8 @@ KINDS: Final[dict[str, tuple[Field, ...]]] = {
         Field("owner", str, "who is responsible"),
         Field("reason", str, "why"),
         Field("until_us", int, "wall clock, µs: a window always expires"),
+        _optional("from_us", int, "wall clock, µs, before which it covers nothing"),
+        _optional("recurrence", dict, "the days and hours, in a zone, in which alone it covers anything"),
     ),
     "mode": (
         Field("scope", str, "agent, organ:NAME, rule:ID or target:ID"),

@@ -111,7 +111,7 @@ const KINDS = {
   intent: {
     id: plain, corr: plain, action: plain, target: plain, generation: plain, params: isObject, rule: plain, rules_hash: plain,
     step: isInteger, attempt: isInteger, actor: text, because: text, evidence: array, deadline_us: isInteger, mode: plain,
-    "request?": plain, "priority?": isInteger, "queued?": isObject,
+    "request?": plain, "priority?": isInteger, "queued?": isObject, "approval?": plain,
   },
   outcome: {
     of: plain, id: plain, result: either(OUTCOMES), because: text, took_us: isInteger, "rc?": isInteger,
@@ -125,10 +125,16 @@ const KINDS = {
     subject: plain, from: plain, to: plain, because: text, "corr?": plain, "rule?": plain, "target?": plain,
     "step?": isInteger, "data?": isObject,
   },
-  withheld: { corr: plain, rule: plain, target: plain, action: plain, gate: plain, because: text },
+  withheld: { corr: plain, rule: plain, target: plain, action: plain, gate: plain, because: text, "proposal?": text },
   request: { id: plain, verb: plain, who: text, args: isObject, answer: either(["accepted", "refused"]), "because?": text },
-  approval: { id: plain, "intent_id?": plain, decision: plain, who: text, "because?": text },
-  maintenance: { id: plain, op: either(["add", "end"]), selector: isObject, owner: text, reason: text, until_us: isInteger },
+  approval: {
+    id: plain, "intent_id?": plain, decision: plain, who: text, "because?": text, "corr?": plain, "rule?": plain,
+    "target?": plain, "action?": plain, "step?": isInteger, "until_us?": isInteger, "deadline_us?": isInteger,
+  },
+  maintenance: {
+    id: plain, op: either(["add", "end"]), selector: isObject, owner: text, reason: text, until_us: isInteger,
+    "from_us?": isInteger, "recurrence?": isObject,
+  },
   mode: { scope: plain, mode: plain, who: text, because: text },
   rules: { hash: plain, count: isInteger, files: array, accepted: (value) => typeof value === "boolean", "because?": text },
   lifecycle: { phase: plain, "version?": text, "because?": text, "data?": isObject },
