@@ -1,18 +1,13 @@
 """Run a command: argv without a shell, clean environment, own session and cgroup, output capped."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 
 from healer.actions.interface import Action, Done, Order
 from healer.drivers import argv, cgroups, commands
 from healer.drivers.commands import Command, Ended
 from healer.errors import ActionError, AmbiguousError
+from healer.model.placeholders import stands_for_code
 from healer.model.target import EMPTY
-
-_CODE_FLAGS = frozenset({"-c", "-e", "-E", "--eval", "--command", "-exec", "-execdir"})
-_INTERPRETERS = frozenset(
-    {"sh", "bash", "dash", "zsh", "ksh", "python", "python3", "perl", "ruby", "node", "awk", "env"}
-)
 
 
 class Run(Action):
@@ -66,14 +61,12 @@ def filled(words: Sequence[str], order: Order) -> list[str]:
         "{rule}": order.rule,
         "{intent}": order.intent,
     }
-    interpreter = bool(words) and PurePath(str(words[0])).name.rstrip("0123456789.") in _INTERPRETERS
     made: list[str] = []
     for place, word in enumerate(words):
         if word not in slots:
             made.append(str(word))
             continue
-        code = place == 0 or words[place - 1] in _CODE_FLAGS or (interpreter and place == 1)
-        if code:
+        if stands_for_code(words, place):
             raise ActionError(f"{word} stands where code is expected", hint="write the command out", transient=False)
         made.append(argv.slot(slots[word]))
     return made

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 from healer.core.desk import Desk
 from healer.core.instance import Instance
+from healer.core.params import filled
 from healer.core.proving import VERIFY_WITHIN
 from healer.core.world import HOST
+from healer.errors import RefusedError
 from healer.gates import order
 from healer.gates.interface import Question, Refusal
 from healer.model.decision import QUIET_VERBS, Decision, Evidence, Outcome, Withheld
@@ -126,19 +128,11 @@ class Acting:
         instance.answers, instance.asked_at = order.ask_all(question), desk.now
         refused = order.first_refusal(instance.answers)
         if refused is not None:
-            gate, refusal = refused
-            desk.withhold(
-                Withheld(
-                    incident=instance.key,
-                    rule=instance.rule.id,
-                    target=target.id,
-                    action=step.action,
-                    gate=gate,
-                    because=refusal.because,
-                    at=desk.now,
-                )
-            )
-            return refusal
+            return self._withheld(instance, step, target, *refused)
+        try:
+            params = filled(step.action, step.params, incident.bindings)
+        except RefusedError as exc:
+            return self._withheld(instance, step, target, "binding", Refusal(because=str(exc)))
         self._decide(
             Decision(
                 id=self._next_id(),
@@ -149,7 +143,7 @@ class Acting:
                 attempt=incident.attempt + 1,
                 action=step.action,
                 target=target.id,
-                params=step.params,
+                params=params,
                 timeout=step.timeout,
                 deadline=desk.now + PATIENCE,
                 generation=desk.world.generation(target),
@@ -163,6 +157,21 @@ class Acting:
             )
         )
         return None
+
+    def _withheld(self, instance: Instance, step: Step, target: Target, gate: str, refusal: Refusal) -> Refusal:
+        """Say no to a step, once per gate and incident."""
+        self.desk.withhold(
+            Withheld(
+                incident=instance.key,
+                rule=instance.rule.id,
+                target=target.id,
+                action=step.action,
+                gate=gate,
+                because=refusal.because,
+                at=self.desk.now,
+            )
+        )
+        return refusal
 
     def obey(self, request: Request, action: str, target: Target, params: dict[str, object]) -> str:
         """Decide for a request; returns why not, or an empty string."""

@@ -136,15 +136,18 @@ class Incidents:
         disabled = self.desk.memory.disabled.get(rule.id)
         return rule.enabled if disabled is None else not disabled
 
-    def trigger(self, instance: Instance) -> bool:
-        """Open an incident at once, where the condition holds and none is open; says whether it did."""
+    def trigger(self, instance: Instance, *, cause: str = "") -> bool:
+        """Open an incident at once, where the condition holds and none is open; says whether it did.
+
+        ``cause`` is the key of the incident whose step asks for it; empty where nobody's does.
+        """
         open_already = instance.key in self.desk.memory.incidents
         if open_already or instance.truth is not Truth.TRUE or not self.enabled(instance.rule):
             return False
-        self.open(instance)
+        self.open(instance, cause=cause)
         return True
 
-    def open(self, instance: Instance) -> None:
+    def open(self, instance: Instance, *, cause: str = "") -> None:
         """Open an incident and take its first step if nothing says no."""
         rule, memory = instance.rule, self.desk.memory
         streak = memory.streaks.get(instance.key)
@@ -153,6 +156,9 @@ class Incidents:
                 f"streak:{instance.key}", str(streak.actions), "0", "healthy long enough since the last action"
             )
         readings = ", ".join(f"{e.series}={e.value}" for e in self.acting.evidence(instance)[:4])
+        data: dict[str, object] = {"cause": cause} if cause else {}
+        if instance.bindings:
+            data["bindings"] = sorted([name, value] for name, value in instance.bindings.items())
         self.desk.move(
             f"incident:{instance.key}",
             "pending",
@@ -161,6 +167,7 @@ class Incidents:
             topic="incident.firing",
             rule=rule.id,
             target=instance.target.id,
+            **({"data": data} if data else {}),
         )
         instance.retry_at = self.desk.now + rule.settle
         instance.clear_since = None

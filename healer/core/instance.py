@@ -39,6 +39,9 @@ class Instance:
     told_unknown: bool = False
     woken: float = -math.inf
     """When an event last started it."""
+    bindings: dict[str, str] = field(default_factory=dict)
+    """What ``{event.NAME}`` and ``{capture.NAME}`` stand for, by ``event.NAME``: set before its incident opens, which
+    seals them, so that a restart does not lose them."""
 
     def __post_init__(self) -> None:
         if self.rule.samples:

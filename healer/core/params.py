@@ -1,9 +1,10 @@
-"""The parameters of an action somebody asks for, checked as strictly as those of a rule: they come from outside."""
+"""The parameters of an action: those somebody asks for are checked as strictly as a rule's, and names are filled in."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from healer.errors import RefusedError
+from healer.model import placeholders
 from healer.model.verbs import VERBS, Param
 
 LONGEST = 86400.0
@@ -28,6 +29,19 @@ def checked(action: str, given: object) -> dict[str, Any]:
     if "timeout" in given:
         made["timeout"] = _refuse(f"{action}: timeout", _duration(given["timeout"]) or None, "seconds, at most a day")
     return {name: value for name, value in made.items() if value is not None}
+
+
+def filled(action: str, params: Mapping[str, Any], bindings: Mapping[str, str]) -> Mapping[str, Any]:
+    """Fill ``{event.NAME}`` and ``{capture.NAME}`` into the argument vectors of an action.
+
+    Only whole arguments of a command are slots. Raises RefusedError for an unknown name or a value that is no plain
+    name: the step is refused then, because an empty argument means something else to every command.
+    """
+    made = dict(params)
+    for name, param in VERBS[action].params.items():
+        if param.shape == "argv" and name in made:
+            made[name] = placeholders.bound(made[name], bindings)
+    return made
 
 
 def _one(action: str, name: str, param: Param, value: Any) -> Any:  # noqa: ANN401 - JSON of any shape

@@ -16,6 +16,8 @@ from healer.model.decision import QUIET_VERBS, SIGNED_VERBS, Result
 
 KEPT_SECONDS = 32 * 86400.0
 """How long taken actions are remembered: no limit may look further back."""
+ANSWERED = 50
+"""How many closed approvals are remembered."""
 
 _WITHOUT_EFFECT = {Result.STALE.value, Result.CANCELLED.value, Result.REFUSED.value, Result.SKIPPED.value}
 _FAILED = {
@@ -105,6 +107,10 @@ class Incident:
     attempt: int = 0
     withheld: list[str] = field(default_factory=list)
     """Gates that said no during this incident: each is sealed once."""
+    cause: str = ""
+    """The incident whose step started this one, where one did."""
+    bindings: dict[str, str] = field(default_factory=dict)
+    """What the placeholders of its steps stand for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,6 +122,31 @@ class Maintenance:
     reason: str
     until_us: int
     """Wall-clock microseconds."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Approval:
+    """A question put to people. It is answered once and used once; no answer is a no."""
+
+    id: str
+    incident: str
+    rule: str
+    target: str
+    action: str
+    step: int
+    asked: float
+    expires: float
+    """Boot-clock second from which the answer is no."""
+    until_us: int
+    """The same on the wall clock: whichever says first that it is over, is believed."""
+    because: str
+    state: str = "asked"
+    """asked; granted, until an intent uses it up; used, until that intent is closed."""
+    who: str = ""
+    """Who said yes."""
+    answered: float | None = None
+    intent: str = ""
+    """Of the intent that it was used for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,6 +167,11 @@ class Memory:
     modes: dict[str, str] = field(default_factory=dict)
     """Scope (``agent``, ``organ:X``, ``rule:ID``, a target id) to the mode a command lowered it to."""
     maintenance: dict[str, Maintenance] = field(default_factory=dict)
+    approvals: dict[str, Approval] = field(default_factory=dict)
+    asked: int = 0
+    """Number of the last approval ever asked for."""
+    answered: dict[str, str] = field(default_factory=dict)
+    """What became of the last approvals that are closed, by id: whoever comes late is told."""
     disabled: dict[str, bool] = field(default_factory=dict)
     """Rules switched off (True) or on again (False) by command."""
     states: dict[str, str] = field(default_factory=dict)
@@ -193,6 +229,9 @@ class Memory:
             breaker.changed = moved(breaker.changed)
         for incident in self.incidents.values():
             incident.opened, incident.since = moved(incident.opened), moved(incident.since)
+        for approval in self.approvals.values():
+            approval.asked, approval.expires = moved(approval.asked), moved(approval.expires)
+            approval.answered = None if approval.answered is None else moved(approval.answered)
 
     def taken(self, *, since: float, scope: str, rule: str, target: str, action: str) -> list[float]:
         """When actions were taken after ``since`` within the scope of a limit, the oldest first."""
@@ -212,6 +251,13 @@ class Memory:
     def busy(self, target: str) -> OpenIntent | None:
         """The intent that holds this target, from decision to verdict; None when it is free."""
         return next((intent for intent in self.intents.values() if intent.target == target), None)
+
+    def approval(self, *, incident: str, step: int, action: str, target: str) -> Approval | None:
+        """The question about this step of this incident that is not closed; there is one at most."""
+        asked = (incident, step, action, target)
+        return next(
+            (one for one in self.approvals.values() if (one.incident, one.step, one.action, one.target) == asked), None
+        )
 
     def running(self) -> int:
         """Effects that may be going on right now."""
@@ -237,6 +283,7 @@ class Memory:
             breakers=read("breakers", Breaker),
             incidents=read("incidents", Incident),
             maintenance=read("maintenance", Maintenance),
+            approvals=read("approvals", Approval),
             **plain,
         )
 
@@ -257,6 +304,8 @@ class Memory:
             request=entry.get("request", ""),
             generation=entry["generation"],
         )
+        if approval := self.approvals.get(entry.get("approval", "")):
+            approval.state, approval.intent = "used", entry["id"]
         # What the wall clock said of the way into this boot may still turn out void: it forgets nothing by itself.
         self.acted = [old for old in self.acted if at - old.at - self.frame.granted <= KEPT_SECONDS]
         if entry["action"] not in QUIET_VERBS and entry.get("actor") != "agent":
@@ -307,6 +356,8 @@ class Memory:
 
     def _close(self, intent: OpenIntent, at: float, phase: str) -> None:
         del self.intents[intent.id]
+        for used in [one for one in self.approvals.values() if one.intent == intent.id]:
+            self._answer(used.id, f"granted by {used.who}, used by intent {intent.id}")
         incident = self.incidents.get(intent.incident)
         if incident is not None and incident.phase in {"acting", "verifying"}:
             incident.phase, incident.since = phase, at
@@ -340,8 +391,16 @@ class Memory:
             return
         incident = self.incidents.get(key)
         if incident is None:
-            rule, target = entry["rule"], entry["target"]
-            self.incidents[key] = Incident(rule=rule, target=target, phase=phase, opened=at, since=at)
+            rule, target, data = entry["rule"], entry["target"], entry.get("data", {})
+            self.incidents[key] = Incident(
+                rule=rule,
+                target=target,
+                phase=phase,
+                opened=at,
+                since=at,
+                cause=data.get("cause", ""),
+                bindings=dict(data.get("bindings", ())),
+            )
             return
         incident.phase, incident.since = phase, at
         incident.step = entry.get("step", incident.step)
@@ -370,6 +429,34 @@ class Memory:
             reason=entry["reason"],
             until_us=entry["until_us"],
         )
+
+    def _approval(self, entry: Mapping[str, Any], at: float) -> None:
+        key, decision = entry["id"], entry["decision"]
+        if decision == "asked":
+            self.asked = max(self.asked, int(key.rpartition("-")[2]))
+            self.approvals[key] = Approval(
+                id=key,
+                incident=entry["corr"],
+                rule=entry["rule"],
+                target=entry["target"],
+                action=entry["action"],
+                step=entry["step"],
+                asked=at,
+                expires=at + (entry["deadline_us"] - entry["mono"]) / 1e6,
+                until_us=entry["until_us"],
+                because=str(entry.get("because", "")),
+            )
+        elif decision != "granted":
+            self._answer(key, f"{decision} by {entry['who']}: {entry.get('because', '')}")
+        elif (approval := self.approvals.get(key)) and approval.state == "asked":
+            approval.state, approval.who, approval.answered = "granted", str(entry["who"]), at
+
+    def _answer(self, key: str, how: str) -> None:
+        """Close a question, and remember for a while what became of it."""
+        self.approvals.pop(key, None)
+        self.answered[key] = how
+        while len(self.answered) > ANSWERED:
+            del self.answered[next(iter(self.answered))]
 
     def _rules(self, entry: Mapping[str, Any], at: float) -> None:
         del at
@@ -401,6 +488,7 @@ _FOLDS = {
     "withheld": Memory._withheld,  # noqa: SLF001
     "mode": Memory._mode,  # noqa: SLF001
     "maintenance": Memory._maintenance,  # noqa: SLF001
+    "approval": Memory._approval,  # noqa: SLF001
     "rules": Memory._rules,  # noqa: SLF001
     "lifecycle": Memory._lifecycle,  # noqa: SLF001
     "gap": Memory._gap,  # noqa: SLF001

@@ -377,3 +377,30 @@ def test_the_end_of_an_incident_is_a_good_moment_for_a_snapshot(talk):
     scenario.wait(1)
     talk.up(scenario, 1)
     assert [one for one in kept if isinstance(one, Snapshot)] == [Snapshot()]
+
+
+# What an event said, in the arguments of a step --------------------------------------------------------------------
+
+
+def kicking(talk, *words):
+    step = Step(action="run", params={"argv": ["/bin/kick", *words]})
+    return talk.with_rules(talk.rule(then=(step,), for_=5.0))
+
+
+def test_bindings_fill_arguments_and_survive_a_restart_of_the_agent(talk):
+    scenario = kicking(talk, "{event.user}")
+    scenario.core.instances["r@program:api"].bindings = {"event.user": "alice"}
+    talk.falls(scenario)
+    scenario.wait(6)
+    assert scenario.acted[0].params["argv"] == ["/bin/kick", "alice"]
+    assert scenario.folded().incidents["r@program:api"].bindings == {"event.user": "alice"}
+
+
+def test_a_step_with_an_unknown_name_is_refused(talk):
+    scenario = kicking(talk, "{event.user}")
+    talk.falls(scenario)
+    scenario.wait(10)
+    assert scenario.acted == []
+    assert [(one.gate, one.because.partition(" (")[0]) for one in scenario.withheld] == [
+        ("binding", "{event.user} is not known here")
+    ]

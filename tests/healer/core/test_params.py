@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healer.core.params import checked
+from healer.core.params import checked, filled
 from healer.errors import RefusedError
 from healer.model.verbs import VERBS
 
@@ -78,3 +78,39 @@ def test_what_fits_is_taken_and_the_rest_has_its_defaults():
     assert (made["ok"], made["grace"], made["cwd"]) == ([0, 2], 2.0, "/")
     assert "user" not in made
     assert checked("restart", None) == {}
+
+
+BOUND = {"event.user": "alice", "capture.worker": "web@3"}
+
+
+def test_names_fill_whole_arguments():
+    made = filled(
+        "run", {"argv": ["/bin/kick", "{event.user}", "{capture.worker}", "x{event.user}", "{target}"]}, BOUND
+    )
+    assert made["argv"] == ["/bin/kick", "alice", "web@3", "x{event.user}", "{target}"]
+
+
+@pytest.mark.parametrize("word", ["{event.nobody}", "{capture.user}"])
+def test_an_unknown_name_is_refused_and_never_an_empty_argument(word):
+    with pytest.raises(RefusedError, match="not known here"):
+        filled("run", {"argv": ["/bin/kick", word]}, BOUND)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "-rf", "--all", "@file", "/etc/passwd", "a b", "$(id)", "a\n", "x" * 300, "{target}"]
+)
+def test_a_value_that_is_no_plain_name_is_refused(value):
+    with pytest.raises(RefusedError, match="no plain name"):
+        filled("run", {"argv": ["/bin/kick", "{event.user}"]}, {"event.user": value})
+
+
+@pytest.mark.parametrize(
+    "words", [["{event.user}"], ["sh", "{event.user}"], ["python3.11", "{event.user}"], ["sh", "-c", "{event.user}"]]
+)
+def test_no_name_stands_where_code_is_expected(words):
+    with pytest.raises(RefusedError, match="code"):
+        filled("run", {"argv": words}, BOUND)
+
+
+def test_what_has_no_arguments_is_left_as_it_is():
+    assert filled("notify", {"message": "{event.user}"}, BOUND) == {"message": "{event.user}"}
