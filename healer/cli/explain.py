@@ -1,6 +1,7 @@
 """``healer explain``: why a rule does, or does not do, something."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -48,6 +49,16 @@ def lines(one: Mapping[str, Any]) -> Iterator[str]:
         wait = f" (again in {show.ago(gate['wait'])})" if gate["wait"] else ""
         yield f"    {mark} {gate['gate']}{': ' + gate['because'] if gate['because'] else ''}{wait}"
     yield f"  missing: {one['missing']}"
+    if one["flip"]["changes"]:
+        yield f"  smallest change that would have made it {one['flip']['to']}:"
+        yield from (f"    - {_change(change)}" for change in one["flip"]["changes"])
+
+
+def _change(change: Mapping[str, Any]) -> str:
+    if change["ends"] is None:
+        return str(change["what"])
+    at = datetime.fromtimestamp(change["ends"], tz=UTC).astimezone()
+    return f"{change['what']} (ends {at:%H:%M:%S})"
 
 
 def tree(node: Mapping[str, Any], depth: int = 0) -> Iterator[str]:

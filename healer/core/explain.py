@@ -9,7 +9,7 @@ from healer.core.instance import Instance
 from healer.gates import order
 from healer.gates.interface import Answer
 from healer.model.truth import Truth
-from healer.rules import truth_tree
+from healer.rules import flip, truth_tree
 from healer.rules.truth_tree import TruthNode
 
 Json = dict[str, Any]
@@ -44,6 +44,7 @@ def _of(core: Core, instance: Instance, now: float) -> Json:
         "gates": report.answers(answers, now),
         "asked_ago": None if instance.asked_at is None else round(max(0.0, now - instance.asked_at), 3),
         "missing": _missing(core, instance, answers, now),
+        "flip": _flip(core, instance, answers, now),
     }
 
 
@@ -88,6 +89,50 @@ def _missing(core: Core, instance: Instance, answers: tuple[Answer, ...], now: f
     if instance.truth is Truth.FALSE:
         return "its condition is false" + (f"; were it true, it would be withheld by {blocked}" if blocked else "")
     return _unconfirmed(instance, now) + (f"; then it would be withheld by {blocked}" if blocked else "")
+
+
+def _flip(core: Core, instance: Instance, answers: tuple[Answer, ...], now: float) -> Json:
+    """The smallest change that would have turned it round; all that is listed has to change together.
+
+    ``ends`` is the wall-clock second at which a gate opens by itself, null where it does not.
+    """
+    phase = report.phase(core, instance)
+    acts = phase in {"acting", "verifying"} or (phase == "firing" and order.first_refusal(answers) is None)
+    way = flip.to(core.evaluator, f"{instance.key}|when", now, true=not acts)
+    if acts and instance.truth is not Truth.TRUE:
+        what = []  # it has acted, and judges anew: what it acted on is in its intent
+    elif way is None:
+        what = [_change("nothing small: its condition is far from it")]
+    else:
+        what = [_change(str(one)) for one in way]
+        if not acts:
+            what += [] if phase == "firing" else [_change(text) for text in _confirmation(instance, now)]
+            what += [
+                _change(f"{one.gate}: {one.refusal.because}", one.refusal.until, core.desk.wall_offset)
+                for one in answers
+                if one.refusal is not None
+            ]
+    return {"to": "not act" if acts else "act", "changes": what}
+
+
+def _change(what: str, until: float | None = None, wall_offset: float = 0.0) -> Json:
+    return {"what": what, "ends": None if until is None else round(until + wall_offset, 3)}
+
+
+def _confirmation(instance: Instance, now: float) -> Iterator[str]:
+    """What its condition still has to show, once it is true."""
+    rule = instance.rule
+    if rule.trigger.kind != "auto":
+        yield f"its trigger ({rule.trigger.kind})"
+        return
+    if rule.samples:
+        bad, wanted = sum(truth is Truth.TRUE for truth in instance.samples), rule.samples.bad
+        if (more := wanted - bad) > 0:
+            samples = "sample" if more == 1 else "samples"
+            yield f"{more} more bad {samples} ({bad} of the last {rule.samples.of} are, {wanted} must be)"
+    held = instance.confirmed_so_far(now)
+    if rule.for_ > held:
+        yield f"{rule.for_ - held:.1f} s more of it (it held for {held:.1f} s of {rule.for_:g} s)"
 
 
 def _unconfirmed(instance: Instance, now: float) -> str:

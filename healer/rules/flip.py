@@ -43,7 +43,7 @@ class Nudge:
 
 Way = tuple[Nudge, ...]
 """Everything that has to change together."""
-_MOST_TOGETHER = 4
+_MOST_TOGETHER = 6
 _MOST_TRIED = 20_000
 
 

@@ -5,6 +5,8 @@ import pytest
 from healer.core.explain import explain
 from healer.model.event import Asked
 from healer.model.request import Request
+from healer.rules.rule import Samples, Step
+from healer.testing import WALL
 
 
 def ask(fake, verb, subject="agent", **args):
@@ -89,3 +91,49 @@ def test_samples_and_triggers_are_waited_for(make_rule, make_port):
     port.see("program.up", 0, "program:api")
     assert "fewer than 5 of the last 6" in of(port, "few")["missing"]
     assert "waits for its trigger (manual)" in of(port, "hand")["missing"]
+
+
+def changes(found):
+    return [one["what"] for one in found["flip"]["changes"]]
+
+
+def test_the_smallest_change_that_would_have_made_it_act_names_value_confirmation_and_gate(talk):
+    rule = talk.rule(
+        "program.up{target} == 0 and cpu.used > 90%", for_=20.0, samples=Samples(bad=3, of=4), cooldown=60.0
+    )
+    scenario = talk.with_rules(rule)
+    for _ in range(2):
+        talk.up(scenario, 0)
+        scenario.see("cpu.used", 0.5)
+        scenario.wait(1)
+    (found,) = explain(scenario.core, "r")
+    assert found["flip"]["to"] == "act"
+    assert changes(found) == [
+        "cpu.used is 50%, > 90% is needed",
+        "3 more bad samples (0 of the last 4 are, 3 must be)",
+        "20.0 s more of it (it held for 0.0 s of 20 s)",
+    ]
+
+
+def test_a_cooldown_is_told_with_the_moment_it_ends(talk):
+    scenario = talk.with_rules(talk.rule(cooldown=60.0, then=(Step(action="restart", verify=talk.verify()),)))
+    talk.falls(scenario)
+    scenario.wait(1)
+    talk.up(scenario, 1)
+    scenario.wait(1)
+    talk.falls(scenario)
+    scenario.wait(1)
+    (found,) = explain(scenario.core, "r")
+    change = found["flip"]["changes"][0]
+    assert change["what"].startswith("cooldown: ")
+    assert change["ends"] == pytest.approx(WALL + 61.0, abs=3.0)
+
+
+def test_of_a_rule_that_acts_it_is_told_what_would_have_stopped_it(talk):
+    scenario = talk.with_rules(talk.rule(), world=lambda _: None)
+    talk.falls(scenario)
+    (found,) = explain(scenario.core, "r")
+    assert (found["flip"]["to"], changes(found)) == (
+        "not act",
+        ['program.up{target="program:api"} is 0, anything but 0 is needed'],
+    )
