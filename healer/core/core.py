@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from healer.core.acting import RETRY, Acting
+from healer.core.approving import Approving
 from healer.core.asking import Asking
 from healer.core.body import Body
 from healer.core.desk import Desk
@@ -66,6 +67,8 @@ class Setup:
     brakes: Brakes = field(default_factory=Brakes)
     max_ages: Mapping[str, float] = field(default_factory=dict)
     """Seconds for which the readings of a sensor count, by its name, where longer than their metrics say."""
+    beat: float = BEAT
+    """Seconds between looks at the clocks. Only who replays what was recorded every ten seconds may make it longer."""
     baseline: bool = True
     """The first sample of a series never fires. Off only where a test says what it means."""
 
@@ -93,6 +96,7 @@ class Core:
         self.acting = Acting(self.desk, self.evaluator, rules_hash=setup.rules.hash)
         self.proving = Proving(self.desk)
         self.incidents = Incidents(self.desk, self.evaluator, self.acting, self.proving, self.states)
+        self.approving = Approving(self)
         self.asking, self.hearing = Asking(self), Hearing(self)
         self.organs = Organs(Body(setup.vitals, setup.organ_weights), self.evaluator, self.world)
         self._next_beat = self._next_organs = now
@@ -115,6 +119,7 @@ class Core:
     def recover(self) -> list[Effect]:
         """Take up what a stop or a crash left: close dangling intents, go on verifying what had ended."""
         self.desk.out = []
+        self.approving.recover()
         for intent in list(self.desk.memory.intents.values()):
             if intent.id in self.acting.decisions:
                 continue  # going on, under a configuration that has just been replaced
@@ -265,7 +270,7 @@ class Core:
                 data={"jump_us": round(drift * 1e6)},
             )
         if self.desk.now >= self._next_beat:
-            self._next_beat = self.desk.now + BEAT
+            self._next_beat = self.desk.now + self.setup.beat
             self._beat()
 
     def _beat(self) -> None:
@@ -273,6 +278,7 @@ class Core:
             self._next_organs = self.desk.now + ORGANS_EVERY - BEAT / 2  # a beat is never early, and often a bit late
             self._look_at_organs()
         self.asking.expire()
+        self.approving.expire()
         self.asking.close_breakers()
 
     def _look_at_organs(self) -> None:

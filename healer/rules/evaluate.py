@@ -85,6 +85,8 @@ class Evaluator(Book):
         self._fresh: dict[Entry, None] = {}
         """Wired, and never computed since."""
         self._untold: list[Change] = []
+        self.rearms = 0
+        """How often anything was re-armed: who feeds recorded samples must then show a fresh one of each series."""
         self._again: set[int] = set()
         """Re-armed: told even where it is what it was (a constant is), since whoever re-armed it has forgotten it."""
 
@@ -117,6 +119,7 @@ class Evaluator(Book):
         if at <= entry.since:
             return
         self._unlink(entry)
+        self.rearms += 1
         entry.since = at
         self._again.add(entry.order)
         self._unlinked[entry] = None
