@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from healer.core import consent
 from healer.core.desk import Desk
 from healer.core.instance import Instance
 from healer.core.params import filled
@@ -21,7 +22,7 @@ from healer.model.target import Target
 from healer.model.truth import Truth
 from healer.model.verbs import VERBS
 from healer.rules.evaluate import Evaluator
-from healer.rules.rule import Step
+from healer.rules.rule import Approve, Step
 
 PATIENCE = 10.0
 """Seconds a sealed intent stays good; after that its evidence is too old to act on."""
@@ -45,7 +46,9 @@ class Acting:
 
     # Asking the gates -----------------------------------------------------------------------------------------
 
-    def question(self, instance: Instance, step: Step, target: Target, opened: float) -> Question:
+    def question(
+        self, instance: Instance, step: Step, target: Target, opened: float, number: int = 0
+    ) -> Question:
         """Everything the gates need to know about a rule's next step."""
         rule = instance.rule
         mode = self.desk.default_mode if rule.mode is None else rule.mode
@@ -66,7 +69,17 @@ class Acting:
             settle=rule.settle,
             spelled_out=rule.spelled_out,
             active=rule.active,
+            step=number,
+            approve_ttl=(step.approve or Approve()).ttl,
         )
+
+    def question_of(self, instance: Instance, number: int) -> Question | None:
+        """The question that a step of a rule would be now; None where the rule has no such step (any more)."""
+        if number >= len(instance.rule.then):
+            return None
+        step, incident = instance.rule.then[number], self.desk.memory.incidents.get(instance.key)
+        target = self.desk.world.targets.get(step.target, instance.target) if step.target else instance.target
+        return self.question(instance, step, target, incident.opened if incident else self.desk.now, number)
 
     def request_question(self, request: Request, action: str, target: Target) -> Question:
         """The same for a request: no rule's cooldown, but every gate of the target and the host."""
@@ -124,9 +137,11 @@ class Acting:
         desk = self.desk
         incident = desk.memory.incidents[instance.key]
         target = desk.world.targets.get(step.target, instance.target) if step.target else instance.target
-        question = self.question(instance, step, target, incident.opened)
+        question = self.question(instance, step, target, incident.opened, number)
         instance.answers, instance.asked_at = order.ask_all(question), desk.now
         refused = order.first_refusal(instance.answers)
+        if refused is not None and refused[0] == "approval" and consent.ask_people(desk, instance, question, self.tell):
+            refused = order.first_refusal(order.ask_all(question))
         if refused is not None:
             return self._withheld(instance, step, target, *refused)
         try:
@@ -153,6 +168,7 @@ class Acting:
                 mode=strictest(mode for _, mode in question.modes),
                 priority=instance.rule.priority,
                 witness="" if step.action in QUIET_VERBS else instance.rule.witness,
+                approval=consent.granted(question),
                 decided_at=desk.now,
             )
         )
@@ -281,7 +297,7 @@ class Acting:
                 return "its rule is switched off now"
             step = instance.rule.then[decision.step]
             opened = desk.memory.incidents[instance.key].opened if instance.key in desk.memory.incidents else desk.now
-            question = replace(self.question(instance, step, target, opened), intent=decision.id)
+            question = replace(self.question(instance, step, target, opened, decision.step), intent=decision.id)
         elif decision.action == "notify":
             return ""
         else:
@@ -323,7 +339,9 @@ class Acting:
 
 def intent_fields(decision: Decision) -> dict[str, object]:
     """The intent entry of a decision, without what the desk and the log add."""
+    approved = {"approval": decision.approval} if decision.approval else {}
     return {
+        **approved,
         "id": decision.id,
         "corr": decision.incident,
         "action": decision.action,

@@ -39,6 +39,8 @@ class Asking:
             "act": self._act,
             "trigger": self._trigger,
             "ack": self._ack,
+            "approve": core.approving.approve,
+            "deny": core.approving.deny,
             "pause": self._pause,
             "resume": self._resume,
             "stop-healing": self._stop_healing,

@@ -68,7 +68,7 @@ def _asked(core: Core, instance: Instance) -> tuple[Answer, ...]:
     step = instance.rule.then[number]
     target = core.world.targets.get(step.target, instance.target) if step.target else instance.target
     opened = incident.opened if incident else core.desk.now
-    return order.ask_all(core.acting.question(instance, step, target, opened))
+    return order.ask_all(core.acting.question(instance, step, target, opened, number))
 
 
 def _missing(core: Core, instance: Instance, answers: tuple[Answer, ...], now: float) -> str:

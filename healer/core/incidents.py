@@ -203,6 +203,17 @@ class Incidents:
         instance.retry_at = max(refusal.until or 0.0, self.desk.now + RETRY)
         self.wake(instance.key, instance.retry_at)
 
+    def at_once(self, instance: Instance) -> None:
+        """Try again without waiting: what it waited for is there."""
+        instance.retry_at = min(instance.retry_at, self.desk.now)
+        self.wake(instance.key, self.desk.now)
+
+    def denied(self, key: str, because: str) -> None:
+        """A person said no, or nobody answered: it is given up, and not asked about again."""
+        incident, instance = self.desk.memory.incidents.get(key), self.instances.get(key)
+        if instance is not None and incident is not None and incident.phase == "firing":
+            self._give_up(instance, incident, because)
+
     def ask_again(self, gate: str) -> None:
         """Try at once what only this gate holds back: what it said no for has ended before its time."""
         for key in self.desk.memory.incidents:

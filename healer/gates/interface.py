@@ -57,6 +57,8 @@ class Question:
     """Id of the intent when a sealed one is asked about again: its own reservation is not a conflict."""
     step: int = 0
     """Rung of the ladder, from 0; what is approved is one rung of one incident."""
+    approve_ttl: float = 600.0
+    """Seconds for which people are asked, where they have to be."""
     chain: tuple[str, ...] = ()
     """Incidents of the agent's own doing that led to this one, the first cause first; empty where it began by itself."""
     now: float

@@ -59,6 +59,8 @@ class Decision:
     request: str = ""
     witness: str = ""
     """``before``: not until the log's witnesses have seen the intent; ``at-once``: they are asked without delay."""
+    approval: str = ""
+    """Id of the approval it rests on; empty where none was needed."""
     decided_at: float
 
 

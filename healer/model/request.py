@@ -10,6 +10,8 @@ VERBS: tuple[str, ...] = (
     "act",
     "trigger",
     "ack",
+    "approve",
+    "deny",
     "initialize",
     "run",
     "pause",

@@ -196,7 +196,7 @@ def test_a_streak_that_is_over_is_forgotten(log):
     assert not log.memory.streaks
 
 
-@pytest.mark.parametrize("kind", ["heartbeat", "event", "evidence", "anchor", "approval", "never-heard-of"])
+@pytest.mark.parametrize("kind", ["heartbeat", "event", "evidence", "anchor", "never-heard-of"])
 def test_entries_that_are_no_safety_state_move_only_the_clock(log, kind):
     log.wait(3)
     log.note(kind)
