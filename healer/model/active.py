@@ -1,41 +1,148 @@
-"""When a rule may act: days and hours, combined, in a time zone."""
+"""When something may be: hours, weekdays, days of the month, months, dates and years, combined, in a time zone.
 
+One value for all who ask the calendar: rules (``active``, ``not_in``), conditions and maintenance.
+"""
+
+import calendar
 import datetime as dt
 import zoneinfo
 from dataclasses import dataclass
+from functools import lru_cache
+
+DAY_MINUTES = 24 * 60
+WHOLE_DAY = (0, DAY_MINUTES)
+QUARTER = 900
+"""Seconds: wherever clocks change, they change on a quarter of an hour of UTC."""
+HORIZON = 400 * 86400.0
+"""Seconds into the future that are searched for the next opening."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """When a rule may act; all parts given must hold. Start inclusive, end exclusive."""
+    """A calendar window. All parts given must hold; every span's start is inclusive.
+
+    The end of hours is exclusive. Days, months, dates and years name the day on which a span of hours *began*.
+    """
 
     days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
     """0 = Monday."""
     hours: tuple[tuple[int, int], ...] = ()
-    """(from, to) in minutes of the day; from > to runs over midnight. Empty: all day."""
+    """(from, to) in minutes of the day; from >= to runs over midnight. Empty: all day."""
+    month_days: tuple[tuple[int, int], ...] = ()
+    """(first, last), both included; negative from the end of the month: -1 is its last day. Empty: every day."""
+    months: tuple[int, ...] = ()
+    """1 = January. Empty: every month."""
+    dates: tuple[tuple[dt.date, dt.date], ...] = ()
+    """(first, last), both included. Empty: every date."""
+    years: tuple[tuple[int, int], ...] = ()
+    """(first, last), both included. Empty: every year."""
     tz: str = ""
     """IANA name; empty is the host's zone."""
-
-
-DAY_MINUTES = 24 * 60
+    outside: tuple["Active", ...] = ()
+    """Windows in which it is closed all the same."""
 
 
 def is_active(active: Active, wall: float) -> bool:
-    """Whether the window is open at ``wall`` (seconds since 1970). Start inclusive, end exclusive.
+    """Whether the window is open at ``wall`` (seconds since 1970).
 
-    Hours that run over midnight belong to the day on which they began. A local hour that daylight saving skips never
-    opens; one that it doubles is open both times, since the clock on the wall shows it twice.
+    Hours that run over midnight belong to the day on which they began. Where daylight saving skips an hour, what would
+    begin in it begins after it, and what lies within it never opens. Where an hour is doubled it counts once: what ends
+    in it (or with it) ends the first time, and what began before its end and goes on afterwards is not interrupted.
     """
-    zone = zoneinfo.ZoneInfo(active.tz) if active.tz else None
-    moment = dt.datetime.fromtimestamp(wall, tz=dt.UTC).astimezone(zone)
-    minute, day = moment.hour * 60 + moment.minute, moment.weekday()
-    if not active.hours:
-        return day in active.days
-    return any(_open(span, active.days, day, minute) for span in active.hours)
+    zone = _zone(active.tz)
+    local = _local(wall, zone)
+    return _inside(active, local, wall, zone) and not any(is_active(one, wall) for one in active.outside)
 
 
-def _open(span: tuple[int, int], days: tuple[int, ...], day: int, minute: int) -> bool:
-    start, end = span
-    if start < end:
-        return day in days and start <= minute < end
-    return (day in days and minute >= start) or ((day - 1) % 7 in days and minute < end)
+def fits(active: Active, day: dt.date) -> bool:
+    """Whether a day is one of the window's, whatever the hour."""
+    return (
+        day.weekday() in active.days
+        and (not active.months or day.month in active.months)
+        and (not active.years or any(first <= day.year <= last for first, last in active.years))
+        and (not active.dates or any(first <= day <= last for first, last in active.dates))
+        and (not active.month_days or _in_month(active.month_days, day))
+    )
+
+
+def next_look(active: Active, wall: float) -> float:
+    """A second after ``wall`` (since 1970) until which the window stays as it is; it may well stay longer."""
+    local = _local(wall, _zone(active.tz))
+    now = local.hour * 3600 + local.minute * 60 + local.second + local.microsecond / 1e6
+    edges = {0, *(minute % DAY_MINUTES for span in active.hours for minute in span)}
+    # A clock change comes on a quarter of an hour, so that no edge is overslept for one.
+    ends = [wall + (edge * 60 - now) % 86400.0 for edge in edges if edge * 60 != now]
+    ends += [next_look(one, wall) for one in active.outside]
+    return min(*ends, (wall // QUARTER + 1) * QUARTER) if ends else (wall // QUARTER + 1) * QUARTER
+
+
+def opens(active: Active, wall: float) -> float | None:
+    """The second (since 1970) at which the window is next open: ``wall`` itself where it is; None within 400 days."""
+    zone, at = _zone(active.tz), wall
+    while at - wall < HORIZON:
+        if is_active(active, at):
+            return at
+        local = _local(at, zone)
+        until_midnight = 86400 - (local.hour * 3600 + local.minute * 60 + local.second)
+        empty = not fits(active, local.date()) and not fits(active, local.date() - dt.timedelta(days=1))
+        # Most of a day that is none of its days is skipped; its last hours are not: the clock may change in them.
+        at = at + until_midnight - 3 * 3600 if empty and until_midnight > 4 * 3600 else next_look(active, at)
+    return None
+
+
+def _in_month(spans: tuple[tuple[int, int], ...], day: dt.date) -> bool:
+    length = calendar.monthrange(day.year, day.month)[1]
+
+    def number(given: int) -> int:
+        return given if given > 0 else length + 1 + given
+
+    return any(number(first) <= day.day <= number(last) for first, last in spans)
+
+
+def _inside(active: Active, local: dt.datetime, wall: float, zone: dt.tzinfo | None) -> bool:
+    if not active.hours or WHOLE_DAY in active.hours:
+        return fits(active, local.date())
+    if local.fold:
+        # The second time round: only what began before the doubled hour's end, and lasts beyond it, is open.
+        end = _first_round_ended(wall, zone)
+        return any(begins < end < ends for begins, ends in _spans(active, local))
+    return any(begins <= local < ends for begins, ends in _spans(active, local))
+
+
+def _spans(active: Active, local: dt.datetime) -> list[tuple[dt.datetime, dt.datetime]]:
+    """The spans of yesterday and today, on the clock on the wall."""
+    midnight, day = dt.datetime.combine(local.date(), dt.time()), dt.timedelta(days=1)
+    found = []
+    for base in (midnight - day, midnight):
+        if not fits(active, base.date()):
+            continue
+        for start, end in active.hours:
+            later = end if end > start else end + DAY_MINUTES
+            found.append((base + dt.timedelta(minutes=start), base + dt.timedelta(minutes=later)))
+    return found
+
+
+def _first_round_ended(wall: float, zone: dt.tzinfo | None) -> dt.datetime:
+    """What the clock was about to show when it was set back, for a moment in the second round."""
+    late = int(wall)
+    early = late - 4 * 3600
+    after = _offset(late, zone)
+    while late - early > 1:
+        middle = (early + late) // 2
+        early, late = (early, middle) if _offset(middle, zone) == after else (middle, late)
+    return _local(early, zone).replace(fold=0) + dt.timedelta(seconds=1)
+
+
+def _offset(wall: int, zone: dt.tzinfo | None) -> dt.timedelta:
+    return _local(wall, zone) - _local(wall, dt.UTC)
+
+
+def _local(wall: float, zone: dt.tzinfo | None) -> dt.datetime:
+    """What the clock on the wall shows, without a zone; ``fold`` is 1 in the second round of a doubled hour."""
+    return dt.datetime.fromtimestamp(wall, tz=zone).replace(tzinfo=None)
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> dt.tzinfo | None:
+    """The zone of that name; None is the host's, of which Python knows the rules only through naive times."""
+    return zoneinfo.ZoneInfo(name) if name else None
