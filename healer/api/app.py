@@ -30,6 +30,8 @@ def routes(port: Port) -> list[Route]:
         ("/targets", read.targets),
         ("/targets/{target:path}", read.target),
         ("/incidents", read.incidents),
+        ("/approvals", read.approvals),
+        ("/maintenance", read.maintenance),
         ("/healings", read.healings),
         ("/rules", read.rules),
         ("/rules/{rule}/explain", read.explain),

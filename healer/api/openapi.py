@@ -24,6 +24,8 @@ _READS: dict[str, tuple[str, tuple[Doc, ...]]] = {
     "/api/v1/targets": ("What is looked after.", ()),
     "/api/v1/targets/{target}": ("One target.", (_path("target", "kind:name"),)),
     "/api/v1/incidents": ("Open incidents.", (_query("since", "also closed ones: 90s, 15m, 2h, 7d"), _LIMIT)),
+    "/api/v1/approvals": ("What waits for a person's answer (requests approve and deny).", ()),
+    "/api/v1/maintenance": ("Windows in which nothing is done, open or to come.", ()),
     "/api/v1/healings": (
         "What was done, from the sealed log, newest first.",
         (_LIMIT, _query("rule", "glob"), _query("target", "glob"), _query("all", "1: notes and waits too")),

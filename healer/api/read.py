@@ -54,6 +54,14 @@ class Readers:
         """What is looked after."""
         return Json({"targets": report.targets(self._port.core, self._now)})
 
+    async def approvals(self, _: Request) -> Response:
+        """What waits for a person's answer."""
+        return Json({"approvals": report.approvals(self._port.core, self._now)})
+
+    async def maintenance(self, _: Request) -> Response:
+        """Windows in which nothing is done, open or to come."""
+        return Json({"maintenance": report.maintenance(self._port.core)})
+
     async def target(self, request: Request) -> Response:
         """One target, and the rules that judge it."""
         wanted = request.path_params["target"]

@@ -58,6 +58,10 @@ def brakes(found: Status) -> list[str]:
         said.append(f"safe mode: {found['safe_mode']} (healer resume-healing)")
     said += [f"maintenance {one['id']}: {one['reason']} ({show.ago(one['left'])} left)" for one in found["maintenance"]]
     said += [
+        f"{one['action']} of {one['target']} waits for a yes: healer approve {one['id']} ({show.ago(one['left'])} left)"
+        for one in found.get("approvals", ())
+    ]
+    said += [
         f"breaker of {one['action']} on {one['target']} open (healer ack {one['target']})" for one in found["breakers"]
     ]
     return [*said, *map(str, found.get("degraded", ()))]

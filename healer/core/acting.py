@@ -46,9 +46,7 @@ class Acting:
 
     # Asking the gates -----------------------------------------------------------------------------------------
 
-    def question(
-        self, instance: Instance, step: Step, target: Target, opened: float, number: int = 0
-    ) -> Question:
+    def question(self, instance: Instance, step: Step, target: Target, opened: float, number: int = 0) -> Question:
         """Everything the gates need to know about a rule's next step."""
         rule = instance.rule
         mode = self.desk.default_mode if rule.mode is None else rule.mode

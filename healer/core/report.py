@@ -38,6 +38,7 @@ def status(core: Core, now: float | None = None) -> Json:
         "incidents": incidents(core, now),
         "breakers": breakers(core, now),
         "maintenance": maintenance(core),
+        "approvals": approvals(core, now),
         "intents": intents(core, now),
         "lowered": dict(memory.modes),
         "counts": counts(core),
@@ -163,6 +164,26 @@ def breakers(core: Core, now: float | None = None) -> list[Json]:
         }
         for key, breaker in sorted(core.desk.memory.breakers.items())
         if breaker.open
+    ]
+
+
+def approvals(core: Core, now: float | None = None) -> list[Json]:
+    """What waits for a person's answer, the most urgent first."""
+    now = core.desk.now if now is None else now
+    asked = [one for one in core.desk.memory.approvals.values() if one.state == "asked"]
+    return [
+        {
+            "id": one.id,
+            "action": one.action,
+            "target": one.target,
+            "rule": one.rule,
+            "incident": one.incident,
+            "step": one.step,
+            "because": one.because,
+            "asked": round(max(0.0, now - one.asked), 3),
+            "left": round(max(0.0, one.expires - now), 3),
+        }
+        for one in sorted(asked, key=lambda one: one.expires)
     ]
 
 

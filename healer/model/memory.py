@@ -371,8 +371,9 @@ class Memory:
             breaker.open, breaker.changed = entry["to"] == "open", at
             if not breaker.open:
                 breaker.failures = 0
-        elif kind == "streak":
-            self.streaks.pop(name, None)
+        elif kind == "streak" and name in self.streaks:
+            # The counts begin anew; the cooldown does not: it may be longer than what makes them do so.
+            self.streaks[name] = Streak(last_end=self.streaks[name].last_end)
         elif kind == "safe_mode":
             self.safe_mode = entry["because"] if entry["to"] == "on" else ""
         elif kind == "kill_switch":
