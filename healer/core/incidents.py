@@ -151,7 +151,8 @@ class Incidents:
         """Open an incident and take its first step if nothing says no."""
         rule, memory = instance.rule, self.desk.memory
         streak = memory.streaks.get(instance.key)
-        if streak and streak.last_end is not None and self.desk.now - streak.last_end >= rule.backoff.reset_after:
+        last = streak.last_end if streak and streak.actions else None
+        if streak and last is not None and self.desk.now - last >= rule.backoff.reset_after:
             self.desk.move(
                 f"streak:{instance.key}", str(streak.actions), "0", "healthy long enough since the last action"
             )

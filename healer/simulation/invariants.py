@@ -292,7 +292,6 @@ def cooldowns_and_backoffs_hold(evidence: Evidence) -> None:
                 opened[name] = entry.at
             elif kind == "streak":
                 streak.pop(name, None)
-                end.pop(name, None)
         elif entry.kind == "intent" and entry["rule"] and entry["action"] != "notify":
             deed = evidence.deeds[entry.leaf]
             if deed.without_effect:

@@ -158,6 +158,17 @@ def test_cooldown_counts_from_the_end_of_the_action():
     assert len(actions(scenario)) == 2
 
 
+def test_a_cooldown_longer_than_what_ends_a_streak_lasts_its_whole_time():
+    scenario = Scenario(setup(rule(cooldown=3600.0, backoff=Backoff(initial=0.0, reset_after=600.0))))
+    for _ in range(5):  # half an hour, in which a rest of ten minutes comes again and again
+        down_twice(scenario)
+        scenario.wait(1)
+        up(scenario, 1)
+        scenario.wait(601)
+    assert len(actions(scenario)) == 1, [one.gate for one in scenario.withheld]
+    assert scenario.withheld[-1].gate == "cooldown"
+
+
 def test_limits_hold_over_incidents():
     scenario = Scenario(setup(rule(cooldown=0.0, backoff=Backoff(initial=0.0), limits=(Limit(max=2, per=3600.0),))))
     for _ in range(5):

@@ -190,10 +190,11 @@ def test_a_window_begins_and_ends(log):
     assert not log.memory.maintenance
 
 
-def test_a_streak_that_is_over_is_forgotten(log):
-    log.memory.streaks["r@t"] = Streak(actions=3)
+def test_a_streak_that_is_over_is_forgotten_but_not_when_it_ended(log):
+    log.memory.streaks["r@t"] = Streak(actions=3, failures=2, last_end=50.0)
     log.note("state", subject="streak:r@t", to="0", because="healthy")
-    assert not log.memory.streaks
+    log.note("state", subject="streak:nobody@t", to="0", because="healthy")
+    assert log.memory.streaks == {"r@t": Streak(last_end=50.0)}, "a cooldown may be longer than what ends a streak"
 
 
 @pytest.mark.parametrize("kind", ["heartbeat", "event", "evidence", "anchor", "never-heard-of"])
