@@ -8,13 +8,17 @@ import click
 from healer.cli import show
 from healer.cli.ask import ask
 from healer.cli.client import Client
+from healer.cli.importing import import_
 from healer.cli.settings import Command, Group, settings
 from healer.errors import HealerError
 
 
 @click.group(cls=Group)
 def rules() -> None:
-    """List, show and switch rules."""
+    """List, show, switch and import rules."""
+
+
+rules.add_command(import_)
 
 
 @rules.command("list", cls=Command)

@@ -1,0 +1,1 @@
+"""Rules of other supervisors, read and written down as rules of this one."""

@@ -1,0 +1,91 @@
+"""One import from its files to its documents."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from healer.errors import ConfigError
+from healer.importing import emit, sources, supervisord
+from healer.importing.harvest import Harvest, slug
+from healer.importing.proof import Proof, prove
+from healer.yamldoc.mark import Mark, Problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What came of it."""
+
+    harvest: Harvest
+    documents: Mapping[str, str]
+    """Relative path to text; ``organism.yaml`` is the proposal."""
+    problems: tuple[str, ...]
+    """Files, or places in them, that could not be read, as ``file:line:col: what (hint)``."""
+    proof: Proof
+
+
+def bring(path: Path, *, wanted: str = "auto", mode: str = "observe") -> Imported:
+    """Read a file or a folder; raises ConfigError where nothing in it could be read."""
+    problems, harvest = Problems(), Harvest(mode)
+    paths = sources.files(path)
+    if not paths:
+        raise ConfigError(
+            f"{path}: no file to import", problems=(f"{path}: no file to import (*.json, *.conf, monitrc)",)
+        )
+    found = list(sources.read(paths, wanted, problems))
+    if not found:
+        raise problems.error("import")
+    _gather(found, harvest, problems)
+    documents = _documents(harvest, path)
+    proof = prove(documents)
+    told = tuple(harvest.hide(str(one)) for one in sorted(set(problems.found)))
+    return Imported(harvest=harvest, documents=documents, problems=told, proof=proof)
+
+
+def _gather(found: Sequence[sources.Found], harvest: Harvest, problems: Problems) -> None:
+    seen = {one.path.resolve() for one in found}
+    queue = list(found)
+    while queue:
+        one = queue.pop(0)
+        if one.format == "supervisord":
+            supervisord.read(one.text, one.name, harvest, problems)
+            for setting in supervisord.includes(one.text, one.name):
+                queue += _included(one, setting.value, setting.mark, seen, harvest, problems)
+
+
+def _included(
+    one: sources.Found, pattern: str, mark: Mark, seen: set[Path], harvest: Harvest, problems: Problems
+) -> list[sources.Found]:
+    """Files an include names; only below the folder of the file that names them."""
+    folder = one.path.resolve().parent
+    outside = f"{pattern} lies outside the folder of this file: import it by itself"
+    if pattern.startswith("/") and not Path(pattern).is_relative_to(folder):
+        harvest.left(mark, f"include {pattern}", outside)
+        return []
+    relative = str(Path(pattern).relative_to(folder)) if pattern.startswith("/") else pattern
+    if ".." in Path(relative).parts:
+        harvest.left(mark, f"include {pattern}", outside)
+        return []
+    try:
+        paths = [path for path in sorted(folder.glob(relative)) if path.is_file()]
+    except ValueError:
+        paths = []
+    inside = [path for path in paths if path.resolve().is_relative_to(folder)]
+    if len(inside) < len(paths) or not inside:
+        harvest.left(mark, f"include {pattern}", outside if len(inside) < len(paths) else "no file matches it")
+    fresh = [path for path in inside if path.resolve() not in seen]
+    seen.update(path.resolve() for path in fresh)
+    if inside:
+        harvest.carried(mark, f"include {pattern}", f"{len(inside)} files read as well")
+    return list(sources.read(fresh, one.format, problems))
+
+
+def _documents(harvest: Harvest, path: Path) -> dict[str, str]:
+    stem = slug(path.stem) or "imported"
+    whole = any(not made.missing for made in harvest.rules)
+    # Without one complete rule it is no file of rules: another name keeps it from being loaded.
+    name = f"rules.d/{stem}.yaml" if whole else f"rules.d/{stem}.incomplete.txt"
+    files = [name] if whole else []
+    documents = {"organism.yaml": harvest.hide(emit.organism(harvest, path.name, files))}
+    if harvest.rules:
+        documents[name] = harvest.hide(emit.rules(harvest, path.name))
+    return documents
