@@ -2,6 +2,16 @@ import logging
 
 import pytest
 
+REAL = "tests/integration/"
+
+
+def pytest_collection_modifyitems(items):
+    """Side by side, files stay whole, and what starts real systems stays in one line, which begins first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(REAL))
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("real" if file.startswith(REAL) else file))
+
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was():

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,13 +20,20 @@ def test_every_example_is_run_here():
     assert {path.name for path in EXAMPLES.glob("*.py")} == SAYS.keys()
 
 
+@pytest.fixture
+def near():
+    """A folder whose name is short: a socket's path has 107 octets, and pytest's folders are deep."""
+    with tempfile.TemporaryDirectory(prefix="e", dir="/tmp") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("name", SAYS)
-def test_the_example_does_what_it_says(name, tmp_path):
+def test_the_example_does_what_it_says(name, near):
     environ = {word: value for word, value in os.environ.items() if not word.startswith("HEALER_")}
-    environ["TMPDIR"] = str(tmp_path)
+    environ["TMPDIR"] = str(near)
     command = [sys.executable, str(EXAMPLES / name)]
-    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=near, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert [said for said in SAYS[name] if said not in done.stdout] == []
     assert "never written down" not in done.stdout
-    assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
+    assert list(near.iterdir()) == [], "it leaves nothing behind"

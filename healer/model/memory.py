@@ -122,6 +122,12 @@ class Maintenance:
     reason: str
     until_us: int
     """Wall-clock microseconds."""
+    from_us: int = 0
+    """The same: before this it covers nothing."""
+    recurrence: dict[str, Any] = field(default_factory=dict)
+    """The hours in which alone it covers anything (`healer.model.recurrence`); empty: always between its ends."""
+    opened: bool = False
+    """Whether it was told that it is open: what opens and closes is sealed, and what is asked is the clock."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -216,7 +222,8 @@ class Memory:
         """Move all times up to ``before`` by so many seconds."""
 
         def moved(at: float) -> float:
-            return at + by if at <= before else at
+            # To the microsecond that entries have: sums of floats must not put what came first after what came next.
+            return round(at + by, 6) if at <= before else at
 
         for intent in self.intents.values():
             intent.at = moved(intent.at)
@@ -378,6 +385,8 @@ class Memory:
             self.safe_mode = entry["because"] if entry["to"] == "on" else ""
         elif kind == "kill_switch":
             self.kill_switch = entry["to"] == "on"
+        elif kind == "maintenance" and name in self.maintenance:
+            self.maintenance[name].opened = entry["to"] == "open"
         elif kind == "rule":
             self.disabled[name] = entry["to"] == "disabled"
         elif kind == "target":
@@ -429,6 +438,9 @@ class Memory:
             owner=entry["owner"],
             reason=entry["reason"],
             until_us=entry["until_us"],
+            from_us=entry.get("from_us", 0),
+            recurrence=dict(entry.get("recurrence", {})),
+            opened="from_us" not in entry and "recurrence" not in entry,
         )
 
     def _approval(self, entry: Mapping[str, Any], at: float) -> None:

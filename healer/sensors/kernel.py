@@ -107,4 +107,6 @@ def parse_interfaces(text: bytes) -> dict[str, NetCounters]:
 def parse_tcp(text: bytes) -> tuple[int, int]:
     """(segments sent, segments sent again) of /proc/net/snmp. Raises ValueError where it has no such columns."""
     head, values = (line.split() for line in text.splitlines() if line.startswith(b"Tcp:"))
+    if len(values) < len(head):
+        raise ValueError(f"{len(head)} columns, and {len(values)} values")
     return int(values[head.index(b"OutSegs")]), int(values[head.index(b"RetransSegs")])

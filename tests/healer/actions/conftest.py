@@ -1,5 +1,7 @@
 """What tests of actions share: orders, and programs that really run."""
 
+import os
+
 import pytest
 
 from healer.actions.interface import Order
@@ -8,10 +10,13 @@ from healer.drivers import cgroups
 from healer.drivers.programs import Programs
 from healer.model.target import Target
 
+INTENT = f"{os.getpid():064x}"
+"""Children are found, and killed, by it: two runs on one machine must not find each other's."""
+
 
 @pytest.fixture
 def order():
-    def make(params=None, *, kind="program", name="api", generation="", timeout=10.0, intent="f" * 64, spec=None):
+    def make(params=None, *, kind="program", name="api", generation="", timeout=10.0, intent=INTENT, spec=None):
         return Order(
             intent=intent,
             target=Target(kind=kind, name=name, organ="heart", spec=spec or {}),

@@ -9,6 +9,7 @@ from healer.clock import SystemClock
 from healer.config.values import Channel
 from healer.drivers.http import HttpError, Reply
 from healer.errors import ActionError
+from tests.healer.actions.conftest import INTENT
 
 HOOK = Channel(name="oncall", kind="webhook", url="https://x/hook", headers={"Authorization": "t"}, timeout=3.0)
 
@@ -57,7 +58,7 @@ async def test_a_webhook_gets_a_cloudevent(order):
     assert asked["headers"] == {"content-type": "application/cloudevents+json", "authorization": "t"}
     assert {key: event[key] for key in ("specversion", "id", "source", "type", "subject")} == {
         "specversion": "1.0",
-        "id": "f" * 64,
+        "id": INTENT,
         "source": "/healer/host1",
         "type": "healer.notification",
         "subject": "program:api",

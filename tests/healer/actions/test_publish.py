@@ -4,13 +4,14 @@ import pytest
 
 from healer.actions.publish import PublishAction
 from healer.errors import ActionError, RefusedError
+from tests.healer.actions.conftest import INTENT
 
 
 async def test_the_event_carries_its_cause_and_nothing_overrides_that(order):
     told = []
     action = PublishAction(lambda *event: told.append(event))
     await action.act(order({"topic": "user.x", "data": {"a": 1, "intent": "forged"}}))
-    assert told == [("user.x", {"a": 1, "target": "program:api", "rule": "web", "intent": "f" * 64})]
+    assert told == [("user.x", {"a": 1, "target": "program:api", "rule": "web", "intent": INTENT})]
     assert action.would(order({"topic": "user.x"})) == "would publish user.x"
 
 

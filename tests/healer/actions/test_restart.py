@@ -6,12 +6,13 @@ from healer.actions.owner import ProgramOwner
 from healer.actions.restart import Restart
 from healer.drivers import processes
 from healer.errors import ActionError
+from tests.healer.actions.conftest import INTENT
 
 
 async def test_a_dead_program_is_started_under_its_intent(programs, order):
     done = await Restart({"program": ProgramOwner(programs)}).act(order())
     assert done.generation == programs.generation("api") != ""
-    assert programs.intents() == {"f" * 64: "api"}
+    assert programs.intents() == {INTENT: "api"}
 
 
 async def test_a_living_one_is_replaced(programs, order):

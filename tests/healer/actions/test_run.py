@@ -11,6 +11,7 @@ import pytest
 from healer.actions.run import Run, filled
 from healer.drivers import cgroups, processes
 from healer.errors import ActionError, AmbiguousError
+from tests.healer.actions.conftest import INTENT
 
 PYTHON = "/usr/bin/python3"
 GROUPS = [cgroups.Cgroups(None, "none"), cgroups.detect()]
@@ -95,7 +96,7 @@ async def test_arguments_are_literal(run, order, tmp_path):
 
 def test_slots_are_whole_arguments_and_plain_names(order):
     words = ["/bin/x", "{target}", "{name}", "{kind}", "{rule}", "{intent}", "--{name}"]
-    assert filled(words, order()) == ["/bin/x", "program:api", "api", "program", "web", "f" * 64, "--{name}"]
+    assert filled(words, order()) == ["/bin/x", "program:api", "api", "program", "web", INTENT, "--{name}"]
     for name in ("-oProxyCommand=x", "@file", "a b", "a;b", "$(x)", "x\n"):
         with pytest.raises(ActionError, match="plain name"):
             filled(["/bin/x", "{name}"], order(name=name))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from healer.model.memory import KEPT_SECONDS, Breaker, Frame, Incident, Maintenance, Memory, Streak
@@ -311,6 +311,7 @@ def test_a_jump_within_one_boot_moves_no_time(log):
 
 
 @given(st.lists(st.tuples(st.sampled_from(["wait", "boot", "jump", "act"]), st.floats(-5000, 5000)), max_size=25))
+@example([("act", 0.0), ("boot", 0.3046875), ("jump", 0.0), ("act", 0.0)])
 def test_whatever_clocks_do_no_action_is_dated_in_the_future_and_their_order_stays(steps):
     log, number = Writer(), 0
     for what, amount in steps:

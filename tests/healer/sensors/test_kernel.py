@@ -78,6 +78,12 @@ def test_tcp_finds_its_columns_by_name():
     assert kernel.parse_tcp(text) == (1000, 7)
 
 
+def test_a_line_of_too_few_numbers_is_no_line_of_numbers():
+    with pytest.raises(ValueError, match="2 columns"):
+        kernel.parse_tcp(b"Tcp: OutSegs RetransSegs\nTcp: 1\n")
+
+
+
 @pytest.mark.parametrize("parse", PARSERS)
 @given(text=st.binary(max_size=300))
 def test_any_octets_are_understood_or_a_value_error(parse, text):
