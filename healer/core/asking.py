@@ -7,7 +7,6 @@ from healer.core.hearing import check_data, check_topic
 from healer.core.params import checked
 from healer.core.world import HOST
 from healer.errors import RefusedError
-from healer.gates.maintenance import CRITERIA, selects
 from healer.model.mode import Mode
 from healer.model.organism import ORGANS
 from healer.model.request import Request
@@ -16,9 +15,6 @@ from healer.model.verbs import VERBS
 
 if TYPE_CHECKING:
     from healer.core.core import Core
-
-FOREVER = 7 * 86400.0
-"""Seconds: the longest maintenance window; one that does not expire is a way to forget a host."""
 
 _MOVES = {
     "run": ("start", State.STARTING),
@@ -45,8 +41,8 @@ class Asking:
             "resume": self._resume,
             "stop-healing": self._stop_healing,
             "resume-healing": self._resume_healing,
-            "maintenance-add": self._maintenance_add,
-            "maintenance-end": self._maintenance_end,
+            "maintenance-add": core.windows.add,
+            "maintenance-end": core.windows.end,
             "set-mode": self._set_mode,
             "enable-rule": lambda request: self._switch(request, on=True),
             "disable-rule": lambda request: self._switch(request, on=False),
@@ -244,63 +240,6 @@ class Asking:
         self._core.kill_switch(on=False, because=because)
         return "healing goes on"
 
-    def _maintenance_add(self, request: Request) -> str:
-        seconds = request.args.get("for")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= FOREVER:
-            raise RefusedError("a maintenance window must expire", hint=f"for: between 0 and {FOREVER:g} seconds")
-        selector = self._selector(request)
-        key = f"m-{request.id}"
-        desk = self._core.desk
-        desk.note(
-            "maintenance",
-            "maintenance.started",
-            id=key,
-            op="add",
-            selector=selector,
-            owner=str(request.args.get("owner") or request.who),
-            reason=str(request.args.get("reason") or "no reason given"),
-            until_us=desk.wall_us + round(seconds * 1e6),
-        )
-        return key
-
-    def _selector(self, request: Request) -> dict[str, Any]:
-        """What a window covers; raises RefusedError where that is nothing, or cannot be known."""
-        given = request.args.get("selector") or ({"target": request.subject} if request.subject != "agent" else {})
-        selector = check_data(given)
-        if unknown := sorted(set(selector) - set(CRITERIA)):
-            raise RefusedError(f"a selector has no {', '.join(unknown)[:200]}", hint=f"one of: {', '.join(CRITERIA)}")
-        if not any(selects(selector, target) for target in self._core.world.targets.values()):
-            raise RefusedError("a maintenance window over nothing", hint="a target, a selector, or all: true")
-        return selector
-
-    def _maintenance_end(self, request: Request) -> str:
-        key = str(request.args.get("id", ""))
-        if key not in self._core.desk.memory.maintenance:
-            raise RefusedError(f"no maintenance {key!r}", hint="healer maintenance list")
-        self._end_maintenance(key, request.who, "ended by hand")
-        return f"{key} ended"
-
-    def _end_maintenance(self, key: str, who: str, because: str) -> None:
-        window = self._core.desk.memory.maintenance[key]
-        self._core.desk.note(
-            "maintenance",
-            "maintenance.ended",
-            id=key,
-            op="end",
-            selector=window.selector,
-            owner=who,
-            reason=because,
-            until_us=window.until_us,
-        )
-        self._core.incidents.ask_again("maintenance")
-
-    def expire(self) -> None:
-        """End the maintenance windows whose time is over. What happened inside is judged again, never replayed."""
-        now = self._core.desk.wall_us
-        for key, window in list(self._core.desk.memory.maintenance.items()):
-            if now >= window.until_us:
-                self._end_maintenance(key, "agent", "its time is over")
-
     def close_breakers(self) -> None:
         """Close what opened on targets that have been healthy for long enough since."""
         desk = self._core.desk
@@ -332,7 +271,7 @@ class Asking:
     def _log_event(self, request: Request) -> str:
         kind, data = check_topic(request.args.get("type")), check_data(request.args.get("data"))
         self._core.desk.note("event", kind, type=kind, data=data, who=request.who)
-        return f"sealed{_opened(self._core.hearing.wake(kind, data))}"
+        return f"sealed{_opened(self._core.hearing.rules.wake(kind, data))}"
 
     def _rebalance(self, request: Request) -> str:
         del request

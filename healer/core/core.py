@@ -20,6 +20,7 @@ from healer.core.instance import Instance
 from healer.core.organism import Organs
 from healer.core.proving import Proving
 from healer.core.states import States
+from healer.core.windows import Windows
 from healer.core.world import HOST, World
 from healer.gates.dependency import first_unmet
 from healer.model.decision import Outcome, Result
@@ -96,7 +97,7 @@ class Core:
         self.acting = Acting(self.desk, self.evaluator, rules_hash=setup.rules.hash)
         self.proving = Proving(self.desk)
         self.incidents = Incidents(self.desk, self.evaluator, self.acting, self.proving, self.states)
-        self.approving = Approving(self)
+        self.approving, self.windows = Approving(self), Windows(self)
         self.asking, self.hearing = Asking(self), Hearing(self)
         self.organs = Organs(Body(setup.vitals, setup.organ_weights), self.evaluator, self.world)
         self._next_beat = self._next_organs = now
@@ -107,7 +108,7 @@ class Core:
     def _bind_all(self, rules: Iterable[Rule]) -> None:
         for rule in rules:
             for target in self._targets_of(rule):
-                self.hearing.listen(self.incidents.bind(rule, target))
+                self.hearing.rules.listen(self.incidents.bind(rule, target))
 
     def _targets_of(self, rule: Rule) -> list[Target]:
         if rule.each is not None:
@@ -174,14 +175,15 @@ class Core:
 
     def _flush(self) -> list[Effect]:
         self.incidents.settle()
+        self.hearing.rules.ripen()
         self.incidents.wake_due()
-        self.hearing.echo()
+        self.hearing.rules.echo()
         out, self.desk.out = self.desk.out, []
         return out
 
     def due(self) -> float:
         """The boot-clock second at which the next `Tick` is needed."""
-        deadlines = [self._next_beat, self.incidents.due()]
+        deadlines = [self._next_beat, self.incidents.due(), self.hearing.rules.due()]
         if (evaluator := self.evaluator.due()) is not None:
             deadlines.append(evaluator)
         return min(deadlines)
@@ -277,7 +279,7 @@ class Core:
         if self.desk.now >= self._next_organs:
             self._next_organs = self.desk.now + ORGANS_EVERY - BEAT / 2  # a beat is never early, and often a bit late
             self._look_at_organs()
-        self.asking.expire()
+        self.windows.follow()
         self.approving.expire()
         self.asking.close_breakers()
 
@@ -347,4 +349,5 @@ class Core:
             before = old.instances.get(key)
             if before is not None and before.rule.when_source == instance.rule.when_source:
                 instance.confirmed = before.confirmed_so_far(old.desk.now)
+        self.hearing.rules.take_over(old.hearing.rules)
         return self.recover()

@@ -2,13 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from healer.core.acting import sealable
-from healer.core.instance import Instance
+from healer.core.listening import Listening
 from healer.errors import RefusedError
-from healer.model.effect import Act, Note, Publish
 from healer.model.event import Happened
 from healer.model.mode import Profile
 
@@ -24,8 +22,6 @@ OURS = frozenset(
 """First words of the topics that only the agent itself publishes: whoever listens to them believes them."""
 _TOPIC = re.compile(r"[a-z_][a-z0-9_-]*(\.[a-z_][a-z0-9_-]*)*", re.IGNORECASE | re.ASCII)
 LONGEST = 200
-PAUSE = 1.0
-"""Seconds between two starts of a rule by what the agent says itself: rules that wake each other must not spin."""
 
 
 def check_topic(topic: object) -> str:
@@ -52,8 +48,7 @@ class Hearing:
 
     def __init__(self, core: "Core") -> None:
         self._core = core
-        self._waiting: list[Instance] = []
-        """Instances of rules that an event starts."""
+        self.rules = Listening(core)
         self._facts: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "kill-switch": lambda data: core.kill_switch(
                 on=bool(data.get("on")), because=str(data.get("because", "the file"))
@@ -73,11 +68,6 @@ class Hearing:
             ),
         }
 
-    def listen(self, instance: Instance) -> None:
-        """Remember a rule that an event starts."""
-        if instance.rule.trigger.kind == "event":
-            self._waiting.append(instance)
-
     def heard(self, event: Happened) -> None:
         """Take a fact about the agent itself, or (topic ``event``) a word that goes on the bus."""
         if event.topic == "event":
@@ -86,37 +76,9 @@ class Hearing:
             fact(event.data)
 
     def say(self, topic: str, data: Mapping[str, Any], *, own: bool) -> int:
-        """Put a word on the bus; returns how many incidents it opened. What is our own is heard by `echo`."""
+        """Put a word on the bus; returns how many incidents it opened. What is our own is heard by `Listening.echo`."""
         self._core.desk.publish(topic, **data)
-        return 0 if own else self.wake(topic, data)
-
-    def wake(self, topic: str, data: Mapping[str, Any], *, own: bool = False) -> int:
-        """Open the incidents of rules that wait for such an event, where their condition holds; returns how many."""
-        heard = [one for one in self._waiting if (one.rule.trigger.own or not own) and _meant(one, topic, data)]
-        return sum(self._start(one, own=own) for one in heard)
-
-    def _start(self, instance: Instance, *, own: bool) -> bool:
-        now = self._core.desk.now
-        if own and now - instance.woken < PAUSE:
-            return False
-        if opened := self._core.incidents.trigger(instance):
-            instance.woken = now
-        return opened
-
-    def echo(self) -> None:
-        """Let the rules that ask for it hear what the agent itself says in the event in hand."""
-        if not any(one.rule.trigger.own for one in self._waiting):
-            return
-        for effect in self._core.desk.out:  # it grows meanwhile, by what the incidents that open have to say
-            match effect:
-                case Publish():
-                    self.wake(effect.topic, effect.data, own=True)
-                case Note() if effect.topic:
-                    self.wake(effect.topic, effect.fields, own=True)
-                case Act():
-                    self.wake("action.intended", effect.entry, own=True)
-                case _:
-                    pass
+        return 0 if own else self.rules.wake(topic, data)
 
     def _profile(self, word: str, because: str) -> None:
         """Enter a profile by ourselves, or return to the configured one (an empty word). Maintenance is not left so."""
@@ -125,20 +87,3 @@ class Hearing:
         if profile is not desk.profile:
             desk.profile = profile
             desk.note("mode", "profile.changed", scope="profile", mode=profile.value, who="agent", because=because)
-
-
-def _meant(instance: Instance, topic: str, data: Mapping[str, Any]) -> bool:
-    """Whether an event starts a rule on this target: of many targets, one that it names is the only one meant."""
-    trigger = instance.rule.trigger
-    if not fnmatchcase(topic, trigger.topic):
-        return False
-    if instance.rule.each is not None and data.get("target", instance.target.id) != instance.target.id:
-        return False
-    return all(name in data and _same(data[name], wanted) for name, wanted in trigger.filter.items())
-
-
-def _same(found: object, wanted: object) -> bool:
-    """Equal, and of one kind: 1 is not true, and what the log spells as text (0.5) is still that number."""
-    if isinstance(wanted, float) and isinstance(found, str):
-        return found == repr(wanted)
-    return isinstance(found, bool) == isinstance(wanted, bool) and found == wanted

@@ -18,6 +18,8 @@ KEPT_SECONDS = 32 * 86400.0
 """How long taken actions are remembered: no limit may look further back."""
 ANSWERED = 50
 """How many closed approvals are remembered."""
+KEPT_STARTS = 4096
+"""Rules, targets and groups for which the last start by an event is remembered; the oldest are forgotten."""
 
 _WITHOUT_EFFECT = {Result.STALE.value, Result.CANCELLED.value, Result.REFUSED.value, Result.SKIPPED.value}
 _FAILED = {
@@ -180,6 +182,8 @@ class Memory:
     """What became of the last approvals that are closed, by id: whoever comes late is told."""
     disabled: dict[str, bool] = field(default_factory=dict)
     """Rules switched off (True) or on again (False) by command."""
+    started: dict[str, float] = field(default_factory=dict)
+    """When an event last started a rule that says ``once_within``, keyed ``rule@target|group``; the newest last."""
     states: dict[str, str] = field(default_factory=dict)
     """Target id, or ``agent``, to its state where a command or a fault set it."""
     safe_mode: str = ""
@@ -236,6 +240,7 @@ class Memory:
             breaker.changed = moved(breaker.changed)
         for incident in self.incidents.values():
             incident.opened, incident.since = moved(incident.opened), moved(incident.since)
+        self.started = {key: moved(last) for key, last in self.started.items()}
         for approval in self.approvals.values():
             approval.asked, approval.expires = moved(approval.asked), moved(approval.expires)
             approval.answered = None if approval.answered is None else moved(approval.answered)
@@ -381,18 +386,29 @@ class Memory:
         elif kind == "streak" and name in self.streaks:
             # The counts begin anew; the cooldown does not: it may be longer than what makes them do so.
             self.streaks[name] = Streak(last_end=self.streaks[name].last_end)
-        elif kind == "safe_mode":
-            self.safe_mode = entry["because"] if entry["to"] == "on" else ""
-        elif kind == "kill_switch":
-            self.kill_switch = entry["to"] == "on"
+        elif kind == "trigger":
+            self._started(f"{name}|{entry.get('data', {}).get('group', '')}", at)
+        elif kind in {"safe_mode", "kill_switch"}:
+            self._brake(kind, entry)
         elif kind == "maintenance" and name in self.maintenance:
             self.maintenance[name].opened = entry["to"] == "open"
         elif kind == "rule":
             self.disabled[name] = entry["to"] == "disabled"
-        elif kind == "target":
-            self.states[name] = entry["to"]
-        elif kind == "agent":
-            self.states["agent"] = entry["to"]
+        elif kind in {"target", "agent"}:
+            self.states[name or "agent"] = entry["to"]
+
+    def _brake(self, kind: str, entry: Mapping[str, Any]) -> None:
+        on = entry["to"] == "on"
+        if kind == "safe_mode":
+            self.safe_mode = entry["because"] if on else ""
+        else:
+            self.kill_switch = on
+
+    def _started(self, key: str, at: float) -> None:
+        self.started.pop(key, None)
+        self.started[key] = at
+        while len(self.started) > KEPT_STARTS:
+            del self.started[next(iter(self.started))]
 
     def _incident(self, key: str, entry: Mapping[str, Any], at: float) -> None:
         phase = entry["to"]

@@ -20,7 +20,8 @@ _ORDER: Mapping[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_ABSENT = object()
+ABSENT = object()
+"""What `reach` finds where there is nothing: equal to nothing."""
 Test = Callable[[object], bool]
 
 
@@ -35,7 +36,7 @@ class Pattern:
         """Whether an event is one of these: a field that is not there fits nothing."""
         if not fnmatchcase(topic, self.topic):
             return False
-        return all((found := reach(data, name)) is not _ABSENT and test(found) for name, test in self.tests)
+        return all((found := reach(data, name)) is not ABSENT and test(found) for name, test in self.tests)
 
 
 def pattern(heard: Heard) -> Pattern:
@@ -105,7 +106,7 @@ def reach(data: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - data of 
     here: Any = data
     for part in name.split("."):
         if not isinstance(here, Mapping) or part not in here:
-            return _ABSENT
+            return ABSENT
         here = here[part]
     return here
 
@@ -113,6 +114,6 @@ def reach(data: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - data of 
 def group(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, ...] | None:
     """The values that tell an event's group, as texts; None for an event that lacks one: it belongs to no group."""
     found = [reach(data, name) for name in names]
-    if any(isinstance(one, Mapping | list | tuple) or one is _ABSENT or one is None for one in found):
+    if any(isinstance(one, Mapping | list | tuple) or one is ABSENT or one is None for one in found):
         return None
     return tuple(one[:LONGEST] if isinstance(one, str) else repr(one) for one in found)

@@ -1,0 +1,193 @@
+"""Which rules wait for which events, and what becomes of those that come: heard, counted, waited out, started."""
+
+import hashlib
+import heapq
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from healer.core.instance import Instance
+from healer.core.sequences import Ear, Group, Start
+from healer.model.effect import Act, Effect, Note, Publish
+from healer.model.placeholders import BINDING
+from healer.rules.rule import Rule, steps_of
+from healer.rules.topics import ABSENT, reach
+
+if TYPE_CHECKING:
+    from healer.core.core import Core
+
+PAUSE = 1.0
+"""Seconds between two starts of a rule by what the agent says itself: rules that wake each other must not spin."""
+LONGEST = 255
+"""Characters of a value that can fill an argument; what is longer is not bound, and the step that wants it refused."""
+_EVENT = "event."
+
+
+class Listener:
+    """One rule that an event starts, on one target."""
+
+    def __init__(self, instance: Instance, ear: Ear) -> None:
+        self.instance, self.ear = instance, ear
+        self.wants = frozenset(_wanted(instance.rule))
+
+    def hears(self, topic: str, data: Mapping[str, Any], *, own: bool) -> bool:
+        """Whether an event is meant for it: of many targets, one that it names is the only one meant."""
+        rule, target = self.instance.rule, self.instance.target.id
+        if own and not rule.trigger.own:
+            return False
+        if rule.each is not None and data.get("target", target) != target:
+            return False
+        return self.ear.meant(topic, data)
+
+
+class Listening:
+    """The rules that wait for events, and the moments at which waiting ends."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+        self._listeners: dict[str, Listener] = {}
+        self._alarms: list[tuple[float, int, str, Group]] = []
+        self._numbers = itertools.count()
+        self._told: list[Effect] = []
+        """What others said in the event in hand: it is on the way out, and not our own word."""
+        self._own = False
+        """Whether any rule hears what the agent itself says."""
+
+    def listen(self, instance: Instance) -> None:
+        """Remember a rule that an event starts."""
+        trigger, key = instance.rule.trigger, instance.key
+        if trigger.kind != "event":
+            return
+
+        def alarm(at: float, group: Group) -> None:
+            heapq.heappush(self._alarms, (at, next(self._numbers), key, group))
+
+        self._listeners[key] = Listener(instance, Ear(trigger, alarm))
+        self._own = self._own or trigger.own
+
+    def take_over(self, other: "Listening") -> None:
+        """Go on counting and waiting where the former configuration was, for the triggers that stayed as they were."""
+        for key, listener in self._listeners.items():
+            before = other._listeners.get(key)  # noqa: SLF001 - one of us
+            if before is not None and before.instance.rule.trigger == listener.instance.rule.trigger:
+                listener.ear.take_over(before.ear)
+
+    def due(self) -> float:
+        """The second at which `ripen` has something to do; infinity when never."""
+        return self._alarms[0][0] if self._alarms else float("inf")
+
+    def ripen(self, *, before: bool = False) -> None:
+        """Start what has waited long enough; with ``before``, only what was due before the event in hand."""
+        now = self._core.desk.now
+        while self._alarms and (self._alarms[0][0] < now or (not before and self._alarms[0][0] == now)):
+            at, _, key, group = heapq.heappop(self._alarms)
+            listener = self._listeners[key]
+            if start := listener.ear.ripe(group, at):
+                self._start(listener, start)
+
+    def wake(self, topic: str, data: Mapping[str, Any], *, own: bool = False) -> int:
+        """Let the rules that wait for such an event have it; returns how many incidents that opened."""
+        core = self._core
+        self.ripen(before=True)
+        if not own:
+            self._told += core.desk.out[-1:]  # it is that very event
+        meant = [one for one in self._listeners.values() if one.hears(topic, data, own=own)]
+        starts = []
+        for listener in sorted(meant, key=lambda one: -one.instance.rule.priority):
+            if not core.enabled(listener.instance.rule):
+                continue
+            if start := listener.ear.hear(topic, data, core.desk.now):
+                starts.append((listener, start))
+        return sum(self._start(listener, start, own=own) for listener, start in starts)
+
+    def echo(self) -> None:
+        """Let the rules that ask for it hear what the agent itself says in the event in hand."""
+        told, self._told = self._told, []
+        if not self._own:
+            return
+        for effect in self._core.desk.out:  # it grows meanwhile, by what the incidents that open have to say
+            if any(effect is one for one in told):
+                continue
+            match effect:
+                case Publish():
+                    self.wake(effect.topic, effect.data, own=True)
+                case Note() if effect.topic:
+                    self.wake(effect.topic, effect.fields, own=True)
+                case Act():
+                    self.wake("action.intended", effect.entry, own=True)
+                case _:
+                    pass
+
+    def dropped(self, rule: str) -> int:
+        """Groups that a rule had to forget, having too many to remember."""
+        return sum(one.ear.dropped for one in self._listeners.values() if one.instance.rule.id == rule)
+
+    # Starting -------------------------------------------------------------------------------------------------
+
+    def _start(self, listener: Listener, start: Start, *, own: bool = False) -> bool:
+        instance, now = listener.instance, self._core.desk.now
+        trigger, group = instance.rule.trigger, _label(start.group)
+        if own and now - instance.woken < PAUSE:
+            return False
+        last = self._core.desk.memory.started.get(f"{instance.key}|{group}")
+        if last is not None and now - last < trigger.once_within:
+            return False
+        instance.bindings = dict(_bindings(start.data, listener.wants))
+        opened = self._core.incidents.trigger(instance, cause=self._cause(start.data) if trigger.own else "")
+        instance.bindings = {}  # its incident has them
+        if opened:
+            instance.woken = now
+            if trigger.once_within:
+                self._core.desk.move(
+                    f"trigger:{instance.key}", "ready", "used", f"started by {start.topic}", data={"group": group}
+                )
+        return opened
+
+    def _cause(self, data: Mapping[str, Any]) -> str:
+        """The incident that an event of our own belongs to; empty where it belongs to none."""
+        memory = self._core.desk.memory
+        intent = next((one for one in memory.intents.values() if one.leaf and one.leaf == data.get("intent")), None)
+        subject = str(data.get("subject", ""))
+        named = (
+            intent.incident if intent else "",
+            str(data.get("corr", "")),
+            subject.removeprefix("incident:") if subject.startswith("incident:") else "",
+            f"{data.get('rule', '')}@{data.get('target', '')}",
+        )
+        return next((key for key in named if key in self._core.instances), "")
+
+
+def _label(group: Group) -> str:
+    """A group as one text, for the log."""
+    text = json.dumps(group, separators=(",", ":"))  # values come from outside: a mere separator could be forged
+    return text if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _wanted(rule: Rule) -> Iterator[str]:
+    """The fields of an event that a rule's steps name: no others are kept, and none sealed."""
+    for step in steps_of(rule):
+        for text in _texts(step.params):
+            yield from (name.removeprefix(_EVENT) for name in BINDING.findall(text) if name.startswith(_EVENT))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _bindings(data: Mapping[str, Any], wants: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Values for placeholders, as texts: a number as it is written, true and false as such; nothing else is bound."""
+    for name in sorted(wants):
+        found = reach(data, name)
+        if found is ABSENT or found is None or not isinstance(found, str | int | float):
+            continue
+        text = str(found).lower() if isinstance(found, bool) else str(found)
+        if text and len(text) <= LONGEST:
+            yield f"{_EVENT}{name}", text
