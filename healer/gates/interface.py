@@ -60,7 +60,7 @@ class Question:
     approve_ttl: float = 600.0
     """Seconds for which people are asked, where they have to be."""
     chain: tuple[str, ...] = ()
-    """Incidents of the agent's own doing that led to this one, the first cause first; empty where it began by itself."""
+    """Incidents of the agent's own doing that led to this one, the first cause first; empty where none did."""
     now: float
     wall_us: int
     memory: Memory

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healer.core.asking import FOREVER
+from healer.core.windows import FOREVER
 from healer.model.mode import Mode
 from healer.model.request import VERBS
 from healer.model.target import State, Target

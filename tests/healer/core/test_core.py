@@ -217,7 +217,10 @@ def test_a_maintenance_ended_before_its_time_holds_nothing_back_any_more():
     down_twice(scenario)
     assert (actions(scenario), scenario.withheld[0].gate) == ([], "maintenance")
     scenario.ask("maintenance-end", id=window)
+    assert scenario.looks[-1] == "program:api"
     scenario.wait(1)
+    assert actions(scenario) == []  # on fresh evidence only
+    up(scenario, 0)
     assert len(actions(scenario)) == 1
 
 

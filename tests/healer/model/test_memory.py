@@ -184,7 +184,7 @@ def test_brakes_modes_rules_and_states_are_folded(log):
 def test_a_window_begins_and_ends(log):
     window = {"selector": {"kind": "unit"}, "owner": "ann", "reason": "why", "until_us": 5}
     log.note("maintenance", id="m-1", op="add", **window)
-    assert log.memory.maintenance["m-1"] == Maintenance(**window)
+    assert log.memory.maintenance["m-1"] == Maintenance(**window, opened=True)
     log.note("maintenance", id="m-1", op="end", **window)
     log.note("maintenance", id="m-1", op="end", **window)
     assert not log.memory.maintenance
