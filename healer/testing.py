@@ -3,16 +3,13 @@
 The thinking is tested as a conversation: given these observations over time, this is decided, that is withheld and why.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from healer.actions.interface import Action, Done, Order
 from healer.core.core import Core, Setup
-from healer.core.report import phase
-from healer.core.watch import HarmonyWatch
 from healer.errors import ActionError
-from healer.model.anatomy import DEFAULT_VITALS
 from healer.model.decision import Decision, Outcome, Result, Withheld
 from healer.model.effect import Act, Cancel, Effect, Look, Note, Publish, Withhold
 from healer.model.event import Asked, Event, Finished, Happened, Looked, Sealed, Tick
@@ -21,10 +18,6 @@ from healer.model.observation import Observation, Reading, Unknown, labels
 from healer.model.request import Request
 from healer.model.unit import Unit
 from healer.model.vocabulary import METRICS
-from healer.rules import load as rules_loader
-from healer.rules.rule import RuleSet
-from healer.rules.series import Mark
-from healer.rules.suite import Case, Expectation, Suite
 from healer.sensors.interface import Sensor
 
 START = 1000.0
@@ -266,105 +259,3 @@ class Scenario:
         for number, entry in enumerate(self.log.entries, 1):
             memory.apply({**entry, "leaf": f"{number:064x}"} if entry["kind"] == "intent" else entry)
         return memory
-
-
-# Tests of rules ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """One expectation of a test of rules, and whether it held."""
-
-    case: str
-    expectation: Expectation
-    ok: bool
-    because: str = ""
-    """What was found instead; empty where it held."""
-
-
-def run_suite(suite: Suite, *, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[Checked]:
-    """Play the cases of one file whose names are wanted; raises ConfigError where its rules do not load."""
-    rules = rules_loader.load(suite.rule_files)
-    for case in suite.cases:
-        if wanted(case.name):
-            yield from _play(case, rules)
-
-
-def _play(case: Case, rules: RuleSet) -> Iterator[Checked]:
-    """Say everything up to the last expectation, and judge each at its moment."""
-    talk, watch = _stage(case, rules), HarmonyWatch()
-    waiting = sorted(case.expect, key=lambda one: one.at)
-    number = 0
-    while waiting:
-        at = number * case.interval
-        while waiting and waiting[0].at < at:
-            expectation = waiting.pop(0)
-            talk.wait(max(0.0, START + expectation.at - talk.now))
-            because = _judge(talk, expectation)
-            yield Checked(case=case.name, expectation=expectation, ok=not because, because=because)
-        talk.wait(max(0.0, START + at - talk.now))
-        for sensor, seen in _seen(case, number, talk.now).items():
-            talk.handle(Looked(sensor=sensor, at=talk.now, readings=tuple(seen)))
-        watch.step(talk.core.organs.view.harmony)
-        if watch.balancing:
-            talk.ask("rebalance")
-        number += 1
-
-
-def _stage(case: Case, rules: RuleSet) -> Scenario:
-    setup = Setup(
-        node="test",
-        boot="boot",
-        targets=case.targets,
-        rules=rules,
-        vitals=DEFAULT_VITALS,
-        default_mode=case.default_mode,
-    )
-    talk = Scenario(setup)
-    if case.outcome == "failed":
-        talk.world = talk.fail
-    if case.maintenance:
-        window: dict[str, Any] = {"for": 86400.0, "selector": {"all": True}}
-        talk.ask("maintenance-add", **window)
-    return talk
-
-
-def _seen(case: Case, number: int, at: float) -> dict[str, list[Reading]]:
-    """What each sensor sees at one interval; what stands for no look is not heard."""
-    seen: dict[str, list[Reading]] = {}
-    for line in case.lines:
-        value = line.values[number] if number < len(line.values) else Mark.MISSING
-        metric, marks = line.series
-        reading: Reading
-        if value is Mark.STALE:
-            reading = Unknown(metric=metric, labels=marks, because="stale", at=at)
-        elif isinstance(value, Mark):
-            continue
-        else:
-            reading = Observation(metric=metric, labels=marks, value=value, unit=line.unit, at=at)
-        seen.setdefault(dict(marks).get("target", "host"), []).append(reading)
-    return seen
-
-
-def _judge(talk: Scenario, wanted: Expectation) -> str:
-    """Say what is not as expected; an empty string where all is."""
-    bound = [one for one in talk.core.instances.values() if one.rule.id == wanted.rule]
-    bound = [one for one in bound if wanted.target in {"", one.target.id}]
-    if len(bound) != 1:
-        return (
-            f"{wanted.rule} is bound to {len(bound)} targets here: name one" if bound else "there is no such rule here"
-        )
-    state = phase(talk.core, bound[0])
-    acted = [one.action for one in talk.acted if one.rule == wanted.rule and wanted.target in {"", one.target}]
-    held = [one.gate for one in talk.withheld if one.rule == wanted.rule and wanted.target in {"", one.target}]
-    held_ok = wanted.withheld in held and not acted
-    checks = (
-        (wanted.none, not acted and not held),
-        (bool(wanted.action), wanted.action in acted),
-        (wanted.times is not None, acted.count(wanted.action) == wanted.times),
-        (bool(wanted.withheld), held_ok),
-        (bool(wanted.state), state == wanted.state),
-    )
-    if all(held for asked, held in checks if asked):
-        return ""
-    return f"state {state}; decided {', '.join(acted) or 'nothing'}; withheld by {', '.join(held) or 'nothing'}"

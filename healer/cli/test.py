@@ -2,11 +2,10 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import quoteattr
 
 import click
 
@@ -15,8 +14,9 @@ from healer.cli.settings import Command, Settings, settings
 from healer.errors import HealerError
 
 if TYPE_CHECKING:
-    from healer.rules.suite import Suite
-    from healer.testing import Checked
+    from healer.rehearsal.coverage import Coverage, Covered
+    from healer.rehearsal.play import Played
+    from healer.rules.case import Suite
 
 
 @dataclass(slots=True)
@@ -24,38 +24,73 @@ class Ran:
     """What became of one file."""
 
     suite: "Suite"
-    checked: "list[Checked]" = field(default_factory=list)
-
-    @property
-    def failed(self) -> "list[Checked]":
-        """What did not hold."""
-        return [one for one in self.checked if not one.ok]
+    played: "list[Played]" = field(default_factory=list)
 
 
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--run", "pattern", default="", help="Only tests whose name matches (regular expression).")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Also write a JUnit report.")
-@click.option("--coverage", is_flag=True, help="Which rules no test fires, leaves alone, or withholds; exit 1 if any.")
-def test(*, files: tuple[Path, ...], pattern: str, junit: Path | None, coverage: bool) -> int:
+@click.option("--coverage", is_flag=True, help="What the tests have shown of each rule, and of its condition.")
+@click.option(
+    "--coverage-threshold",
+    "threshold",
+    type=click.FloatRange(0, 100),
+    help="Exit 1 below that many percent. Without: where a rule lacks a test that fires, leaves alone or withholds it.",
+)
+@click.option("--diff", is_flag=True, help="Expected and found side by side, for what does not hold.")
+@click.option("--debug", is_flag=True, help="The story of each test: what was seen, decided, withheld, said.")
+def test(
+    *,
+    files: tuple[Path, ...],
+    pattern: str,
+    junit: Path | None,
+    coverage: bool,
+    threshold: float | None,
+    diff: bool,
+    debug: bool,
+) -> int:
     """Run the tests of rules in FILES, or in the tests/ folders beside the configured rules.
 
+    What does not hold is told with the rule's truth tree and every gate's answer at that moment.
     Exit 0: all as expected; 1: not; 2: a file that cannot be used, or nothing to run.
     """
-    from healer.rules.suite import load_suite
-    from healer.testing import run_suite
+    from healer.cli import rehearsed
+    from healer.rehearsal.coverage import Coverage
 
     given = settings()
-    wanted = _wanted(pattern)
-    suites = [load_suite(path) for path in files or _beside_rules(given)]
-    ran = [Ran(suite, list(run_suite(suite, wanted=wanted))) for suite in suites]
-    if not any(one.checked for one in ran):
+    collected = Coverage() if coverage or threshold is not None else None
+    ran = _run(files or _beside_rules(given), _wanted(pattern), collected)
+    played = [one for each in ran for one in each.played]
+    if not played:
         raise HealerError("there is no test to run", hint="name files, or put them into tests/ beside the rules")
     if junit is not None:
-        junit.write_text(_report(ran), encoding="utf-8")
-    gaps = list(_gaps(ran)) if coverage else []
-    _tell(given, ran, gaps)
-    return 1 if gaps or any(one.failed for one in ran) else 0
+        _write(junit, ran)
+    covered = _covered(ran, collected) if collected else []
+    if given.json:
+        show.as_json(rehearsed.as_data(played, covered if collected else None))
+    else:
+        for text in rehearsed.lines(played, diff=diff, debug=debug):
+            show.line(text)
+        for text in rehearsed.covered_lines(covered):
+            show.line(text)
+        show.note(rehearsed.summary(played, len(ran)))
+    enough = not collected or rehearsed.enough(covered, threshold)
+    return 0 if enough and all(one.ok for one in played) else 1
+
+
+def _run(files: Sequence[Path], wanted: Callable[[str], bool], collected: "Coverage | None") -> list[Ran]:
+    """Play the files, all of which are loaded first: a mistake in the last is told before the first is played."""
+    from healer.rehearsal.play import run_suite
+    from healer.rules.suite import load_suite
+
+    ran = [Ran(load_suite(path)) for path in files]
+    for each in ran:
+        for one in run_suite(each.suite, wanted=wanted, watcher=collected.watch if collected else None):
+            each.played.append(one)
+            if collected:
+                collected.take(one)
+    return ran
 
 
 def _wanted(pattern: str) -> Callable[[str], bool]:
@@ -76,47 +111,18 @@ def _beside_rules(given: Settings) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
 
 
-def _tell(given: Settings, ran: Sequence[Ran], gaps: Sequence[str]) -> None:
-    expectations = [one for each in ran for one in each.checked]
-    failed = [one for one in expectations if not one.ok]
-    if given.json:
-        said = [
-            {"at": str(one.expectation.position), "test": one.case, "rule": one.expectation.rule, "ok": one.ok,
-             "because": one.because}
-            for one in expectations
-        ]  # fmt: skip
-        show.as_json({"expectations": said, "failed": len(failed), "not_covered": list(gaps)})
-        return
-    for one in failed:
-        show.line(f"{one.expectation.position}: {one.case}: {one.expectation.rule}: found {one.because}")
-    for gap in gaps:
-        show.line(gap)
-    cases = sum(len({one.case for one in each.checked}) for each in ran)
-    show.note(f"{cases} tests with {len(expectations)} expectations in {len(ran)} files: {len(failed)} failed")
-
-
-def _gaps(ran: Sequence[Ran]) -> Iterator[str]:
-    """Rules under test that lack one of the three claims every rule needs."""
+def _covered(ran: Sequence[Ran], collected: "Coverage") -> "list[Covered]":
+    """Every rule of every file under test, once."""
     from healer.rules.load import load
 
-    kinds = (("fires", "action"), ("leaves alone", "none"), ("withholds", "withheld"))
-    for each in ran:
-        for rule in load(each.suite.rule_files).rules:
-            claims = [one.expectation for one in each.checked if one.expectation.rule == rule.id]
-            missing = [word for word, name in kinds if not any(getattr(claim, name) for claim in claims)]
-            if missing:
-                yield f"{rule.position}: {rule.id}: no test {', '.join(missing)} it"
+    files = {path.resolve(): path for each in ran for path in each.suite.rule_files}
+    return collected.of(rule for path in files.values() for rule in load([path]).rules)
 
 
-def _report(ran: Sequence[Ran]) -> str:
-    """As JUnit's XML, which every CI system reads."""
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<testsuites>"]
-    for each in ran:
-        name = quoteattr(each.suite.file)
-        lines.append(f'<testsuite name={name} tests="{len(each.checked)}" failures="{len(each.failed)}">')
-        for one in each.checked:
-            case = quoteattr(show.clean(f"{one.case} ({one.expectation.rule} at {one.expectation.at:g} s)"))
-            failure = "" if one.ok else f"<failure message={quoteattr(show.clean(one.because))}/>"
-            lines.append(f"<testcase classname={name} name={case}>{failure}</testcase>")
-        lines.append("</testsuite>")
-    return "\n".join([*lines, "</testsuites>", ""])
+def _write(path: Path, ran: Sequence[Ran]) -> None:
+    from healer.cli.junit import report
+
+    try:
+        path.write_text(report((each.suite.file, each.played) for each in ran), encoding="utf-8")
+    except OSError as exc:
+        raise HealerError(f"cannot write {path}: {exc.strerror}") from exc

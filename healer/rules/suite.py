@@ -1,29 +1,41 @@
-"""Tests of rules as YAML: series over time, and what is to be decided or withheld at a moment."""
+"""Tests of rules as YAML: every key declared once, and the loader; `healer.rules.case` says what comes of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import datetime as dt
+import re
+import zoneinfo
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from healer.model import request
 from healer.model.mode import Mode
-from healer.model.observation import Series
 from healer.model.organism import ORGANS
-from healer.model.target import Target
+from healer.model.target import KINDS, Target
 from healer.model.unit import Unit
 from healer.model.verbs import VERBS, Verb
 from healer.model.vocabulary import METRICS
 from healer.rules import series
-from healer.rules.fields import ID, KINDS
-from healer.rules.rule import Position
-from healer.rules.series import Value
+from healer.rules.case import Case, Cure, Expectation, Happening, Line, Suite
+from healer.rules.fields import ID
+from healer.rules.rule import Position, RuleSet
+from healer.rules.selectors import GLOB
 from healer.rules.steps import TARGET, position
 from healer.rules.units import Vocabulary
-from healer.yamldoc import document
-from healer.yamldoc.mark import Problems
-from healer.yamldoc.node import Node, Table
+from healer.yamldoc import document, times
+from healer.yamldoc.mark import Mark, Problems
+from healer.yamldoc.node import Node, Scalar, Table
 from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Text, Version, Word
-from healer.yamldoc.shape import Bad, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values
+from healer.yamldoc.plain import Data
+from healer.yamldoc.shape import Bad, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values, suggestion
 
-PHASES = ("inactive", "pending", "firing", "acting", "verifying", "clearing", "given-up")
+PHASES = (
+    "inactive", "pending", "firing", "acting", "verifying", "clearing", "given-up", "unknown", "disabled",
+)  # fmt: skip
+OUTCOMES = ("done", "failed", "failed-permanent", "ambiguous", "refused")
+VERDICTS = (
+    "verified", "unverified", "failed-transient", "failed-permanent", "ambiguous", "stale", "cancelled",
+    "interrupted", "refused",
+)  # fmt: skip
 GATES = (
     "mode",
     "kill_switch",
@@ -42,66 +54,8 @@ GATES = (
     "approval",
 )
 """Names a test may expect; a test of ours holds them against `healer.gates.order`, which is a neighbour's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One series over time."""
-
-    series: Series
-    unit: Unit
-    values: tuple[Value, ...]
-    """One per interval, from second 0."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
-    """What must be so at a moment. Exactly one of ``state``, ``action``, ``withheld`` and ``none`` is given."""
-
-    at: float
-    """Seconds from the beginning."""
-    rule: str
-    target: str = ""
-    """Empty: a rule about the host."""
-    state: str = ""
-    """The phase its incident is in at that moment, one of `PHASES`."""
-    action: str = ""
-    """The verb that was decided for it, up to that moment."""
-    withheld: str = ""
-    """The gate that withheld an action of it, up to that moment (and none was decided)."""
-    none: bool = False
-    """Nothing was decided and nothing withheld for it, up to that moment."""
-    times: int | None = None
-    """With ``action``: how often it was decided, exactly."""
-    position: Position
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One test."""
-
-    name: str
-    interval: float
-    """Seconds between values."""
-    default_mode: Mode
-    """Of rules that do not say; a test of what a rule *would* do needs auto."""
-    maintenance: bool
-    """The whole host is under maintenance."""
-    outcome: str
-    """What becomes of an action: ``done`` or ``failed``."""
-    targets: tuple[Target, ...]
-    lines: tuple[Line, ...]
-    expect: tuple[Expectation, ...]
-    position: Position
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suite:
-    """One file of tests."""
-
-    file: str
-    rule_files: tuple[Path, ...]
-    cases: tuple[Case, ...]
+CLAIMS = ("state", "truth", "step", "action", "withheld", "none", "verdict", "published")
+"""What an expectation can say; one of them at least."""
 
 
 def load_suite(path: Path, *, vocabulary: Vocabulary = METRICS, verbs: Mapping[str, Verb] = VERBS) -> Suite:
@@ -114,6 +68,7 @@ def load_suite(path: Path, *, vocabulary: Vocabulary = METRICS, verbs: Mapping[s
             values: Values = shape(vocabulary, verbs).read(found.root, problems)
             files = tuple((path.parent / name) for name in values["rule_files"])
             suite = Suite(file=found.name, rule_files=files, cases=_cases(values))
+            _check_targets(suite, problems)
         except Bad:
             suite = None
     if suite is None or problems:
@@ -121,15 +76,52 @@ def load_suite(path: Path, *, vocabulary: Vocabulary = METRICS, verbs: Mapping[s
     return suite
 
 
+def check(suite: Suite, rules: RuleSet) -> None:
+    """Raise ConfigError for what a test says of rules that are not in its ``rule_files``: it would never be asked."""
+    problems, known = Problems(), [rule.id for rule in rules.rules]
+    for case in suite.cases:
+        for one in case.expect:
+            if one.rule not in known:
+                hint = suggestion(one.rule, known) or "look at rule_files"
+                problems.add(_mark(one.position), f"no rule '{one.rule}' in rule_files", hint)
+    problems.check("tests")
+
+
+def _check_targets(suite: Suite, problems: Problems) -> None:
+    """Find targets that nobody declared: what is seen of them, or expected of them, is about nothing."""
+    for case in suite.cases:
+        known = [target.id for target in case.targets]
+        named = [(one.target, one.position) for one in case.expect]
+        lines = (*case.lines, *(line for cure in case.cures for line in cure.lines))
+        named += [(dict(line.series.labels).get("target", ""), line.position) for line in lines]
+        for name, place in named:
+            if name and name not in known:
+                near = suggestion(name, known) if known else ""
+                hint = near if near.startswith("did") else "declare it: targets: of the file, or of this test"
+                problems.add(_mark(place), f"no target '{name}' here", hint)
+
+
+def _mark(place: Position) -> Mark:
+    return Mark(file=place.file, line=place.line, column=place.column)
+
+
 def _cases(values: Values) -> tuple[Case, ...]:
     """The cases, with what the file says for all of them where they do not."""
     made = []
     for held in values["tests"]:
-        shared = {
-            key: values[key] if held[key] is None else held[key] for key in ("interval", "default_mode", "targets")
-        }
-        made.append(Case(**(dict(held) | shared), position=position(held.mark)))
+        shared = {key: values[key] if held[key] is None else held[key] for key in _DEFAULTS}
+        case = dict(held) | shared
+        start = case["start"]
+        case["start"] = None if start is None else _moment(start, case["tz"])
+        made.append(Case(**case, position=position(held.mark)))
     return tuple(made)
+
+
+def _moment(local: dt.datetime, zone: str) -> float:
+    return local.replace(tzinfo=zoneinfo.ZoneInfo(zone)).timestamp()
+
+
+# What is seen ----------------------------------------------------------------------------------------------------
 
 
 class _LineShape(Shape):
@@ -158,7 +150,7 @@ class _LineShape(Shape):
             at = getattr(entry.node, "at", None) if entry else None
             problems.add(at(exc.offset or 0) if at else written.where(key), exc.what, exc.hint)
             raise Bad from exc
-        return Line(series=named, unit=unit, values=found)
+        return Line(series=named, unit=unit, values=found, position=position(written.where("series")))
 
     def schema(self) -> Schema:
         """The record."""
@@ -171,6 +163,7 @@ def _target(values: Values, _: Problems) -> Target:
 
 
 _NAMED = Text(pattern=NAME, called="a name")
+_MODES = Word((mode.word for mode in Mode), means=Mode.parse)
 _TARGET = Record(
     Field(name="kind", shape=Word(KINDS), required=True, doc="kind of target"),
     Field(name="name", shape=_NAMED, required=True, doc="its name"),
@@ -178,30 +171,147 @@ _TARGET = Record(
     Field(name="groups", shape=ListOf(_NAMED, alone=True), default=(), doc="groups it is a member of"),
     Field(name="labels", shape=MapOf(Text()), doc="labels"),
     Field(name="requires", shape=ListOf(Text(), alone=True), default=(), doc="kind:name or group:NAME"),
+    Field(name="mode", shape=_MODES, default=Mode.AUTO, shown="auto", doc="its ceiling"),
     Field(name="startup_grace", shape=Duration(), default=2.0, shown="2s", doc="as in organism.yaml"),
     build=_target,
 )
-_EXPECT = (
-    Field(name="at", shape=Duration(), doc="moment; else that of the test"),
-    Field(name="rule", shape=ID, required=True, doc="id of the rule"),
-    Field(name="target", shape=TARGET, default="", doc="the target; without it, a rule about the host"),
-    Field(name="state", shape=Word(PHASES), default="", doc="phase of its incident at that moment"),
-    Field(name="action", shape=Word(VERBS), default="", doc="verb that was decided by then"),
-    Field(name="times", shape=Count(1, 1000), doc="how often, exactly (with action)"),
-    Field(name="withheld", shape=Word(GATES), default="", doc="gate that withheld it, nothing having been decided"),
-    Field(name="none", shape=Flag(), default=False, doc="true: nothing was decided and nothing withheld"),
+
+
+# What happens ----------------------------------------------------------------------------------------------------
+
+
+def _start(text: str) -> dt.datetime:
+    """A local moment; raises Mistake."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise Mistake(f"'{text[:40]}' is no moment", 'write "2026-03-29 01:30", in the time zone of tz') from None
+    if found.tzinfo is not None:
+        raise Mistake("a moment with a zone of its own", "write it without, and tz: beside it")
+    if not 1971 <= found.year <= 2999:
+        raise Mistake(f"the year {found.year} is out of bounds", "from 1971 to 2999")
+    return found
+
+
+_SIGNED = re.compile(r"([+-]?)\s*(.+)", re.DOTALL)
+
+
+def _signed(text: str) -> float:
+    """Seconds of ``+1h`` or ``-30s``; raises Mistake."""
+    found = _SIGNED.fullmatch(text)
+    seconds = Duration.parse(found[2] if found else text)
+    return -seconds if found and found[1] == "-" else seconds
+
+
+_WORDS = ("event", "ask", "jump", "restart")
+_BESIDE = {"data": "event", "own": "event", "subject": "ask", "args": "ask", "refused": "ask"}
+
+
+def _happening(values: Values, problems: Problems) -> Happening:
+    given = [word for word in _WORDS if word in values.marks]
+    if len(given) != 1:
+        said = " and ".join(given) or "none"
+        problems.add(values.mark, f"expected one of {', '.join(_WORDS)}; found {said}", "one item per happening")
+        raise Bad
+    for key, word in _BESIDE.items():
+        if key in values.marks and word != given[0]:
+            problems.add(values.where(key), f"{key} goes with {word}", f"remove it, or write {word}: beside it")
+            raise Bad
+    held = {key: value for key, value in values.items() if value is not None}
+    return Happening(**held, position=position(values.mark))
+
+
+_HAPPENING = Record(
+    Field(name="at", shape=Duration(), required=True, doc="when, from the beginning"),
+    Field(name="event", shape=Text(longest=200), doc="a topic that somebody puts on the bus"),
+    Field(name="data", shape=Data(), doc="what the event carries"),
+    Field(name="own", shape=Flag(), doc="true: the agent itself says it (with event)"),
+    Field(name="ask", shape=Word(request.VERBS), doc="what a person asks of the agent"),
+    Field(name="subject", shape=Text(), doc="of what, or whom: agent, a target, a rule ... (with ask)"),
+    Field(name="args", shape=Data(), doc="as for the command (with ask)"),
+    Field(name="refused", shape=Flag(), doc="true: the agent must refuse it (with ask)"),
+    Field(name="jump", shape=Text(called="a duration with a sign, such as +1h", parse=_signed), doc="wall clock only"),
+    Field(name="restart", shape=Duration(), doc="the agent is down for so long, then starts from its log"),
+    build=_happening,
 )
 
 
+def _cure(vocabulary: Vocabulary, verbs: Iterable[str]) -> Record:
+    def build(values: Values, _: Problems) -> Cure:
+        values["lines"] = values.pop("series")
+        return Cure(**values)
+
+    return Record(
+        Field(name="action", shape=Word(verbs), required=True, doc="verb"),
+        Field(name="target", shape=TARGET, default="", doc="only of this target"),
+        Field(name="outcome", shape=Word(OUTCOMES), default="done", shown="done", doc="how its effect ends"),
+        Field(name="takes", shape=Duration(), default=0.0, shown="0s", doc="until it ends"),
+        Field(
+            name="series",
+            shape=ListOf(_LineShape(vocabulary)),
+            default=(),
+            doc="what is seen from its end on; the first value is that of the next look",
+        ),
+        build=build,
+    )
+
+
+# What is expected ------------------------------------------------------------------------------------------------
+
+
+class _Truth(Shape):
+    """One of the three truths, as people write them."""
+
+    says = "true, false or unknown"
+
+    def read(self, node: Node, problems: Problems) -> str:
+        """The word: true and false are no words to YAML, and mean the same here."""
+        if isinstance(node, Scalar) and isinstance(node.value, bool):
+            return "true" if node.value else "false"
+        word: str = Word(("true", "false", "unknown")).read(node, problems)
+        return word
+
+    def schema(self) -> Schema:
+        """Either spelling."""
+        return {"enum": [True, False, "unknown", "true", "false"]}
+
+
+def _expectation_fields(verbs: Iterable[str]) -> tuple[Field, ...]:
+    return (
+        Field(name="at", shape=Duration(), doc="moment; else that of the test"),
+        Field(name="rule", shape=ID, required=True, doc="id of the rule"),
+        Field(name="target", shape=TARGET, default="", doc="the target; without it, a rule about the host"),
+        Field(name="state", shape=Word(PHASES), default="", doc="phase of its incident at that moment"),
+        Field(name="truth", shape=_Truth(), default="", doc="of its condition at that moment"),
+        Field(name="step", shape=Count(1, 16), doc="rung of the ladder at that moment, the first is 1"),
+        Field(name="action", shape=Word(verbs), default="", doc="verb that was decided by then"),
+        Field(name="times", shape=Count(0, 1000), doc="how often, exactly (with action or published)"),
+        Field(
+            name="withheld",
+            shape=Word(GATES),
+            default="",
+            doc="gate that withheld it by then; nothing was decided, unless action stands beside it",
+        ),
+        Field(name="because", shape=Text(), default="", doc="part of the reason (with withheld or verdict)"),
+        Field(name="verdict", shape=Word(VERDICTS), default="", doc="how an action of it was judged by then"),
+        Field(name="published", shape=GLOB, default="", doc="topic heard on the bus by then; * and ? match"),
+        Field(name="none", shape=Flag(), default=False, doc="true: nothing was decided and nothing withheld"),
+    )
+
+
 def _expect(values: Values, problems: Problems) -> Values:
-    given = [key for key in ("state", "action", "withheld", "none") if values[key]]
-    if len(given) != 1:
-        problems.add(
-            values.mark, f"expected one of state, action, withheld, none; found {len(given)}", "state one thing"
-        )
+    given = [key for key in CLAIMS if values[key]]
+    if not given:
+        problems.add(values.mark, "nothing is expected", f"write one of {', '.join(CLAIMS)}")
         raise Bad
-    if values["times"] is not None and not values["action"]:
+    if values["none"] and (held := [key for key in ("action", "withheld", "verdict", "step") if values[key]]):
+        problems.add(values.where("none"), f"none: true beside {held[0]}", "one of them cannot be: remove it")
+        raise Bad
+    if values["times"] is not None and not (values["action"] or values["published"]):
         problems.add(values.where("times"), "times without action", "write action: VERB beside it")
+        raise Bad
+    if values["because"] and not (values["withheld"] or values["verdict"]):
+        problems.add(values.where("because"), "because without withheld", "write withheld: GATE or verdict: beside it")
         raise Bad
     return values
 
@@ -217,44 +327,64 @@ def _case(values: Values, problems: Problems) -> Values:
         made.append(Expectation(**(dict(held) | {"at": at}), position=position(held.mark)))
     values["expect"] = tuple(made)
     values["lines"] = values.pop("series")
+    values["cures"] = values.pop("actions")
     del values["at"]
     return values
 
 
-def shape(vocabulary: Vocabulary = METRICS, verbs: Mapping[str, Verb] = VERBS) -> Record:
-    """A whole file of tests."""
-    modes = Word((mode.word for mode in Mode), means=Mode.parse)
-    expect = tuple(
-        field if field.name != "action" else Field(name="action", shape=Word(verbs), default="", doc=field.doc)
-        for field in _EXPECT
-    )
-    shared: Sequence[Field] = (
+_DEFAULTS: Mapping[str, Any] = {
+    "interval": 10.0,
+    "start": None,
+    "tz": "UTC",
+    "mode": Mode.AUTO,
+    "default_mode": Mode.OBSERVE,
+    "targets": (),
+}
+_SHOWN = {"interval": "10s", "tz": "UTC", "mode": "auto", "default_mode": "observe", "targets": "[]"}
+
+
+def _shared() -> tuple[Field, ...]:
+    """What a file may say once for all of its tests."""
+    zone = Text(called="a time zone such as Europe/Warsaw", parse=times.zone)
+    return (
         Field(name="interval", shape=Duration(0.1), doc="between two values"),
-        Field(name="default_mode", shape=modes, doc="mode of rules that do not say"),
+        Field(name="start", shape=Text(called='a moment such as "2026-03-29 01:30"', parse=_start), doc="wall clock"),
+        Field(name="tz", shape=zone, doc="the host's time zone"),
+        Field(name="mode", shape=_MODES, doc="the host's ceiling"),
+        Field(name="default_mode", shape=_MODES, doc="mode of rules that do not say"),
         Field(name="targets", shape=ListOf(_TARGET), doc="what there is to look after"),
     )
+
+
+def shape(vocabulary: Vocabulary = METRICS, verbs: Mapping[str, Verb] = VERBS) -> Record:
+    """A whole file of tests."""
+    expect = Record(*_expectation_fields(verbs), build=_expect)
     case = Record(
         Field(name="name", shape=Text(longest=200), required=True, doc="the claim"),
-        *shared,
+        *_shared(),
         Field(name="maintenance", shape=Flag(), default=False, shown="false", doc="true: under maintenance throughout"),
-        Field(name="outcome", shape=Word(("done", "failed")), default="done", shown="done", doc="what actions come to"),
+        Field(name="outcome", shape=Word(OUTCOMES), default="done", shown="done", doc="what actions come to"),
         Field(name="series", shape=ListOf(_LineShape(vocabulary), least=1), required=True, doc="what is seen"),
-        Field(name="at", shape=Duration(), doc="the moment of the expectations"),
         Field(
-            name="expect",
-            shape=ListOf(Record(*expect, build=_expect), least=1, alone=True),
-            required=True,
-            doc="what must be so",
+            name="actions",
+            shape=ListOf(_cure(vocabulary, verbs), alone=True),
+            default=(),
+            doc="what comes of actions, in turn; the last of a verb again and again",
         ),
+        Field(name="happens", shape=ListOf(_HAPPENING, alone=True), default=(), doc="what else happens"),
+        Field(name="at", shape=Duration(), doc="the moment of the expectations"),
+        Field(name="expect", shape=ListOf(expect, least=1, alone=True), required=True, doc="what must be so"),
         build=_case,
     )
-    defaults = {"interval": 10.0, "default_mode": Mode.OBSERVE, "targets": ()}
-    told = {"interval": "10s", "default_mode": "observe", "targets": "[]"}
     top = (
         Field(
-            name=one.name, shape=one.shape, default=defaults[one.name], shown=told[one.name], doc=f"{one.doc}, for all"
+            name=one.name,
+            shape=one.shape,
+            default=_DEFAULTS[one.name],
+            shown=_SHOWN.get(one.name, ""),
+            doc=f"{one.doc}, for all",
         )
-        for one in shared
+        for one in _shared()
     )
     return Record(
         Field(name="version", shape=Version(), required=True, doc="write version: 1"),

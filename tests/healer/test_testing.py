@@ -5,7 +5,7 @@ from healer.errors import ActionError, SensorError
 from healer.model.observation import Observation
 from healer.model.target import Target
 from healer.model.unit import Unit
-from healer.testing import START, WALL, FakeClock, FakeSensor, MemoryLog, RecordingAction, run_suite
+from healer.testing import START, WALL, FakeClock, FakeSensor, MemoryLog, RecordingAction
 
 API = Target(kind="program", name="api", organ="heart")
 
@@ -49,7 +49,3 @@ def test_a_memory_log_keeps_entries_in_order_and_apart():
     assert log.of("event") == [{"kind": "event", "n": 1}]
     assert len(set(leaves)) == 2
     assert {len(leaf) for leaf in leaves} == {64}
-
-
-def test_a_suite_is_played_by_name():
-    assert callable(run_suite)

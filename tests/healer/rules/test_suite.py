@@ -3,7 +3,8 @@ import pytest
 from healer.errors import ConfigError
 from healer.gates.order import ORDER
 from healer.model.mode import Mode
-from healer.rules.suite import GATES, load_suite, shape
+from healer.rules.load import load as load_rules
+from healer.rules.suite import GATES, check, load_suite, shape
 
 GOOD = """\
 version: 1
@@ -24,11 +25,17 @@ tests:
     default_mode: auto
     maintenance: true
     outcome: failed
-    targets: []
+    targets: [{kind: container, name: c}]
     series:
       - {series: 'container.state{target="container:c"}', values: 'running "exited"x3'}
-    expect: {at: 1m, rule: died, withheld: maintenance}
+    expect: {at: 1m, rule: died, withheld: maintenance, because: under}
 """
+RULE = """\
+version: 1
+rules:
+  - {id: died, target: "program:api", when: "program.up{target} == 0", then: [{restart: {}}]}
+"""
+AT = "    at: 20s\n"
 
 
 def load(tmp_path, text):
@@ -47,7 +54,7 @@ def test_a_file_of_tests_is_read(tmp_path):
         (20.0, "restart", 1, False),
         (5.0, "", None, True),
     ]
-    assert (second.interval, second.default_mode, second.targets) == (10.0, Mode.AUTO, ())
+    assert (second.interval, second.default_mode, second.targets[0].id) == (10.0, Mode.AUTO, "container:c")
     assert (second.maintenance, second.outcome, second.expect[0].withheld) == (True, "failed", "maintenance")
     assert second.lines[0].values == ("running", *["exited"] * 4)
     assert second.position.line == 14
@@ -62,8 +69,12 @@ def test_a_file_of_tests_is_read(tmp_path):
         ('"exited"x3', "exitd", ":21:68: container.state is never 'exitd' (did you mean 'exited'?)"),
         ("action: restart", "action: restat", "did you mean 'restart'?"),
         ("withheld: maintenance", "withheld: maintenence", "did you mean 'maintenance'?"),
-        ("withheld: maintenance", "none: false", "expected one of state, action, withheld, none; found 0"),
-        ("none: true", "none: true, state: firing", "found 2"),
+        ("withheld: maintenance, because: under", "none: false", "nothing is expected (write one of state, truth,"),
+        ("none: true", "none: true, action: restart", "none: true beside action (one of them cannot be: remove it)"),
+        ("withheld: maintenance", "state: firing", ":22:58: because without withheld"),
+        ('rule: died, target: "program:api", none', 'rule: died, target: "program:apy", none', "mean 'program:api'?"),
+        ("container:c", "container:x", ":21:18: no target 'container:x' here (did you mean 'container:c'?)"),
+        ('{target="program:api"}', '{target="file:z"}', "(declare it: targets: of the file, or of this test)"),
         ("none: true", "none: true, times: 2", "times without action"),
         ("{at: 1m, rule", "{rule", "no moment"),
         ("interval: 5s", "interval: 5", "5 has no unit"),
@@ -71,12 +82,64 @@ def test_a_file_of_tests_is_read(tmp_path):
         ("version: 1", "version: 3", "version 3 is not known"),
         ("    at: 20s\n", "    att: 20s\n", "did you mean 'at'?"),
         ("values: '1x2 0x3'", "valus: '1'", "'values' is missing"),
+        (AT, "    start: 2026-03-29\n", "is a date to some YAML readers"),
+        (AT, "    start: '2026-03-29T25:00'\n", 'is no moment (write "2026-03-29 01:30"'),
+        (AT, "    start: '2026-03-29 01:00+02:00'\n", "a moment with a zone of its own"),
+        (AT, "    start: '0001-01-01'\n", "the year 1 is out of bounds"),
+        (AT, "    tz: Europe/Warsawa\n", "did you mean 'Europe/Warsaw'?"),
+        (AT, "    happens: {at: 5s}\n", ":10:14: expected one of event, ask, jump, restart; found none"),
+        (AT, "    happens: {at: 5s, ask: pause, jump: +1h}\n", "found ask and jump"),
+        (AT, "    happens: {at: 5s, ask: pause, data: {}}\n", ":10:41: data goes with event (remove it"),
+        (AT, "    happens: {at: 5s, ask: paus}\n", "did you mean 'pause'?"),
+        (AT, "    happens: {at: 5s, jump: 1}\n", ":10:29: expected a duration with a sign, such as +1h"),
+        (AT, "    happens: {at: 5s, jump: +1x}\n", "'1x' is not a duration"),
+        (AT, "    actions: {action: restart, outcome: fail}\n", "did you mean 'failed'?"),
+        (AT, "    actions: {action: restart, series: [{series: 'cpu.used', values: x}]}\n", "'x' is not a value"),
     ],
 )
 def test_mistakes_are_told_at_their_place(tmp_path, old, new, says):
     with pytest.raises(ConfigError) as error:
         load(tmp_path, GOOD.replace(old, new, 1))
     assert any(says in line for line in error.value.problems), error.value.problems
+
+
+def test_what_happens_and_what_comes_of_actions_is_read(tmp_path):
+    text = GOOD.replace(
+        AT,
+        """\
+    at: 20s
+    start: "2026-10-25 02:30"
+    tz: Europe/Warsaw
+    mode: approve
+    happens:
+      - {at: 1s, event: user.login, data: {n: 1}, own: true}
+      - {at: 2s, ask: pause, subject: program:api, args: {a: 1}, refused: true}
+      - {at: 3s, jump: -1h}
+      - {at: 4s, restart: 10s}
+    actions:
+      - {action: restart, outcome: ambiguous, takes: 3s}
+      - {action: restart, target: program:api, series: [{series: 'program.up{target="program:api"}', values: '1'}]}
+""",
+    ).replace("action: restart, times: 1}", "truth: false, step: 2, verdict: verified, published: 'a.*', times: 0}")
+    case = load(tmp_path, text).cases[0]
+    assert (case.start, case.tz, case.mode) == (1792888200.0, "Europe/Warsaw", Mode.APPROVE)
+    event, ask, jump, restart = case.happens
+    assert (event.event, event.data, event.own) == ("user.login", {"n": 1}, True)
+    assert (ask.ask, ask.subject, ask.args, ask.refused) == ("pause", "program:api", {"a": 1}, True)
+    assert (jump.jump, restart.restart) == (-3600.0, 10.0)
+    assert [(one.outcome, one.takes, len(one.lines)) for one in case.cures] == [("ambiguous", 3.0, 0), ("done", 0.0, 1)]
+    one = case.expect[0]
+    assert (one.truth, one.step, one.verdict, one.published, one.times) == ("false", 2, "verified", "a.*", 0)
+
+
+def test_a_rule_that_is_not_there_is_a_mistake_at_its_place(tmp_path):
+    suite = load(tmp_path, GOOD.replace("rule: died", "rule: dyed", 1))
+    (tmp_path / "web.yaml").write_text(RULE)
+    with pytest.raises(ConfigError) as error:
+        check(suite, load_rules([tmp_path / "web.yaml"]))
+    assert [line.partition("/tests/")[2] for line in error.value.problems] == [
+        "t.yaml:12:9: no rule 'dyed' in rule_files (did you mean 'died'?)"
+    ]
 
 
 def test_a_missing_file_of_tests_is_one_sentence(tmp_path):

@@ -1,0 +1,99 @@
+"""A scenario that keeps its story: everything seen, decided, withheld and said, with its second."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from healer.core.core import Setup
+from healer.model.decision import Outcome, Withheld
+from healer.model.effect import Act, Effect, Note, Publish, Withhold
+from healer.model.event import Event, Looked
+from healer.model.memory import Memory
+from healer.model.observation import Unknown
+from healer.testing import START, Scenario, World
+
+_BRIEF = ("op", "from", "to", "verb", "answer", "result", "rule", "target", "because")
+"""Fields of an entry that tell its story."""
+
+
+class Talk(Scenario):
+    """A conversation with a core, written down."""
+
+    def __init__(self, setup: Setup, *, memory: Memory | None, at: float, wall: float, world: World) -> None:
+        self.story: list[tuple[float, str]] = []
+        """(seconds from the beginning, what happened)."""
+        self.topics: list[str] = []
+        """Everything heard on the bus."""
+        self._values: dict[str, str] = {}
+        self._truths: dict[str, str] = {}
+        super().__init__(setup, memory=memory, at=at, wall=wall, world=world)
+
+    def tell(self, what: str) -> None:
+        """Add a line to the story."""
+        self.story.append((self.now - START, what))
+
+    def handle(self, event: Event) -> list[Effect]:
+        """Hand an event over, and keep what came of it."""
+        if isinstance(event, Looked):
+            self._saw(event)
+        effects = super().handle(event)
+        for key, instance in self.core.instances.items():
+            truth = instance.truth.value
+            if self._truths.get(key, "unknown") != truth:
+                self.tell(f"condition of {key} is {truth}")
+            self._truths[key] = truth
+        return effects
+
+    def _saw(self, event: Looked) -> None:
+        for reading in event.readings:
+            name = str(reading.series)
+            value = "unknown" if isinstance(reading, Unknown) else f"{reading.value}"
+            if self._values.get(name) != value:
+                self.tell(f"seen {name}: {value}")
+            self._values[name] = value
+
+    def take(self, effects: Iterable[Effect]) -> None:
+        """Carry effects out, each after its line."""
+        for effect in effects:
+            self._tell_of(effect)
+            super().take((effect,))
+
+    def _tell_of(self, effect: Effect) -> None:
+        match effect:
+            case Act():
+                one = effect.decision
+                self.topics.append("action.intended")
+                self.tell(f"decided {one.action} of {one.target} for {one.rule or 'a request'}, step {one.step + 1}")
+            case Withhold():
+                self.tell(_withheld(effect.withheld))
+            case Note():
+                if effect.topic:
+                    self.topics.append(effect.topic)
+                self.tell(f"sealed {effect.kind}: {_brief(effect.fields)}")
+            case Publish():
+                self.topics.append(effect.topic)
+                self.tell(f"published {effect.topic}")
+            case _:
+                pass
+
+    def finish(self, outcome: Outcome) -> None:
+        """End an effect, and say how."""
+        self.tell(f"ended {outcome.result.value}: {outcome.because}")
+        super().finish(outcome)
+
+    def again(self, setup: Setup, seconds: float, wall: float) -> "Talk":
+        """The agent after ``seconds`` of being down: what it knows is what its log holds."""
+        self.tell(f"the agent is down for {seconds:g} s")
+        after = Talk(setup, memory=self.folded(), at=self.now + seconds, wall=wall, world=self.world)
+        after.log.entries[:0] = self.log.entries
+        after.acted[:0], after.withheld[:0] = self.acted, self.withheld
+        after.stale[:0], after.topics[:0], after.story[:0] = self.stale, self.topics, self.story
+        return after
+
+
+def _withheld(one: Withheld) -> str:
+    return f"withheld {one.action} of {one.target} for {one.rule or 'a request'} by {one.gate}: {one.because}"
+
+
+def _brief(fields: Mapping[str, Any]) -> str:
+    said = [f"{key} {fields[key]}" for key in _BRIEF if fields.get(key) not in (None, "")]
+    return ", ".join(said) or "-"
