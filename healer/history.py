@@ -1,8 +1,11 @@
 """History: one writer thread in front of the store, so that the loop never waits for a disk."""
 
 import logging
+import math
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +13,8 @@ from healer import blocking
 from healer.errors import HealerError
 from healer.model.observation import Observation, Reading, Series
 from healer.model.unit import Unit
-from healer.store.store import DamagedError, IncidentRecord, Sample, Snapshot, Store, open_store, set_aside
+from healer.store.kept import IncidentRecord, Keep, Line, Sample, Snapshot
+from healer.store.store import DamagedError, OldSchemaError, Store, open_store, set_aside
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +23,10 @@ _Job = Callable[[Store], None]
 
 _MOST_JOBS = 1000
 _MOST_SERIES = 20_000
+_PAUSE = 0.02
+"""Seconds between two steps of upkeep: each holds the interpreter for a few milliseconds, and the loop comes first."""
+_UPGRADED_WITHIN = 60.0
+_DAMAGED = 3
 
 
 class Thinner:
@@ -68,6 +76,9 @@ class History:
         self._busy = False
         self._hurry = False
         self._closing = False
+        self._care: Iterator[int] | None = None
+        self._old = ""
+        """Why the file's older tables could not be upgraded: tried once in a run."""
         self._store: Store | None = None
         self._thread = threading.Thread(target=self._work, name="healer-history", daemon=True)
 
@@ -97,7 +108,10 @@ class History:
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: not (self._samples or self._jobs or self._busy), timeout)
+            return self._changed.wait_for(self._rests, timeout)
+
+    def _rests(self) -> bool:
+        return not (self._samples or self._jobs or self._busy or self._care)
 
     def record(self, readings: Iterable[Reading], *, now: float, wall: float) -> None:
         """Keep readings, thinned; ``now`` and ``wall`` are the same moment on the boot and the wall clock.
@@ -125,11 +139,12 @@ class History:
         """Keep an incident as it is now."""
         self._put(lambda store: store.save_incident(record))
 
-    def prune(self, before: float) -> None:
-        """Forget what is older than a wall second."""
+    def tidy(self, now: float, keep: Keep) -> None:
+        """Pack what is complete, and forget what is old by the wall second ``now``: step by step, as others let it."""
 
         def work(store: Store) -> None:
-            store.prune(before)
+            if self._care is None:
+                self._care = store.upkeep(now, keep)
 
         self._put(work)
 
@@ -141,9 +156,21 @@ class History:
             self._say(str(exc))
             return None
 
-    async def samples(self, metric: str, since: float, *, limit: int = 100_000) -> list[Sample]:
-        """Read the samples of a metric since a wall second; raises HealerError when the store cannot be read."""
-        return await self._ask(lambda store: store.samples(metric, since, limit=limit))
+    async def samples(
+        self, metric: str, since: float, *, until: float = math.inf, limit: int = 100_000
+    ) -> list[Sample]:
+        """Read the samples of a metric between two wall seconds; raises HealerError when the store cannot be read."""
+        return await self._ask(lambda store: store.samples(metric, since, until=until, limit=limit))
+
+    async def lines(
+        self, metrics: Collection[str], labels: Mapping[str, str], *, start: float, end: float, step: float
+    ) -> list[Line]:
+        """Read metrics in buckets of ``step`` seconds between two wall seconds; raises HealerError like ``samples``."""
+
+        def read(store: Store) -> list[Line]:
+            return store.reader.lines(store.reader.series(metrics, labels), start, end, step)
+
+        return await self._ask(read)
 
     async def incidents(self, since: float = 0.0, *, limit: int = 1000) -> list[IncidentRecord]:
         """Read the incidents opened since a wall second, newest first; raises HealerError like ``samples``."""
@@ -170,15 +197,19 @@ class History:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._samples or self._jobs or self._closing)
+                if self._care is None:
+                    self._changed.wait_for(lambda: self._samples or self._jobs or self._closing)
                 # Linger, so that a second's looks become one transaction instead of fifty.
-                self._changed.wait_for(lambda: self._closing or self._hurry, self._linger)
+                pause = self._linger if self._care is None else min(_PAUSE, self._linger)
+                self._changed.wait_for(lambda: self._closing or self._hurry, pause)
                 samples, self._samples = self._samples, []
                 jobs, self._jobs = self._jobs, []
                 self._busy, self._hurry = True, False
                 closing = self._closing
             for job, size in self._all(samples, jobs):
                 self._do(job, size)
+            if self._care is not None and not closing:
+                self._take_care(self._care)
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
@@ -208,18 +239,51 @@ class History:
             self._say("")
             self.written += size
 
+    def _take_care(self, care: Iterator[int]) -> None:
+        """One step of upkeep."""
+        try:
+            if next(care, None) is None:
+                self._care = None
+        except DamagedError as exc:
+            self._care = None
+            self._replace(exc)
+        except Exception as exc:  # noqa: BLE001 - upkeep is tried again in an hour; samples are written meanwhile
+            self._care = None
+            self._say(str(exc))
+
     def _opened(self) -> Store:
         if self._store is None:
-            self._store, because = open_store(self.path)
+            try:
+                self._store, because = open_store(self.path)
+            except OldSchemaError as exc:
+                self._upgrade(exc)
+                self._store, because = open_store(self.path)
             if because:
                 self.set_aside.append(because)
         return self._store
+
+    def _upgrade(self, old: OldSchemaError) -> None:
+        """Have the older tables brought up to date, in a process that takes its libraries with it when it ends."""
+        if self._old:
+            raise HealerError(self._old, hint=old.hint)
+        argv = [sys.executable, "-P", "-m", "healer.migrations", str(self.path)]
+        try:
+            done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=_UPGRADED_WITHIN)
+        except (OSError, subprocess.TimeoutExpired) as exc:
+            self._old = f"{old.message}, and that could not be done at the start: {exc}"
+            raise HealerError(self._old, hint=old.hint) from exc
+        if done.returncode == _DAMAGED:
+            self.set_aside.append(f"{done.stderr.strip()}; it was set aside as {set_aside(self.path).name}")
+        elif done.returncode:
+            self._old = done.stderr.strip() or f"{old.message}, and the upgrade ended with {done.returncode}"
+            raise HealerError(self._old, hint=old.hint)
+        log.info("store.upgraded", extra={"path": str(self.path)})
 
     def _replace(self, damage: DamagedError) -> None:
         """Set aside what opened well and turned out to be damaged inside."""
         if self._store is not None:
             self._store.close()
-            self._store = None
+            self._store, self._care = None, None
         aside = set_aside(self.path)
         self.set_aside.append(f"{damage.message}; it was set aside as {aside.name} and a new one begun")
         log.warning("store.set_aside", extra={"path": str(self.path), "because": self.set_aside[-1]})

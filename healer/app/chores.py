@@ -19,6 +19,7 @@ from healer.runtime.bus import Bus
 from healer.runtime.calendar import Calendar
 from healer.runtime.duties import Duties
 from healer.runtime.loop import Loop
+from healer.store.kept import Keep
 
 PRUNE_EVERY = 3600.0
 KEEPING_EVERY = 6 * 3600.0
@@ -58,7 +59,7 @@ class Chores:
         self._keeping = keeping
         self._asked: set[str] = set()
         """Programs whose start was asked for."""
-        self._keep = 0.0
+        self._keep = Keep()
         for topic in _RELEASES:
             bus.on(topic, lambda _topic, _data: self._asked.clear())
 
@@ -69,7 +70,8 @@ class Chores:
     def schedule(self, config: Config, rules: RuleSet) -> None:
         """Put the duties of this configuration on the calendar, in place of those of the one before."""
         duties, calendar = self._duties, self.calendar
-        self._keep = config.store.keep
+        store = config.store
+        self._keep = Keep(raw=store.keep, five_minutes=store.keep_5m, hour=store.keep_1h)
         self._keeping.policy = config.audit.retention
         calendar.every(config.audit.heartbeat, "heartbeat", duties.heartbeat)
         calendar.every(config.audit.verify_every, "verify the log", duties.verify)
@@ -89,8 +91,8 @@ class Chores:
                 calendar.cron(rule.trigger.cron, rule.trigger.tz, f"cron {rule.id}", job)
 
     def prune(self) -> None:
-        """Forget the history that is older than it is to be kept."""
-        self._history.prune(self._clock.wall() - self._keep)
+        """Pack the history that is complete, and forget what is older than it is to be kept."""
+        self._history.tidy(self._clock.wall(), self._keep)
 
     def start_programs(self) -> None:
         """Ask for the start of programs that are to run and do not, parents first; gated and sealed like the rest.

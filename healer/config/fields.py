@@ -265,7 +265,9 @@ _AUDIT = Record(
     build=_log,
 )
 _STORE = Record(
-    _seconds("keep", 30 * 86400.0, "30d", "how long history is kept", 60.0),
+    _seconds("keep", 30 * 86400.0, "30d", "how long history is kept, every sample of it", 60.0),
+    _seconds("keep_5m", 90 * 86400.0, "90d", "how long what is left of five minutes of it is kept", 60.0),
+    _seconds("keep_1h", 400 * 86400.0, "400d", "how long what is left of an hour of it is kept", 60.0),
     _seconds("sample_every", 10.0, "10s", "how often a value is written to history", 1.0),
     _seconds("snapshot_every", 60.0, "1m", "how often the memory is written down for a fast start", 1.0),
 )

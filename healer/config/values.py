@@ -129,6 +129,10 @@ class Store:
     """What can be rebuilt: history and snapshots. Seconds."""
 
     keep: float = 30 * 86400.0
+    """Every sample."""
+    keep_5m: float = 90 * 86400.0
+    """Least, greatest, mean, last and number of each five minutes."""
+    keep_1h: float = 400 * 86400.0
     sample_every: float = 10.0
     snapshot_every: float = 60.0
 

@@ -1,13 +1,15 @@
 """The tables of state.db: everything in it can be rebuilt or missed, nothing in it is needed for safety."""
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-VERSION = 1
-"""Grows by one with every change of the tables below; a file of another version is not touched, but set aside."""
+REVISION = "0002"
+"""The migration after which a file has the tables below: a change of them is another one in healer/migrations."""
+PAST = ("0001",)
+"""Revisions from which there is a way here."""
 
 metadata = MetaData()
 
-schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+revision = Table("alembic_version", metadata, Column("version_num", String(32), primary_key=True))
 
 snapshot = Table(
     "snapshot",
@@ -29,6 +31,7 @@ series = Table(
     Index("series_name", "metric", "labels", unique=True),
 )
 
+# The last two or three hours, a row each: written every few seconds, and packed into chunks later.
 sample = Table(
     "sample",
     metadata,
@@ -36,8 +39,30 @@ sample = Table(
     Column("at", Float, primary_key=True),  # wall seconds: history outlives a boot
     Column("value", Float),  # NULL where the value is a word
     Column("word", Text),
-    Index("sample_at", "at"),  # for retention
+    Index("sample_at", "at"),
     sqlite_with_rowid=False,
+)
+
+# Everything older, a column of times and one of values for each series and slot.
+chunk = Table(
+    "chunk",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("series_id", ForeignKey("series.id"), nullable=False),
+    Column("level", Integer, nullable=False),  # seconds of a bucket; 0: the samples themselves
+    Column("slot", Integer, nullable=False),  # wall seconds at which its stretch begins: two hours, or a day of buckets
+    Column("amount", Integer, nullable=False),
+    Column("rolled", Integer, nullable=False),  # of samples: whether their buckets were made
+    Column("times", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("chunk_place", "level", "slot", "series_id"),  # not unique: what comes late makes another chunk
+)
+Index(
+    "chunk_unrolled",
+    chunk.c.series_id,
+    chunk.c.slot,
+    sqlite_where=chunk.c.rolled == 0,
+    postgresql_where=chunk.c.rolled == 0,
 )
 
 incident = Table(

@@ -10,7 +10,8 @@ from healer.errors import HealerError
 from healer.history import History, Thinner
 from healer.model.observation import Observation, Unknown, labels
 from healer.model.unit import Unit
-from healer.store.store import IncidentRecord, Store
+from healer.store.kept import IncidentRecord, Keep
+from healer.store.store import Store
 
 
 def disk(at, value=0.5, mount="/"):
@@ -54,10 +55,10 @@ async def test_incidents_and_snapshots_go_the_same_way(history):
 
 
 async def test_pruning_forgets(history):
-    history.record([disk(1.0), disk(50.0)], now=0.0, wall=0.0)
-    history.prune(40.0)
+    history.record([disk(1.0), disk(90_000.0)], now=0.0, wall=0.0)
+    history.tidy(100_000.0, Keep(raw=20_000.0))
     assert history.flush()
-    assert [one.at for one in await history.samples("disk.used", 0.0)] == [50.0]
+    assert [one.at for one in await history.samples("disk.used", 0.0)] == [90_000.0]
 
 
 def test_closing_writes_what_waits(path):

@@ -38,7 +38,7 @@ class Kit:
         self.chores = Chores(
             duties=duties,
             programs=SimpleNamespace(waiting=lambda: tuple(self.waiting)),
-            history=SimpleNamespace(prune=self.pruned.append),
+            history=SimpleNamespace(tidy=lambda now, keep: self.pruned.append((now, keep.raw))),
             loop=SimpleNamespace(core=SimpleNamespace(world=self.world)),
             bus=self.bus,
             clock=FakeClock(),
@@ -124,7 +124,7 @@ def test_a_program_nobody_looks_after_is_not_started(kit):
 def test_history_is_pruned_to_what_is_to_be_kept(kit):
     kit.chores.schedule(config(store={"keep": "1d"}), EMPTY)
     kit.chores.prune()
-    assert kit.pruned == [FakeClock().wall() - 86400.0]
+    assert kit.pruned == [(FakeClock().wall(), 86400.0)]
 
 
 def test_thresholds_of_harmony_come_from_the_configuration():

@@ -1,4 +1,3 @@
-import json
 import math
 import os
 import sqlite3
@@ -11,7 +10,9 @@ from hypothesis import strategies as st
 from healer.errors import HealerError
 from healer.model.observation import labels
 from healer.store import schema
-from healer.store.store import DamagedError, IncidentRecord, Sample, Store, open_store, set_aside
+from healer.store.engine import DamagedError, NewSchemaError, OldSchemaError
+from healer.store.kept import IncidentRecord, Keep, Sample
+from healer.store.store import Store, open_store, set_aside
 
 
 @pytest.fixture
@@ -127,15 +128,15 @@ def test_an_incident_is_kept_as_it_is_last_known(store):
     assert len(store.incidents(limit=1)) == 1
 
 
-def test_what_is_old_is_forgotten_but_no_open_incident(store, monkeypatch):
-    monkeypatch.setattr("healer.store.store._PRUNED_AT_ONCE", 7)
-    store.record([disk(float(at)) for at in range(50)])
+def test_what_is_old_is_forgotten_but_no_open_incident(store):
+    store.record([disk(float(at)) for at in range(0, 50_000, 100)])
     store.save_incident(episode(1.0))
     store.save_incident(episode(2.0, closed=3.0))
-    assert store.prune(30.0) == 30
-    assert [one.at for one in store.samples("disk.used", 0.0)] == [float(at) for at in range(30, 50)]
-    assert store.incidents() == [episode(1.0)]
-    assert store.prune(30.0) == 0
+    keep = Keep(raw=20_000.0, five_minutes=1.0, hour=1.0)
+    for _ in range(2):
+        list(store.upkeep(60_000.0, keep))
+        assert [one.at for one in store.samples("disk.used", 0.0)] == [float(at) for at in range(36_000, 50_000, 100)]
+        assert store.incidents() == [episode(1.0)]
 
 
 def test_the_file_is_its_owners_alone_and_in_wal(store, path):
@@ -155,10 +156,10 @@ def foreign(path):
     raw.close()
 
 
-def newer(path):
+def nameless(path):
     Store(path).close()
     with sqlite3.connect(path) as raw:
-        raw.execute("UPDATE schema_version SET version = 99")
+        raw.execute("DELETE FROM alembic_version")
     raw.close()
 
 
@@ -168,7 +169,7 @@ def headless(path):
         file.write(os.urandom(4096))
 
 
-@pytest.mark.parametrize("damage", [garbage, foreign, newer, headless])
+@pytest.mark.parametrize("damage", [garbage, foreign, nameless, headless])
 def test_what_is_no_store_of_ours_is_set_aside_whole_and_told(path, damage, caplog):
     damage(path)
     before = path.read_bytes()
@@ -253,8 +254,23 @@ def test_a_write_that_failed_leaves_no_half_of_it(store, path):
     assert len(store.samples("disk.used", 0.0)) == 1
 
 
-def test_the_schema_says_its_version(store, path):
+def test_the_schema_says_its_revision(store, path):
     with sqlite3.connect(path) as raw:
-        assert raw.execute("SELECT version FROM schema_version").fetchall() == [(schema.VERSION,)]
-        assert json.loads(raw.execute("SELECT json_array(count(*)) FROM sample").fetchone()[0]) == [0]
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [(schema.REVISION,)]
     raw.close()
+
+
+@pytest.mark.parametrize(
+    ("revision", "error"), [("0001", OldSchemaError), ("0003", NewSchemaError), ("x", NewSchemaError)]
+)
+def test_another_releases_file_is_neither_touched_nor_set_aside(path, revision, error):
+    Store(path).close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    raw.close()
+    before = path.read_bytes()
+    with pytest.raises(error, match=revision) as raised:
+        open_store(path)
+    assert "healer db" in raised.value.hint
+    assert path.read_bytes() == before
+    assert not list(path.parent.glob("*.aside-*"))
