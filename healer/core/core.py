@@ -93,6 +93,7 @@ class Core:
             wall_offset=wall - now,
         )
         self.evaluator = Evaluator(METRICS, baseline=setup.baseline)
+        self.evaluator.set_wall(wall - now)
         self.states = States(self.desk, self.evaluator)
         self.acting = Acting(self.desk, self.evaluator, rules_hash=setup.rules.hash)
         self.proving = Proving(self.desk)
@@ -264,7 +265,9 @@ class Core:
         self._at(event.at)
         drift = (event.wall - event.at) - self.desk.wall_offset
         self.desk.wall_offset = event.wall - event.at
+        self.evaluator.set_wall(self.desk.wall_offset)
         if abs(drift) > JUMP:
+            self.evaluator.jumped()
             self.desk.note(
                 "gap",
                 "clock.jumped",
@@ -343,6 +346,7 @@ class Core:
         self.acting.decisions.update(old.acting.decisions)
         self.world.signs.update({key: sign for key, sign in old.world.signs.items() if key in self.world.targets})
         self.world.words.update(old.world.words)
+        self.evaluator.inherit(old.evaluator)
         for reading in old.evaluator.known():
             self.evaluator.observe(reading)  # one sample each: enough for organs, and conditions wait for the next
         for key, instance in self.instances.items():

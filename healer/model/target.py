@@ -10,6 +10,8 @@ from healer.errors import RefusedError
 from healer.model.mode import Mode
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
+KINDS = ("program", "process", "container", "unit", "http", "tcp", "file", "command")
+"""What a target can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

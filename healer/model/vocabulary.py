@@ -1,7 +1,7 @@
 """Every metric by name, as data: unit, labels, how long a value counts, and what it means."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from healer.model.organism import ORGANS, Health
@@ -34,6 +34,8 @@ class Metric:
     """The values it can have, where the unit is WORD and the list is closed; empty is any word."""
     minimum: float | None = 0.0
     maximum: float | None = None
+    falls: bool = False
+    """Less of it is worse: ``eta`` waits for it to fall to its limit, not to rise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,8 +200,15 @@ def _core() -> Iterator[Metric]:
     yield fed.put("rule.state", Unit.WORD, "where a rule's incident on a target is in its life", "rule", "target")
 
 
+_FALLING = (
+    "memory.available", "disk.free_bytes", "harmony", "energy", "organ.score", "organ.up", "self.sensors_ok",
+)  # fmt: skip
 METRICS: Mapping[str, Metric] = MappingProxyType(
-    {metric.name: metric for group in (_host, _targets, _self, _core) for metric in group()}
+    {
+        metric.name: replace(metric, falls=metric.name in _FALLING)
+        for group in (_host, _targets, _self, _core)
+        for metric in group()
+    }
 )
 """Vitals (``heart.load``) are series too, named ``organ.name``: they come from the configuration, so not listed."""
 

@@ -3,19 +3,21 @@
 import heapq
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from healer.model.observation import Labels, Observation, Reading, Series
 from healer.model.unit import Unit
-from healer.rules.lines import NAN, NEVER, Due, Family, Line
-from healer.rules.slots import Slot, SlotKey
-from healer.rules.syntax import selectors
+from healer.rules.ears import Ear, Page, Wall
+from healer.rules.lines import NAN, NEVER, Due, Family, Line, Past
+from healer.rules.slots import Slot, SlotKey, metric_of
+from healer.rules.syntax import Calendar, Heard
 from healer.rules.units import Vocabulary
-from healer.rules.windows import Ring
 
 FUTURE = 1.0
 """Seconds a sample may lie ahead of now: later ones would stay fresh for too long."""
+DRIFT = 0.5
+"""Seconds by which the wall clock must be off before calendars are read anew."""
 _CLEARED_AT_ONCE = 8
 
 
@@ -47,6 +49,9 @@ class Book:
         self._unwired = False
         """Somebody asked for slots that are not there yet; `_wire` makes them before anything else is seen."""
         self._newest = -NEVER
+        self._wall = Wall()
+        self._ears: list[Ear] = []
+        self._past: Past = {}
         # What happened since the last evaluation.
         self._changed: set[Slot] = set()
         self._pending: set[Slot] = set()
@@ -84,8 +89,8 @@ class Book:
             line.count += 1
         line.value, line.at, line.clock = value, at, at
         line.known, line.gone = True, False
-        if line.ring is not None:
-            line.ring.add(at, value)
+        for keep in line.keeps:
+            keep.add(at, value)
         line.deadline = at + line.max_age
         if line.deadline < line.queued:
             self._queue(line)
@@ -156,10 +161,8 @@ class Book:
     def _join(self, slot: Slot, line: Line) -> None:
         slot.lines.append(line)
         line.slots.append(slot)
-        if slot.seconds:
-            if line.ring is None:
-                line.ring = Ring(slot.seconds)
-            line.ring.keep(slot.seconds)
+        if slot.seconds or slot.study:
+            line.need(slot.seconds, slot.study, self._past)
         self._pending.add(slot)
 
     def _blind(self, line: Line, because: str, at: float) -> None:
@@ -195,6 +198,29 @@ class Book:
                 self._changed.add(slot)
                 if not loud:
                     self._loud.discard(slot)
+
+    def heard(self, topic: str, data: Mapping[str, Any], at: float, *, own: bool = False) -> None:
+        """An event was on the bus; ``own``: the agent caused it, which only those hear who ask for it."""
+        if self._unwired:
+            self._wire()
+        for ear in self._ears:
+            if ear.hear(topic, data, at, own=own):
+                self._pending.add(ear)
+
+    def jumped(self) -> None:
+        """The wall clock jumped, or the host slept: what was is no guide to what will be, so trends begin anew."""
+        for line in self._lines.values():
+            for key, study in line.studies.items():
+                if key[0] == "trend":
+                    study.forget()
+                    self._pending.update(line.slots)
+
+    def set_wall(self, offset: float) -> None:
+        """Say what to add to the boot clock to get seconds since 1970: calendars are unknown until somebody does."""
+        if abs(offset - self._wall.offset) < DRIFT:
+            return  # a drift of milliseconds at every tick is no reason to look at every calendar
+        self._wall.offset = offset
+        self._pending.update(slot for slot in self._slots.values() if isinstance(slot, Page))
 
     # --------------------------------------------------------------------------------------- time passing
 
@@ -279,12 +305,22 @@ class Book:
             # Its deadlines may have to serve the new entry's limits too.
             self._pending.add(self._slots[key])
             return self._slots[key]
-        slot = Slot(key, self._place(NAN), self._family(selectors(key[0].source)[0].metric))
-        self._slots[key] = slot
+        slot = self._slots[key] = self._make(key)
         for line in slot.family.watch(slot):
             self._join(slot, line)
         self._pending.add(slot)
         return slot
+
+    def _make(self, key: SlotKey) -> Slot:
+        place = self._place(NAN)
+        match key[0].source:
+            case Heard():
+                ear = Ear(key, place, self._family(""))
+                self._ears.append(ear)
+                return ear
+            case Calendar():
+                return Page(key, place, self._family(""), self._wall)
+        return Slot(key, place, self._family(metric_of(key[0].source)))
 
     def _wire(self) -> None:
         """Make the slots that were asked for."""
@@ -293,8 +329,7 @@ class Book:
     def _tidy(self) -> None:
         """Drop the samples no window needs any more."""
         for line in self._loose:
-            if not any(slot.seconds for slot in line.slots):
-                line.ring = None
+            line.tidy()
         self._loose.clear()
 
     def _place(self, value: float | str) -> int:
@@ -309,9 +344,11 @@ class Book:
         del self._slots[slot.key]
         slot.family.unwatch(slot)
         slot.deadline = NEVER
+        if isinstance(slot, Ear):
+            self._ears.remove(slot)
         for line in slot.lines:
             line.slots.remove(slot)
-            if slot.seconds:
+            if slot.seconds or slot.study:
                 self._loose.add(line)
         for waiting in (self._changed, self._pending, self._sampled, self._loud):
             waiting.discard(slot)

@@ -131,6 +131,8 @@ _PARTS: Mapping[str, Callable[[str], Any]] = {
     "dates": times.dates,
     "years": times.years,
 }
+PARTS = (*_PARTS, "tz")
+"""Names of the parts a condition may give."""
 
 
 def window(parts: Mapping[str, str]) -> Active:

@@ -14,12 +14,28 @@ from typing import Any
 
 from healer.rules import syntax
 from healer.rules.combine import exact
-from healer.rules.syntax import Aggregate, Expr, ExpressionError, Number, Over, Select, Unary, Word
-from healer.rules.units import constant
+from healer.rules.patterns import found
+from healer.rules.syntax import (
+    Aggregate,
+    Anomaly,
+    Arithmetic,
+    Calendar,
+    Expr,
+    ExpressionError,
+    Heard,
+    Number,
+    Over,
+    Select,
+    Trend,
+    Unary,
+    Word,
+)
+from healer.rules.units import constant, is_interval
 
 FALSE, TRUE, UNKNOWN = 0, 1, 2
 NAN = math.nan
-Source = Select | Over | syntax.Age | Aggregate
+Source = Select | Over | syntax.Age | Trend | Anomaly | Aggregate | Heard | Calendar
+"""What the function is called with the values of; events and calendars are 1 or 0."""
 _OWN_WORDS_ONLY = re.compile(r"[a-z0-9_ ()\[\]<>=!,:*+\-.\n]*")
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 _HELPER = {"+": "add", "-": "sub", "*": "mul", "/": "div"}
@@ -32,6 +48,8 @@ class Input:
     source: Source
     partial: bool = False
     """Over the known series only: the lower bound of a max, the upper bound of a min."""
+    side: str = ""
+    """Of a value that is an interval: ``low`` or ``high``; else what is likely."""
 
     @property
     def word(self) -> bool:
@@ -104,7 +122,7 @@ class _Writer:
         match expr:
             case Number():
                 return self._constant(expr.value)
-            case Select() | Over() | syntax.Age() | Aggregate():
+            case Select() | Over() | syntax.Age() | Trend() | Anomaly() | Aggregate():
                 return self._input(Input(expr))
             case Unary(op="abs"):
                 return f"abs({self.number(expr.of)})"
@@ -121,11 +139,28 @@ class _Writer:
 
     def _bound(self, expr: Expr, *, low: bool) -> str:
         """What the number is at least (or at most): a max over known series is known to be at least that."""
-        if isinstance(expr, Aggregate) and expr.function in ("max", "min") and (expr.function == "max") is low:
-            return self._input(Input(expr, partial=True))
-        if isinstance(expr, Unary) and expr.op == "-":
-            return f"(-{self._bound(expr.of, low=not low)})"
+        side = ("low" if low else "high") if is_interval(expr) else ""
+        match expr:
+            case Aggregate(function="max" | "min"):
+                return self._input(Input(expr, partial=(expr.function == "max") is low, side=side))
+            case Trend() | Aggregate():
+                return self._input(Input(expr, side=side))
+            case Unary(op="-"):
+                return f"(-{self._bound(expr.of, low=not low)})"
+            case Arithmetic() if side:
+                return self._sum(expr, low=low)
         return self.number(expr)
+
+    def _sum(self, expr: Arithmetic, *, low: bool) -> str:
+        """The bound of a sum of intervals, or of one times a constant."""
+        factor = constant(expr.right) if expr.op in "*/" else None
+        left = self._bound(expr.left, low=low if factor is None else low is (factor > 0))
+        if expr.op == "*" and factor is None:
+            # The units have seen to it that one side is a constant.
+            factor = constant(expr.left) or 0.0
+            return f"mul({self.number(expr.left)}, {self._bound(expr.right, low=low is (factor > 0))})"
+        right = self._bound(expr.right, low=low if expr.op == "+" else not low)
+        return f"{_HELPER[expr.op]}({left}, {right})"
 
     def _input(self, wanted: Input) -> str:
         return self._inputs.setdefault(wanted, f"s{len(self._inputs)}")
@@ -158,6 +193,14 @@ class _Writer:
                 return self._joined("or" if wanted else "and", expr, wanted=wanted)
             case syntax.Xor() | syntax.Count() | syntax.Weighted():
                 return self._intervals(expr)[not wanted]
+            case Heard() | Calendar():
+                return f"({self._input(Input(expr))} == {int(wanted)})"
+            case syntax.Matched():
+                text = self._input(Input(expr.of))
+                said = f"found({text}, {self._constant(expr.pattern)})"
+                return f"({text} == {text} and {said if wanted else f'not {said}'})"
+            case syntax.Chosen():
+                return "(0 == 1)"  # nobody is selected: neither true nor false
         raise ExpressionError("this is no condition", offset=expr.at)
 
     def _joined(self, word: str, expr: Expr, *, wanted: bool) -> str:
@@ -312,4 +355,5 @@ _HELPERS: dict[str, Callable[..., Any]] = {
     "mul": lambda left, right: _finite(left * right),
     "div": _divide,
     "globbed": globbed,
+    "found": found,
 }

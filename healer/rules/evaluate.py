@@ -2,18 +2,20 @@
 
 import itertools
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from healer.model.decision import Evidence
 from healer.model.truth import Truth
 from healer.rules.book import FUTURE, Book
-from healer.rules.compile import TRUE, UNKNOWN, Program, compile_condition, compile_number
+from healer.rules.compile import TRUE, UNKNOWN, Input, Program, compile_condition, compile_number
+from healer.rules.ears import Ear
 from healer.rules.groups import Groups, picker
 from healer.rules.lines import NAN, NEVER
+from healer.rules.patterns import captures
 from healer.rules.slots import Slot
-from healer.rules.syntax import Expr
+from healer.rules.syntax import Expr, Matched, walk
 from healer.rules.units import Vocabulary
 from healer.rules.unparse import decimal
 
@@ -267,9 +269,52 @@ class Evaluator(Book):
         """The tree behind a key."""
         return self._entries[key].expr
 
+    def watched(self) -> Iterator[tuple[str, Expr, bool]]:
+        """Key, tree and whether every sample is told, of all conditions and numbers."""
+        for entry in self._entries.values():
+            yield entry.key, entry.expr, entry.every_sample
+
     def inputs(self, key: str) -> tuple[Slot, ...]:
         """The slots behind a key, as last wired."""
         return self._entries[key].slots
+
+    def captures(self, key: str) -> dict[str, str]:
+        """What the named groups of its patterns took of the words and messages that match now."""
+        taken: dict[str, str] = {}
+        entry = self._entries[key]
+        for slot in entry.slots:
+            if isinstance(slot, Ear) and self._table[slot.index] == 1:
+                taken |= slot.captured
+        for node in walk(entry.expr):
+            if not isinstance(node, Matched):
+                continue
+            texts = [self._table[slot.index] for slot in entry.slots if slot.key[0] == Input(node.of)]
+            for text in texts:
+                taken |= captures(text, node.pattern) if isinstance(text, str) else {}
+        return taken
+
+    @property
+    def hears_own(self) -> bool:
+        """Whether a condition waits for what the agent itself says."""
+        return any(ear.hears_own for ear in self._ears)
+
+    def inherit(self, old: "Evaluator") -> None:
+        """Take over from the evaluator of a former configuration what took long to gather.
+
+        That is what was heard on the bus, trends, seasons, and up to when samples do not count. To be called after the
+        conditions were added, and before anything is observed.
+        """
+        for line in old._lines.values():  # noqa: SLF001 - of its own kind
+            self._past.update({(line.series, key): study for key, study in line.studies.items()})
+        for key, entry in self._entries.items():
+            before = old._entries.get(key)  # noqa: SLF001 - as above
+            if before is not None and before.expr == entry.expr:
+                self.rearm(key, before.since)
+        self._wire()
+        ears = {ear.key: ear for ear in old._ears}  # noqa: SLF001 - as above
+        for ear in self._ears:
+            if ear.key in ears:
+                ear.take_up(ears[ear.key])
 
     def argument(self, slot: Slot) -> float | str:
         """What the conditions were given for a slot at the last evaluation; NaN when unknown."""

@@ -9,7 +9,9 @@ from healer.model.observation import Series
 from healer.model.organism import ORGANS
 from healer.model.unit import Unit
 from healer.rules.compile import globbed
+from healer.rules.season import Season
 from healer.rules.syntax import Matcher, Select
+from healer.rules.trend import Trend
 from healer.rules.units import Declared, Vocabulary, unit_in
 from healer.rules.windows import Ring
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 NAN = math.nan
 NEVER = math.inf
+StudyKey = tuple[str, float]
+"""``trend`` or ``season``, and its seconds."""
+Study = Trend | Season
 LONGEST_WORD = 4096
 _VITAL_AGE = 120.0
 _OWN_AGE = 10.0
@@ -44,11 +49,13 @@ class Line(Due):
         "count",
         "family",
         "gone",
+        "keeps",
         "known",
         "max_age",
         "ring",
         "series",
         "slots",
+        "studies",
         "value",
     )
 
@@ -69,7 +76,36 @@ class Line(Due):
         self.max_age = family.max_age
         self.because = "never seen"
         self.ring: Ring | None = None
+        self.studies: dict[StudyKey, Study] = {}
+        self.keeps: tuple[Ring | Study, ...] = ()
+        """Ring and studies: whoever takes every sample."""
         self.slots: list[Slot] = []
+
+    def need(self, seconds: float, study: StudyKey | None, past: "Past") -> None:
+        """Keep samples for a window (0: none) and for a study, taken up from the past where there is one."""
+        if seconds:
+            self.ring = self.ring or Ring(seconds)
+            self.ring.keep(seconds)
+        if study and study not in self.studies:
+            kind, length = study
+            made = Trend(length) if kind == "trend" else Season(length)
+            self.studies[study] = past.pop((self.series, study), made)
+        self._rank()
+
+    def tidy(self) -> None:
+        """Drop what no slot needs any more."""
+        if not any(slot.seconds for slot in self.slots):
+            self.ring = None
+        wanted = {slot.study for slot in self.slots}
+        self.studies = {key: study for key, study in self.studies.items() if key in wanted}
+        self._rank()
+
+    def _rank(self) -> None:
+        self.keeps = (*((self.ring,) if self.ring is not None else ()), *self.studies.values())
+
+
+Past = dict[tuple[Series, StudyKey], Study]
+"""Studies of a former evaluator that nobody has taken up yet."""
 
 
 class Family:
@@ -86,6 +122,7 @@ class Family:
         declared = vocabulary.get(metric)
         self.max_age: float = getattr(declared, "max_age", _default_age(metric))
         self.low, self.high = bounds(self.unit, declared)
+        self.falls = bool(getattr(declared, "falls", False))
 
     def add(self, line: Line) -> list["Slot"]:
         """Take in a new series; returns the slots whose selector matches it."""
@@ -150,10 +187,11 @@ def _exact_target(select: Select) -> str | None:
 def matches(select: Select, series: Series) -> bool:
     """Whether a selector means this series; a label that is not there is the empty text."""
     labels = dict(series.labels)
-    return all(_fits(matcher, labels.get(matcher.label, "")) for matcher in select.matchers)
+    return all(fits(matcher, labels.get(matcher.label, "")) for matcher in select.matchers)
 
 
-def _fits(matcher: Matcher, value: str) -> bool:
+def fits(matcher: Matcher, value: str) -> bool:
+    """Whether one filter lets a label's (or an event's) text pass."""
     if matcher.value is None:
         return False  # about a target that nobody bound: it means no series
     if matcher.op == "=~":

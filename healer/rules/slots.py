@@ -4,9 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from healer.model.unit import Unit
+from healer.rules import trend
 from healer.rules.compile import Input, is_age
-from healer.rules.lines import Due, Family, Line
-from healer.rules.syntax import Age, Aggregate, Over, Select
+from healer.rules.lines import Due, Family, Line, StudyKey
+from healer.rules.season import Season
+from healer.rules.syntax import Age, Aggregate, Anomaly, Expr, Over, Select, Trend
+from healer.rules.trend import Interval
 from healer.rules.windows import percentile
 
 if TYPE_CHECKING:
@@ -19,6 +23,9 @@ _TICK = 1.0
 """Seconds between looks at an age whose limits are not constants."""
 
 SlotKey = tuple[Input, bool, float]
+_OF_ONE = (Age, Over, Trend, Anomaly)
+"""What is computed of one series."""
+_NOTHING = Select(metric="", unit=Unit.NUMBER)
 
 
 class Slot(Due):
@@ -34,9 +41,11 @@ class Slot(Due):
         "over",
         "partial",
         "select",
+        "side",
         "simple",
         "since",
         "source",
+        "study",
         "watchers",
         "word",
     )
@@ -51,8 +60,10 @@ class Slot(Due):
         self.partial = wanted.partial
         self.word = wanted.word
         inner = self.source.of if isinstance(self.source, Aggregate) else self.source
-        self.over = inner if isinstance(inner, (Over, Age)) else None
-        self.select: Select = inner.of if isinstance(inner, (Over, Age)) else inner
+        self.side = wanted.side
+        self.over = inner if isinstance(inner, _OF_ONE) else None
+        self.select: Select = _select(inner)
+        self.study: StudyKey | None = _study(inner)
         self.simple = isinstance(self.source, Select)
         """The plain newest value of one series: the case that has to be fast."""
         self.lines: list[Line] = []
@@ -79,7 +90,8 @@ class Slot(Due):
         if not values or (len(values) < len(live) and not self.partial):
             return NAN
         value = _ACROSS[function](values)
-        return value if value - value == 0 else NAN
+        # Infinity is a number where it says that something never happens, and nowhere else.
+        return value if value - value == 0 or self.study else NAN
 
     def read(self, line: Line, now: float) -> float | str:
         """What one series contributes; NaN when unknown (stale, before the re-arm, a first sample, the wrong type)."""
@@ -92,12 +104,33 @@ class Slot(Due):
             return NAN
         if isinstance(self.over, Over):
             return self._measure(self.over, line)
+        if self.study is not None:
+            return self._estimate(line)
         return line.value if isinstance(line.value, str) is self.word else NAN
 
     def _measure(self, over: Over, line: Line) -> float:
         if line.ring is None:
             return NAN
         return line.ring.measure(over.function, over.seconds, since=self.since, max_gap=line.max_age)
+
+    def _estimate(self, line: Line) -> float:
+        """What a study of the series says of its newest sample."""
+        study = line.studies.get(self.study or ("", 0.0))
+        if isinstance(study, Season):
+            return NAN if isinstance(line.value, str) else study.score(line.at, line.value)
+        return self.interval(line)[_SIDES[self.side]]
+
+    def interval(self, line: Line) -> Interval:
+        """What a forecast says of one series: low, likely, high; NaN while there is no trend."""
+        study = line.studies.get(self.study or ("", 0.0))
+        found = None
+        if isinstance(study, trend.Trend) and isinstance(self.over, Trend):
+            given = self.over.given.value
+            if self.over.function == "eta":
+                found = study.eta(given, now=line.at, since=self.since, falling=self.family.falls)
+            else:
+                found = study.forecast(given, now=line.at, since=self.since)
+        return (NAN, NAN, NAN) if found is None else found
 
     def next_turn(self, now: float) -> float:
         """When an age passes one of the limits it is compared with; infinity when it is no age."""
@@ -115,6 +148,27 @@ class Slot(Due):
             for item, edges in zip(entry.program.inputs, entry.program.edges, strict=True)
             if item == self.key[0]
         }
+
+
+_SIDES = {"low": 0, "": 1, "high": 2}
+
+
+def _select(inner: Expr) -> Select:
+    """The series it looks at; none where it looks at no series."""
+    if isinstance(inner, _OF_ONE):
+        return inner.of
+    return inner if isinstance(inner, Select) else _NOTHING
+
+
+def metric_of(source: Expr) -> str:
+    """The metric a source looks at; empty where it looks at none."""
+    return _select(source.of if isinstance(source, Aggregate) else source).metric
+
+
+def _study(inner: Expr) -> StudyKey | None:
+    if isinstance(inner, Trend):
+        return "trend", inner.history
+    return ("season", inner.season) if isinstance(inner, Anomaly) else None
 
 
 def _turn(at: float, limits: tuple[float, ...] | None, now: float) -> float:

@@ -101,11 +101,40 @@ class Over(Expr):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trend(Expr):
+    """``forecast`` or ``eta`` of each selected series: an interval, so only what all of it satisfies is true."""
+
+    function: str
+    of: Select
+    given: Number
+    """How far ahead (``forecast``), or the limit that is crossed (``eta``)."""
+    history: float
+    """Seconds of samples the trend rests on."""
+
+    def children(self) -> tuple[Expr, ...]:
+        """The selector."""
+        return (self.of,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anomaly(Expr):
+    """How many standard deviations each selected series is away from what its season makes one expect."""
+
+    of: Select
+    season: float
+    """Seconds after which it repeats itself."""
+
+    def children(self) -> tuple[Expr, ...]:
+        """The selector."""
+        return (self.of,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Aggregate(Expr):
     """Several series made one number."""
 
     function: str
-    of: Select | Over | Age
+    of: Select | Over | Age | Trend | Anomaly
 
     def children(self) -> tuple[Expr, ...]:
         """What is aggregated."""
@@ -221,8 +250,54 @@ class Weighted(Expr):
         return self.items
 
 
-CONDITIONS = (Compare, Not, All, Any, Xor, Count, Weighted)
-NUMBERS = (Number, Age, Over, Aggregate, Arithmetic, Unary)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard(Expr):
+    """An event of this topic (and of this content) was on the bus within that time."""
+
+    topic: str
+    """A glob."""
+    seconds: float
+    matchers: tuple[Matcher, ...] = ()
+    """Over the fields of its data."""
+    pattern: str = ""
+    """What its ``message`` must hold; empty: anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched(Expr):
+    """A word holds a pattern."""
+
+    of: Select
+    pattern: str
+
+    def children(self) -> tuple[Expr, ...]:
+        """The word."""
+        return (self.of,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar(Expr):
+    """The wall clock is inside these hours, days and dates."""
+
+    parts: tuple[tuple[str, str], ...]
+    """As written: ``hours``, ``days`` ... and their texts."""
+    window: object
+    """The same, read: hashable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen(Expr):
+    """Targets of a selection are in a state; who that is, is settled where the targets are known (`chosen.resolve`)."""
+
+    how: str
+    """``any``, ``all`` or ``none`` of them."""
+    word: str
+    criteria: tuple[tuple[str, str], ...]
+    """As written: ``kind``, ``group`` ... and their texts."""
+
+
+CONDITIONS = (Compare, Not, All, Any, Xor, Count, Weighted, Heard, Matched, Calendar, Chosen)
+NUMBERS = (Number, Age, Over, Trend, Anomaly, Aggregate, Arithmetic, Unary)
 
 
 def is_condition(expr: Expr) -> bool:
@@ -256,24 +331,34 @@ def selectors(expr: Expr) -> tuple[Select, ...]:
 
 def mentions_target(expr: Expr) -> bool:
     """Whether it says something about the target a rule is bound to."""
-    return any(matcher.value is None for select in selectors(expr) for matcher in select.matchers)
+    return any(
+        matcher.value is None for node in walk(expr) if isinstance(node, (Select, Heard)) for matcher in node.matchers
+    )
 
 
 def bind(expr: Expr, target: str) -> Expr:
     """The same expression about one target (an id, ``kind:name``)."""
-    return rebuild(expr, lambda select: replace(select, matchers=_bound(select.matchers, target)))
+
+    def bound(node: Leaf) -> Expr:
+        return node if isinstance(node, Chosen) else replace(node, matchers=_bound(node.matchers, target))
+
+    return rebuild(expr, bound)
 
 
 def _bound(matchers: Sequence[Matcher], target: str) -> tuple[Matcher, ...]:
     return tuple(replace(matcher, value=target) if matcher.value is None else matcher for matcher in matchers)
 
 
-def rebuild(expr: Expr, change: Callable[[Select], Select]) -> Expr:
-    """A copy with every selector changed; nodes without a selector below them are kept."""
+Leaf = Select | Heard | Chosen
+"""What stands for something outside the expression."""
+
+
+def rebuild(expr: Expr, change: Callable[[Leaf], Expr]) -> Expr:
+    """A copy with every leaf changed; a selector must stay a selector. Nodes without a leaf below them are kept."""
     match expr:
-        case Select():
+        case Select() | Heard() | Chosen():
             return change(expr)
-        case Age() | Over() | Aggregate() | Unary() | Not():
+        case Age() | Over() | Trend() | Anomaly() | Aggregate() | Unary() | Not() | Matched():
             return replace(expr, of=rebuild(expr.of, change))  # type: ignore[arg-type]  # a selector stays a selector
         case Arithmetic() | Compare() | Xor():
             return replace(expr, left=rebuild(expr.left, change), right=rebuild(expr.right, change))

@@ -1,18 +1,34 @@
 """Why a condition is what it is: the tree with the truth, value and age of every part."""
 
+import math
 from dataclasses import dataclass
 
 from healer.model.truth import Truth
 from healer.rules.compile import Input, Source, compile_condition, compile_number
+from healer.rules.ears import Ear
 from healer.rules.evaluate import Evaluator, shown
 from healer.rules.lines import NAN, Line
 from healer.rules.slots import Slot
-from healer.rules.syntax import Age, Aggregate, Expr, Number, Over, Select, Word, is_condition
+from healer.rules.syntax import (
+    Age,
+    Aggregate,
+    Anomaly,
+    Calendar,
+    Chosen,
+    Expr,
+    Heard,
+    Number,
+    Over,
+    Select,
+    Trend,
+    Word,
+    is_condition,
+)
 from healer.rules.unparse import unparse
 
 _TRUTHS = (Truth.FALSE, Truth.TRUE, Truth.UNKNOWN)
 _MARKS = {Truth.TRUE: "✓", Truth.FALSE: "✗", Truth.UNKNOWN: "?", None: "·"}
-_SOURCES = (Select, Over, Age, Aggregate)
+_SOURCES = (Select, Over, Age, Trend, Anomaly, Aggregate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +69,8 @@ def _lines(node: TruthNode, depth: int) -> list[str]:
 def _node(evaluator: Evaluator, expr: Expr, slots: dict[Input, Slot], now: float) -> TruthNode:
     if isinstance(expr, _SOURCES):
         return _leaf(evaluator, expr, slots, now)
+    if isinstance(expr, Heard | Calendar | Chosen):
+        return _said_by_nobody(expr, slots, now)
     children = tuple(
         _node(evaluator, child, slots, now) for child in expr.children() if not isinstance(child, (Number, Word))
     )
@@ -79,7 +97,23 @@ def _argument(evaluator: Evaluator, wanted: Input, slots: dict[Input, Slot], now
 
 
 def _slot(source: Source, slots: dict[Input, Slot]) -> Slot | None:
-    return slots.get(Input(source)) or slots.get(Input(source, partial=True))
+    alike = [slot for wanted, slot in slots.items() if wanted.source == source]
+    return min(alike, key=lambda slot: slot.partial, default=None)
+
+
+def _said_by_nobody(expr: Heard | Calendar | Chosen, slots: dict[Input, Slot], now: float) -> TruthNode:
+    """A condition about no series."""
+    if isinstance(expr, Chosen):
+        return TruthNode(source=unparse(expr), truth=Truth.UNKNOWN, because="no target is selected")
+    slot = slots.get(Input(expr))
+    value = slot.compute(now) if slot else NAN
+    truth = Truth.TRUE if value == 1 else Truth.FALSE if value == 0 else Truth.UNKNOWN
+    because = "" if truth is not Truth.UNKNOWN else _SILENT[isinstance(slot, Ear)]
+    age = now - slot.last if isinstance(slot, Ear) and math.isfinite(slot.last) else None
+    return TruthNode(source=unparse(expr), truth=truth, age=age, because=because)
+
+
+_SILENT = {True: "not listened for so long", False: "the time of day is not known"}
 
 
 def _leaf(evaluator: Evaluator, expr: Source, slots: dict[Input, Slot], now: float) -> TruthNode:
@@ -92,11 +126,20 @@ def _leaf(evaluator: Evaluator, expr: Source, slots: dict[Input, Slot], now: flo
     members = _members(slot, now) if isinstance(expr, Aggregate) else ()
     return TruthNode(
         source=unparse(expr),
-        value=_said(value) if known else "unknown",
+        value=_interval(slot) if isinstance(slot.over, Trend) and known else _said(value) if known else "unknown",
         age=max(0.0, now - max(seen)) if seen else None,
         because="" if known else why(slot, now),
         children=members,
     )
+
+
+def _interval(slot: Slot) -> str:
+    """A forecast, from one end to the other."""
+    live = [line for line in slot.lines if not line.gone]
+    if len(live) != 1:
+        return _said(slot.compute(live[0].at if live else 0.0))
+    ends = slot.interval(live[0])
+    return _said(ends[0]) if ends[0] == ends[2] else f"{_said(ends[0])} to {_said(ends[2])}"
 
 
 def _members(slot: Slot, now: float) -> tuple[TruthNode, ...]:
@@ -140,6 +183,8 @@ def _line_why(slot: Slot, line: Line) -> str:
         return "the first sample does not count"
     if slot.seconds:
         return "the window is incomplete"
+    if slot.study:
+        return "no trend yet" if slot.study[0] == "trend" else "its first season is not over"
     return "a number was expected" if not slot.word else "a word was expected"
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from healer.model.unit import Unit
@@ -12,9 +13,11 @@ from healer.rules.syntax import (
     Compare,
     Expr,
     ExpressionError,
+    Matcher,
     Number,
     Over,
     Select,
+    Trend,
     Unary,
     Word,
     is_number,
@@ -43,6 +46,17 @@ OWN: Mapping[str, Unit] = {
     "rule.state": Unit.WORD,
 }
 """What the core itself feeds, known whatever the vocabulary says."""
+
+
+def own(metric: str, matchers: tuple[Matcher, ...]) -> Select:
+    """Series that the core itself feeds."""
+    return Select(metric=metric, matchers=matchers, unit=OWN[metric])
+
+
+def as_word(expr: Expr) -> Expr:
+    """The same, as a word where it is a metric that nobody declared."""
+    return replace(expr, unit=Unit.WORD) if isinstance(expr, Select) and expr.unit is Unit.NUMBER else expr
+
 
 ORDERED = ("<", "<=", ">", ">=")
 SIZED = (Unit.BYTES, Unit.SECONDS, Unit.BYTES_PER_SECOND)
@@ -73,11 +87,11 @@ def unit_of(expr: Expr) -> Unit | None:
             return expr.unit
         case Select():
             return None if expr.unit is Unit.NUMBER else expr.unit
-        case Age():
+        case Age() | Trend(function="eta"):
             return Unit.SECONDS
         case Over() | Aggregate():
             return _of_function(expr.function, unit_of(expr.of))
-        case Unary():
+        case Trend() | Unary():
             return unit_of(expr.of)
         case Arithmetic():
             return _of_arithmetic(expr.op, unit_of(expr.left), unit_of(expr.right))
@@ -107,6 +121,8 @@ def _of_arithmetic(op: str, left: Unit | None, right: Unit | None) -> Unit | Non
 def check_sum(node: Arithmetic) -> None:
     """Raise ExpressionError where bytes are added to seconds."""
     left, right = unit_of(node.left), unit_of(node.right)
+    if node.op in "*/":
+        _check_factor(node)
     if node.op in "+-" and left and right and not _alike(left, right):
         raise ExpressionError(
             f"{_said(left)} {node.op} {_said(right)} means nothing", hint="both sides need one unit", offset=node.at
@@ -114,6 +130,25 @@ def check_sum(node: Arithmetic) -> None:
     for unit, other in ((left, node.right), (right, node.left)):
         if node.op in "+-" and unit is not Unit.FLAG and is_bare(other):
             _check_bare(unit, other)
+
+
+def _check_factor(node: Arithmetic) -> None:
+    """An interval times what may be negative or unknown would be one nobody can follow: only constants."""
+    for one, other in ((node.left, node.right), (node.right, node.left)):
+        if is_interval(one) and (not constant(other) or (node.op == "/" and one is node.right)):
+            raise ExpressionError(
+                "a forecast is multiplied or divided by a number only", hint="compare it alone", offset=node.at
+            )
+
+
+def is_interval(expr: Expr) -> bool:
+    """Whether a forecast is part of the number."""
+    return any(isinstance(node, Trend) for node in walk(expr))
+
+
+def check_limit(select: Select, limit: Number) -> None:
+    """Raise ExpressionError where a series cannot cross a limit, since it has another unit."""
+    check_compare(Compare(op=">=", left=select, right=limit, at=limit.at))
 
 
 def check_compare(node: Compare) -> None:
@@ -126,6 +161,8 @@ def check_compare(node: Compare) -> None:
             raise ExpressionError("a condition cannot be compared", hint="use and, or, not, xor", offset=side.at)
     if node.op in ("matches", "contains"):
         raise ExpressionError(f"{node.op} compares words, not numbers", hint="use ==, !=, <, <=, >, >=", offset=node.at)
+    if node.op in ("==", "!=") and (is_interval(node.left) or is_interval(node.right)):
+        raise ExpressionError("a forecast is never exactly so", hint="use <, <=, > or >=", offset=node.at)
     for one, other in ((node.left, node.right), (node.right, node.left)):
         if is_bare(other):
             _check_bare(unit_of(one), other)

@@ -10,16 +10,22 @@ from healer.rules.syntax import (
     Age,
     Aggregate,
     All,
+    Anomaly,
     Any,
     Arithmetic,
+    Calendar,
+    Chosen,
     Compare,
     Count,
     Expr,
+    Heard,
+    Matched,
     Matcher,
     Not,
     Number,
     Over,
     Select,
+    Trend,
     Unary,
     Weighted,
     Word,
@@ -91,6 +97,41 @@ def _over(expr: Expr) -> str:
     return f"{node.function}({unparse(node.of)}, {decimal(node.seconds)}s)"
 
 
+def _trend(expr: Expr) -> str:
+    node = cast("Trend", expr)
+    return f"{node.function}({unparse(node.of)}, {_number(node.given)}, {decimal(node.history)}s)"
+
+
+def _anomaly(expr: Expr) -> str:
+    node = cast("Anomaly", expr)
+    return f"anomaly({unparse(node.of)}, {decimal(node.season)}s)"
+
+
+def _heard(expr: Expr) -> str:
+    node = cast("Heard", expr)
+    inner = ",".join(_matcher(matcher) for matcher in node.matchers)
+    said = [quoted(node.topic), *([quoted(node.pattern)] if node.pattern else ()), f"{decimal(node.seconds)}s"]
+    return f"{'matched' if node.pattern else 'occurred'}({', '.join(said)})" + (f"{{{inner}}}" if inner else "")
+
+
+def _matched(expr: Expr) -> str:
+    node = cast("Matched", expr)
+    return f"matched({unparse(node.of)}, {quoted(node.pattern)})"
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"{key}={quoted(text)}" for key, text in pairs]
+
+
+def _calendar(expr: Expr) -> str:
+    return f"calendar({', '.join(_pairs(cast('Calendar', expr).parts))})"
+
+
+def _chosen(expr: Expr) -> str:
+    node = cast("Chosen", expr)
+    return f"{node.how}_state({_listed([quoted(node.word)], _pairs(node.criteria))})"
+
+
 def _aggregate(expr: Expr) -> str:
     node = cast("Aggregate", expr)
     return f"{node.function}({unparse(node.of)})"
@@ -138,6 +179,12 @@ _WRITERS: dict[type[Expr], Callable[[Expr], str]] = {
     Select: _select,
     Age: lambda expr: f"age({unparse(cast('Age', expr).of)})",
     Over: _over,
+    Trend: _trend,
+    Anomaly: _anomaly,
+    Heard: _heard,
+    Matched: _matched,
+    Calendar: _calendar,
+    Chosen: _chosen,
     Aggregate: _aggregate,
     Unary: _unary,
     Arithmetic: _arithmetic,

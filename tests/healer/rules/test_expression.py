@@ -107,7 +107,7 @@ def test_what_is_written_back_reads_the_same(text):
         ("harmony > 3 AND harmony < 5", 12, ["write and"]),
         ("!(harmony > 3)", 0, ["not"]),
         ("dsk.used > 1%", 0, ["disk.used"]),
-        ("forecast(disk.used, 4h) > 1%", 0, ["avg_over", "at_least", "rate"]),
+        ("forcast(disk.used, 4h) > 1%", 0, ["forecast", "at_least", "rate"]),
         ("avg_ovr(cpu.used, 5m) > 1%", 0, ["avg_over"]),
         ("avg_over(cpu.used) > 1%", 17, ["window"]),
         ("avg_over(cpu.used, 5) > 1%", 19, ["5m"]),

@@ -1,0 +1,88 @@
+"""Regular expressions that cannot hang: RE2's, whose time is linear in the text whatever the pattern."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from healer.rules.syntax import ExpressionError
+
+LONGEST = 512
+"""Characters of a pattern."""
+LONGEST_TEXT = 4096
+"""Characters of a text that are looked at."""
+LONGEST_CAPTURE = 256
+"""Characters of a capture; a longer one is left out, and a step that needs it is refused."""
+_MEMORY = 1 << 20
+"""Octets a compiled pattern may take."""
+_NAMED = re.compile(r"(?<!\\[pPx])\{([a-z_][a-z0-9_]{0,31})\}")
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def check(pattern: str) -> None:
+    """Raise ExpressionError (its offset counts from the pattern's first character) where RE2 would refuse it."""
+    if not pattern:
+        raise ExpressionError("an empty pattern matches everything", hint='such as "out of memory"')
+    if len(pattern) > LONGEST:
+        raise ExpressionError(f"a pattern of more than {LONGEST} characters", offset=LONGEST)
+    for at, letter in enumerate(pattern):
+        if letter in "\0\n\r" or "\ud800" <= letter <= "\udfff":
+            raise ExpressionError(
+                f"a pattern cannot hold {letter!r}", hint=r"write \n for the end of a line", offset=at
+            )
+    made = _compiled(pattern)
+    if isinstance(made, str):
+        hint = "RE2's syntax: no backreferences, no look-around, repeats up to 1000"
+        raise ExpressionError(f"not a pattern: {made}", hint=hint)
+    if made.match(""):
+        raise ExpressionError("a pattern that an empty text matches is true of everything", hint="demand a character")
+
+
+def found(text: str, pattern: str) -> bool:
+    """Whether the pattern is anywhere in the text."""
+    made = _compiled(pattern)
+    return not isinstance(made, str) and made.search(_clean(text)) is not None
+
+
+def captures(text: str, pattern: str) -> Mapping[str, str]:
+    """What the named groups took of the text; empty where it does not match.
+
+    They may become arguments of a command: what is empty, too long, has control characters or begins with ``-`` (and
+    would be read as an option) is left out.
+    """
+    made = _compiled(pattern)
+    match = None if isinstance(made, str) else made.search(_clean(text))
+    if match is None:
+        return {}
+    return {name: value for name, value in match.groupdict().items() if value is not None and _fits(value)}
+
+
+def names(pattern: str) -> tuple[str, ...]:
+    """The names a pattern can bind."""
+    made = _compiled(pattern)
+    return () if isinstance(made, str) else tuple(made.groupindex)
+
+
+def _clean(text: str) -> str:
+    """The text as far as it is looked at; halves of characters, which UTF-8 has no octets for, become ``?``."""
+    return text[:LONGEST_TEXT].encode(errors="replace").decode()
+
+
+def _fits(value: str) -> bool:
+    return 0 < len(value) <= LONGEST_CAPTURE and value[0] != "-" and not _UNFIT.search(value)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> Any:  # noqa: ANN401 - the library has no types
+    r"""The compiled pattern, or why it is none. ``{name}`` is short for ``(?P<name>\S+)``."""
+    try:
+        import re2  # 5 ms and 2 MB, for those whose rules have patterns
+    except ImportError:
+        return "this needs the package google-re2"
+    options = re2.Options()
+    options.max_mem, options.log_errors = _MEMORY, False
+    try:
+        return re2.compile(_NAMED.sub(r"(?P<\1>\\S+)", pattern), options)
+    except re2.error as exc:
+        why = exc.args[0] if exc.args else ""
+        return (why.decode(errors="replace") if isinstance(why, bytes) else str(why))[:200] or "it is refused"
