@@ -19,6 +19,8 @@ from healer.model.target import Target
 from healer.model.truth import Truth
 from healer.rules import expression
 from healer.rules.evaluate import Change, Evaluator
+from healer.rules.expression import Expr
+from healer.rules.resolve import resolve
 from healer.rules.rule import Rule
 
 LONGEST = 60.0
@@ -41,13 +43,17 @@ class Incidents:
         self.instances[instance.key] = instance
         self._of_target.setdefault(target.id, []).append(instance)
         add = self._evaluator.add
-        add(f"{instance.key}|when", expression.bind(rule.when, target.id), every_sample=rule.samples is not None)
+        add(f"{instance.key}|when", self._about(rule.when, target), every_sample=rule.samples is not None)
         if rule.clear is not None:
-            add(f"{instance.key}|clear", expression.bind(rule.clear, target.id))
+            add(f"{instance.key}|clear", self._about(rule.clear, target))
         for number, step in enumerate(rule.then):
             if step.verify is not None:
-                add(f"{instance.key}|{number}", expression.bind(step.verify.when, target.id))
+                add(f"{instance.key}|{number}", self._about(step.verify.when, target))
         return instance
+
+    def _about(self, expr: Expr, target: Target) -> Expr:
+        """The expression about this target, with the selections in it written out."""
+        return resolve(expression.bind(expr, target.id), self.desk.world.targets.values())
 
     # Truth ----------------------------------------------------------------------------------------------------
 
