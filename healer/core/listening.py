@@ -92,6 +92,7 @@ class Listening:
         self.ripen(before=True)
         if not own:
             self._told += core.desk.out[-1:]  # it is that very event
+            self._remember(topic, data)
         meant = [one for one in self._listeners.values() if one.hears(topic, data, own=own)]
         starts = []
         for listener in sorted(meant, key=lambda one: -one.instance.rule.priority):
@@ -104,20 +105,30 @@ class Listening:
     def echo(self) -> None:
         """Let the rules that ask for it hear what the agent itself says in the event in hand."""
         told, self._told = self._told, []
-        if not self._own:
+        if not (self._own or self._core.evaluator.hears_own):
             return
         for effect in self._core.desk.out:  # it grows meanwhile, by what the incidents that open have to say
             if any(effect is one for one in told):
                 continue
             match effect:
                 case Publish():
-                    self.wake(effect.topic, effect.data, own=True)
+                    self._overhear(effect.topic, effect.data)
                 case Note() if effect.topic:
-                    self.wake(effect.topic, effect.fields, own=True)
+                    self._overhear(effect.topic, effect.fields)
                 case Act():
-                    self.wake("action.intended", effect.entry, own=True)
+                    self._overhear("action.intended", effect.entry)
                 case _:
                     pass
+
+    def _overhear(self, topic: str, data: Mapping[str, Any]) -> None:
+        if self._core.evaluator.hears_own:
+            self._remember(topic, data, own=True)
+        self.wake(topic, data, own=True)
+
+    def _remember(self, topic: str, data: Mapping[str, Any], *, own: bool = False) -> None:
+        """Conditions may ask whether it occurred: those of the rules that it starts, too."""
+        self._core.evaluator.heard(topic, data, self._core.desk.now, own=own)
+        self._core.incidents.settle()
 
     def dropped(self, rule: str) -> int:
         """Groups that a rule had to forget, having too many to remember."""
