@@ -70,6 +70,8 @@ class Setup:
     """Seconds for which the readings of a sensor count, by its name, where longer than their metrics say."""
     beat: float = BEAT
     """Seconds between looks at the clocks. Only who replays what was recorded every ten seconds may make it longer."""
+    organs_every: float = ORGANS_EVERY
+    """Seconds between looks at the organs. Who replays rules that read none of them may leave them out (infinity)."""
     baseline: bool = True
     """The first sample of a series never fires. Off only where a test says what it means."""
 
@@ -280,7 +282,7 @@ class Core:
 
     def _beat(self) -> None:
         if self.desk.now >= self._next_organs:
-            self._next_organs = self.desk.now + ORGANS_EVERY - BEAT / 2  # a beat is never early, and often a bit late
+            self._next_organs = self.desk.now + self.setup.organs_every - BEAT / 2  # a beat is never early, and often a bit late
             self._look_at_organs()
         self.windows.follow()
         self.approving.expire()
