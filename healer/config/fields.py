@@ -6,7 +6,7 @@ from audit import commitments
 from healer.config.targets import ARGV, MODES, PATH, PROGRAM, TARGET, URL, address
 from healer.config.values import EVENTS, Retention, Signer, Timestamps, Witness
 from healer.errors import HealerError
-from healer.model.limit import Brakes
+from healer.model.limit import Brakes, Budget
 from healer.model.mode import Profile
 from healer.model.organism import ORGANS
 from healer.model.target import EMPTY
@@ -96,6 +96,13 @@ _SENSORS = Record(
     ),
 )
 _B = Brakes()
+_BUDGET = Record(
+    Field(name="unavailable", shape=Count(0, 10_000), doc="members that may be away at once; 0: none that lives"),
+    Field(name="percent", shape=Ratio(), doc="the same as a share of all members, rounded down; the smaller wins"),
+    Field(name="min_available", shape=Count(0, 10_000), default=0, shown="0", doc="members that must stay available"),
+    name="budget",
+    build=lambda values, _: Budget(**values),
+)
 _LIMITS = Record(
     Field(
         name="actions_per_hour", shape=Count(0, 100_000), default=_B.actions_per_hour, shown="60", doc="on this host"
@@ -115,6 +122,12 @@ _LIMITS = Record(
         shown="50%",
         doc="the same as a share, rounded down; the smaller bound wins, but never below one member",
     ),
+    Field(
+        name="groups",
+        shape=MapOf(_BUDGET, pattern=NAME, named="group"),
+        default=_B.groups,
+        doc="budgets of single groups, in place of the two above",
+    ),
     Field(name="breaker_backoff_after", shape=Count(1, 1000), default=2, shown="2", doc="failures until pauses begin"),
     Field(
         name="breaker_opens_after", shape=Count(1, 1000), default=5, shown="5", doc="failures until nothing is tried"
@@ -132,6 +145,14 @@ _LIMITS = Record(
         shown="60%",
         doc="pressure (cpu, memory or io) above which nothing is restarted",
     ),
+    Field(
+        name="errors_until_skipped",
+        shape=Count(1, 1000),
+        default=_B.errors_until_skipped,
+        shown="5",
+        doc="errors in a row of one verb on one kind of target, after which it is skipped",
+    ),
+    _seconds("errors_retried_after", _B.errors_retried_after, "5m", "pause until one more is tried", 1.0),
     build=lambda values, _: Brakes(**values),
 )
 _REFLECT = Record(_seconds("every", 60.0, "60s", "how often the agent assesses itself and the host", 1.0))

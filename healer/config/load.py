@@ -18,7 +18,7 @@ from healer.model.target import Target
 from healer.yamldoc import document
 from healer.yamldoc.mark import Mark, Problems
 from healer.yamldoc.node import Items, Node, Scalar, Table, from_python
-from healer.yamldoc.shape import Bad, Record, Values
+from healer.yamldoc.shape import Bad, Record, Values, suggestion
 
 SYSTEM = Path("/etc/healer/organism.yaml")
 
@@ -92,11 +92,24 @@ def _check_targets(root: Node, problems: Problems) -> None:
             except Bad:
                 broken.append(_name(node, "kind", "program") + ":" + _name(node, "name", ""))
     graph.check(placed, broken, problems)
+    if not broken:
+        _check_budgets(root, {group for one in placed for group in one.target.groups}, problems)
 
 
 def _name(node: Node, key: str, default: str) -> str:
     entry = node.get(key) if isinstance(node, Table) else None
     return entry.node.text if entry and isinstance(entry.node, Scalar) else default
+
+
+def _check_budgets(root: Node, groups: set[str], problems: Problems) -> None:
+    """A budget of a group that nobody is in protects nothing: it is a misspelt name."""
+    node: Node | None = root
+    for key in ("limits", "groups"):
+        entry = node.get(key) if isinstance(node, Table) else None
+        node = entry.node if entry else None
+    for entry in node.entries if isinstance(node, Table) else ():
+        if entry.key not in groups:
+            problems.add(entry.mark, f"no target is in the group '{entry.key}'", suggestion(entry.key, sorted(groups)))
 
 
 def _need_marks(node: Node) -> Mapping[str, Mark]:

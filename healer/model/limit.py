@@ -1,6 +1,11 @@
 """Bounds on acting."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,18 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How many members of one group may be unavailable at once, where the operator says so for this group."""
+
+    unavailable: int | None = None
+    """Absolute; None: the host's bound. Zero is none: nothing that lives is taken away."""
+    percent: float | None = None
+    """A ratio of all members, rounded down; None: the host's, unless the group has an absolute bound."""
+    min_available: int = 0
+    """This many must stay available."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brakes:
     """The operator's ceilings for the whole host (`limits:` in organism.yaml)."""
 
@@ -35,6 +52,8 @@ class Brakes:
     """Members of one group that may be unavailable or under treatment at once (absolute)."""
     group_unavailable_percent: float = 0.5
     """The same as a ratio, rounded down; the smaller bound wins, but never below one member."""
+    groups: Mapping[str, Budget] = field(default_factory=lambda: EMPTY)
+    """Budgets of single groups, in place of those two."""
     breaker_backoff_after: int = 2
     breaker_opens_after: int = 5
     breaker_healthy_for: float = 3600.0
@@ -44,3 +63,14 @@ class Brakes:
     mass_failure_window: float = 60.0
     saturation_psi: float = 0.6
     """PSI some10 ratio (cpu, io or memory) above which a restart is refused."""
+    errors_until_skipped: int = 5
+    """Errors in a row of one verb on one kind of target, whatever the target, after which it is skipped."""
+    errors_retried_after: float = 300.0
+    """Seconds until one more is tried."""
+    flapping_high: float = 0.3
+    flapping_low: float = 0.25
+    """Flap score from which a target is flapping, and below which it is no more."""
+    flap_slot: float = 30.0
+    """Seconds of which one state is kept for the flap score."""
+    oscillation_window: float = 3600.0
+    """Seconds within which two cures that take turns four times are held."""

@@ -10,6 +10,7 @@ from healer.config import load as module
 from healer.config.fields import document as shape
 from healer.config.values import Retention
 from healer.errors import ConfigError
+from healer.model.limit import Budget
 from healer.rules.vitals import check_vital
 from healer.yamldoc.compose import compose
 from healer.yamldoc.mark import Problems
@@ -272,3 +273,15 @@ def test_rsa_follows_the_ratchet_only_where_that_is_asked_for():
     later, plain = ({"version": 1, "audit": audit} for audit in ({"rsa_later": True}, {}))
     assert load_config(later, environ={}).audit.rsa_later
     assert not load_config(plain, environ={}).audit.rsa_later
+
+
+def test_a_group_may_have_a_budget_of_its_own_and_must_have_members():
+    web = {"kind": "http", "name": "front", "organ": "lungs", "url": "http://127.0.0.1/", "groups": ["web"]}
+    own = {"web": {"unavailable": 2, "percent": "34%", "min_available": 1}}
+    config = load_config({"version": 1, "targets": [web], "limits": {"groups": own}}, environ={})
+    assert config.limits.groups == {"web": Budget(unavailable=2, percent=0.34, min_available=1)}
+    (told,) = refuses({"version": 1, "targets": [web], "limits": {"groups": {"wbe": {"unavailable": 1}}}})
+    assert "no target is in the group 'wbe'" in told
+    assert "web" in told
+    for bad in ({"unavailable": -1}, {"percent": "200%"}, {"min_available": 1.5}, {"most": 1}, "2"):
+        assert refuses({"version": 1, "targets": [web], "limits": {"groups": {"web": bad}}})
