@@ -56,7 +56,11 @@ def brakes(found: Status) -> list[str]:
         said.append("the kill switch is on: nothing is done (healer resume-healing)")
     if found["safe_mode"]:
         said.append(f"safe mode: {found['safe_mode']} (healer resume-healing)")
-    said += [f"maintenance {one['id']}: {one['reason']} ({show.ago(one['left'])} left)" for one in found["maintenance"]]
+    said += [
+        f"maintenance {one['id']}: {one['reason']} ({show.ago(one['left'])} left)"
+        for one in found["maintenance"]
+        if one.get("open", True)
+    ]
     said += [
         f"{one['action']} of {one['target']} waits for a yes: healer approve {one['id']} ({show.ago(one['left'])} left)"
         for one in found.get("approvals", ())

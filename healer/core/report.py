@@ -188,7 +188,7 @@ def approvals(core: Core, now: float | None = None) -> list[Json]:
 
 
 def maintenance(core: Core) -> list[Json]:
-    """Windows in which nothing is done."""
+    """Windows in which nothing is done: open now, to come, or coming again."""
     desk = core.desk
     return [
         {
@@ -196,6 +196,9 @@ def maintenance(core: Core) -> list[Json]:
             "selector": dict(window.selector),
             "owner": window.owner,
             "reason": window.reason,
+            "open": window.opened,
+            "from": window.from_us / 1e6 if window.from_us else None,
+            "repeat": dict(window.recurrence),
             "until": window.until_us / 1e6,
             "left": round(max(0.0, (window.until_us - desk.wall_us) / 1e6), 1),
         }

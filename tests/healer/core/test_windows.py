@@ -16,6 +16,7 @@ HOUR = 3600.0
 def scene(talk):
     scenario = talk.with_rules(talk.rule(cooldown=1.0))
     talk.up(scenario, 1)
+    scenario.wait(1)
     return scenario
 
 
