@@ -12,6 +12,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 FIRST_YEAR, LAST_YEAR = 1970, 2999
 _SPAN = re.compile(r"(-?\d{1,4})(?:-(-?\d{1,4}))?\Z", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _HOURS = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})\Z")
 _MACROS = {
     "@hourly": "0 * * * *",
@@ -103,7 +104,7 @@ def dates(text: str) -> tuple[date, date]:
 
 def _date(word: str) -> date:
     try:
-        found = date.fromisoformat(word) if len(word) == 10 else None
+        found = date.fromisoformat(word) if _DATE.fullmatch(word) else None  # weeks and ordinals are ISO dates as well
     except ValueError as exc:
         raise Mistake(f"'{word}' is not a date: {exc}", "such as 2026-12-24") from exc
     if found is None or not FIRST_YEAR <= found.year <= LAST_YEAR:

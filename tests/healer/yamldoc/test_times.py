@@ -67,3 +67,37 @@ def test_cron_lines_are_read_and_their_short_names_written_out():
 def test_cron_lines_that_never_come_or_are_none_are_refused(text):
     with pytest.raises(Mistake):
         times.cron(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [("15", (15, 15)), ("1-7", (1, 7)), ("-1", (-1, -1)), ("-3--1", (-3, -1)), ("25--1", (25, -1)), ("1 - 7", (1, 7))],
+)
+def test_days_of_the_month_count_from_either_end(text, span):
+    assert times.month_days(text) == span
+
+
+@pytest.mark.parametrize("text", ["", "0", "-", "1-", "32", "1-2-3", "7-1", "-1-5", "-1--2", "١", "1e1", "9" * 50])
+def test_days_that_no_month_has_are_refused(text):
+    with pytest.raises(Mistake):
+        times.month_days(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "13", "january", "jan-", "-3", "jan,", "²"])
+def test_months_that_are_none_are_refused(text):
+    with pytest.raises(Mistake):
+        times.months(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "..", "2026-02-29", "2026-1-1", "20260101", "2026-01-01..", "0001-01-01", "2026-02-01..2026-01-01"]
+)
+def test_dates_that_are_none_are_refused(text):
+    with pytest.raises(Mistake):
+        times.dates(text)
+
+
+@pytest.mark.parametrize("text", ["", "26", "-2026", "2026-", "2026-2025", "3000", "1969", "2026.5"])
+def test_years_that_are_none_are_refused(text):
+    with pytest.raises(Mistake):
+        times.years(text)
