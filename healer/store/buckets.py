@@ -51,7 +51,7 @@ def unpack(times: Sequence[float], octets: bytes) -> list[Bucket]:
     found = list(_parts(octets))
     if len(found) != 5:
         raise columns.ColumnError(f"{len(found)} columns instead of 5")
-    read = [columns.unpack_values(one, len(times)) for one in found]
+    read = [columns.unpack_numbers(one, len(times)) for one in found]
     return [_sane(at, *row) for at, *row in zip(times, *read, strict=True)]
 
 

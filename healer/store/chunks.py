@@ -136,7 +136,7 @@ def roll(connection: Connection, series_id: int, day: int) -> int:
     for row in rows:
         try:
             times = columns.unpack_times(row.times, row.amount, row.slot)
-            fine += buckets.bucketed(times, columns.unpack_values(row.body, row.amount), FIVE_MINUTES)  # type: ignore[arg-type]  # words are never unrolled
+            fine += buckets.bucketed(times, columns.unpack_numbers(row.body, row.amount), FIVE_MINUTES)
         except (columns.ColumnError, TypeError):
             continue
     for width in (FIVE_MINUTES, HOUR):

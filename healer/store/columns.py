@@ -73,6 +73,14 @@ def unpack_values(octets: bytes, count: int) -> list[float] | list[str]:
     return [one / divisor for one in whole] if (divisor := 10**kind) > 1 else list(map(float, whole))
 
 
+def unpack_numbers(octets: bytes, count: int) -> list[float]:
+    """The inverse of `pack_numbers`; raises ColumnError, for words too."""
+    found = unpack_values(octets, count)
+    if isinstance(found[0], str):
+        raise ColumnError("words where numbers are")
+    return [float(one) for one in found]
+
+
 def _words(octets: bytes, count: int) -> list[str]:
     try:
         known, numbers = json.loads(octets)

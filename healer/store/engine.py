@@ -14,6 +14,7 @@ from healer.errors import HealerError
 from healer.store import schema
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_UNOPENED = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 _FIRST = "schema_version"
 """A table that only revision 0001 has: it was made before there were migrations."""
 
@@ -28,6 +29,10 @@ class OldSchemaError(HealerError):
 
 class NewSchemaError(HealerError):
     """The file was written by a newer healer: it is left as it is."""
+
+
+class UnopenedError(HealerError):
+    """The file is there and cannot be opened where it lies: its folder takes no write-ahead index."""
 
 
 def writing(path: Path) -> Engine:
@@ -102,6 +107,8 @@ def told(path: Path) -> Iterator[None]:
         code = getattr(exc.orig, "sqlite_errorcode", 0) & 0xFF
         if code in _DAMAGED:
             raise DamagedError(f"{path} is damaged: {exc.orig}") from exc
+        if code in _UNOPENED:
+            raise UnopenedError(f"{path}: {exc.orig}", hint="is it a file that may be opened?") from exc
         raise HealerError(f"{path}: {exc.orig}", hint="history is lost while this lasts, healing goes on") from exc
     except SQLAlchemyError as exc:
         raise HealerError(f"{path}: {exc}") from exc

@@ -14,8 +14,8 @@ from healer.model.observation import Labels, Series
 from healer.store import buckets, columns
 from healer.store.chunks import DAY, ROLLED, SLOT
 from healer.store.engine import DamagedError, told
-from healer.store.kept import FIVE_MINUTES, HOUR, Bucket, Line, Words
-from healer.store.schema import chunk, sample, series
+from healer.store.kept import FIVE_MINUTES, HOUR, Bucket, IncidentRecord, Line, Words
+from healer.store.schema import chunk, incident, sample, series
 
 _FEW: Final = 500
 """Series that are named to the database one by one; of more, all are read and the others passed over."""
@@ -23,8 +23,8 @@ FAR: Final = 1e15
 """A wall second that no integer column need hold."""
 Moment = tuple[Series, float, float | str]
 """One value of one series and its wall second, as a stream of all of them gives it: plain, for there are millions."""
-_AT_ONCE: Final = 240
-"""Chunks decoded at once where there are few series: a day of twenty."""
+_AT_ONCE: Final = 60
+"""Chunks decoded at once where there are few series: half a day of ten."""
 
 LEVELS: Final = (0, FIVE_MINUTES, HOUR)
 
@@ -84,6 +84,22 @@ class Reader:
             for number, found in held.items()
             if found
         ]
+
+    def span(self) -> tuple[float, float] | None:
+        """The wall seconds between which samples are kept, to the slot; None where there are none."""
+        first = self._oldest(0)
+        with told(self._path), self._engine.connect() as connection:
+            packed = connection.execute(select(func.max(chunk.c.slot)).where(chunk.c.level == 0)).scalar()
+            fresh = connection.execute(select(func.max(sample.c.at))).scalar()
+        last = max((packed or 0) + SLOT if packed is not None else 0.0, fresh or 0.0)
+        return None if first == math.inf else (first, float(last))
+
+    def incidents(self, since: float = 0.0, *, limit: int = 1000) -> list[IncidentRecord]:
+        """The incidents opened at or after a wall second, the newest first."""
+        query = select(incident).where(incident.c.opened >= since).order_by(incident.c.opened.desc()).limit(limit)
+        with told(self._path), self._engine.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [IncidentRecord(**row) for row in rows]
 
     # ------------------------------------------------------------------------------------------ samples
 

@@ -111,11 +111,7 @@ class Store:
 
     def incidents(self, since: float = 0.0, *, limit: int = 1000) -> list[IncidentRecord]:
         """Read the incidents opened at or after a wall second, the newest first."""
-        table = schema.incident
-        query = select(table).where(table.c.opened >= since).order_by(table.c.opened.desc()).limit(limit)
-        with told(self.path), self._engine.connect() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [IncidentRecord(**row) for row in rows]
+        return self.reader.incidents(since, limit=limit)
 
     def _series_id(self, connection: Connection, one: Sample, added: dict[Series, int]) -> int:
         key = Series(one.metric, one.labels)
