@@ -1,0 +1,1 @@
+"""Replay: the same core over what was recorded, in virtual time."""
