@@ -62,6 +62,7 @@ class Chores:
         self._keep = Keep()
         for topic in _RELEASES:
             bus.on(topic, lambda _topic, _data: self._asked.clear())
+        bus.on("clock.jumped", lambda _topic, _data: self.calendar.jumped())
 
     def verify_soon(self) -> None:
         """Verify the log at once: until then nobody knows. Last of a start: one that fails leaves it out."""

@@ -5,14 +5,16 @@ One value for all who ask the calendar: rules (``active``, ``not_in``), conditio
 
 import calendar
 import datetime as dt
-import zoneinfo
 from dataclasses import dataclass
-from functools import lru_cache
+
+from healer.model.local import changed, local, zone
 
 DAY_MINUTES = 24 * 60
 WHOLE_DAY = (0, DAY_MINUTES)
 QUARTER = 900
 """Seconds: wherever clocks change, they change on a quarter of an hour of UTC."""
+LONGEST_CHANGE = 4 * 3600.0
+"""Seconds by which no clock is set back."""
 HORIZON = 400 * 86400.0
 """Seconds into the future that are searched for the next opening."""
 
@@ -49,9 +51,8 @@ def is_active(active: Active, wall: float) -> bool:
     begin in it begins after it, and what lies within it never opens. Where an hour is doubled it counts once: what ends
     in it (or with it) ends the first time, and what began before its end and goes on afterwards is not interrupted.
     """
-    zone = _zone(active.tz)
-    local = _local(wall, zone)
-    return _inside(active, local, wall, zone) and not any(is_active(one, wall) for one in active.outside)
+    shown = local(wall, zone(active.tz))
+    return _inside(active, shown, wall) and not any(is_active(one, wall) for one in active.outside)
 
 
 def fits(active: Active, day: dt.date) -> bool:
@@ -67,8 +68,8 @@ def fits(active: Active, day: dt.date) -> bool:
 
 def next_look(active: Active, wall: float) -> float:
     """A second after ``wall`` (since 1970) until which the window stays as it is; it may well stay longer."""
-    local = _local(wall, _zone(active.tz))
-    now = local.hour * 3600 + local.minute * 60 + local.second + local.microsecond / 1e6
+    shown = local(wall, zone(active.tz))
+    now = shown.hour * 3600 + shown.minute * 60 + shown.second + shown.microsecond / 1e6
     edges = {0, *(minute % DAY_MINUTES for span in active.hours for minute in span)}
     # A clock change comes on a quarter of an hour, so that no edge is overslept for one.
     ends = [wall + (edge * 60 - now) % 86400.0 for edge in edges if edge * 60 != now]
@@ -78,13 +79,13 @@ def next_look(active: Active, wall: float) -> float:
 
 def opens(active: Active, wall: float) -> float | None:
     """The second (since 1970) at which the window is next open: ``wall`` itself where it is; None within 400 days."""
-    zone, at = _zone(active.tz), wall
+    at = wall
     while at - wall < HORIZON:
         if is_active(active, at):
             return at
-        local = _local(at, zone)
-        until_midnight = 86400 - (local.hour * 3600 + local.minute * 60 + local.second)
-        empty = not fits(active, local.date()) and not fits(active, local.date() - dt.timedelta(days=1))
+        shown = local(at, zone(active.tz))
+        until_midnight = 86400 - (shown.hour * 3600 + shown.minute * 60 + shown.second)
+        empty = not fits(active, shown.date()) and not fits(active, shown.date() - dt.timedelta(days=1))
         # Most of a day that is none of its days is skipped; its last hours are not: the clock may change in them.
         at = at + until_midnight - 3 * 3600 if empty and until_midnight > 4 * 3600 else next_look(active, at)
     return None
@@ -99,19 +100,19 @@ def _in_month(spans: tuple[tuple[int, int], ...], day: dt.date) -> bool:
     return any(number(first) <= day.day <= number(last) for first, last in spans)
 
 
-def _inside(active: Active, local: dt.datetime, wall: float, zone: dt.tzinfo | None) -> bool:
+def _inside(active: Active, shown: dt.datetime, wall: float) -> bool:
     if not active.hours or WHOLE_DAY in active.hours:
-        return fits(active, local.date())
-    if local.fold:
+        return fits(active, shown.date())
+    if shown.fold:
         # The second time round: only what began before the doubled hour's end, and lasts beyond it, is open.
-        end = _first_round_ended(wall, zone)
-        return any(begins < end < ends for begins, ends in _spans(active, local))
-    return any(begins <= local < ends for begins, ends in _spans(active, local))
+        end = _first_round_ended(wall, active.tz)
+        return any(begins < end < ends for begins, ends in _spans(active, shown))
+    return any(begins <= shown < ends for begins, ends in _spans(active, shown))
 
 
-def _spans(active: Active, local: dt.datetime) -> list[tuple[dt.datetime, dt.datetime]]:
+def _spans(active: Active, shown: dt.datetime) -> list[tuple[dt.datetime, dt.datetime]]:
     """The spans of yesterday and today, on the clock on the wall."""
-    midnight, day = dt.datetime.combine(local.date(), dt.time()), dt.timedelta(days=1)
+    midnight, day = dt.datetime.combine(shown.date(), dt.time()), dt.timedelta(days=1)
     found = []
     for base in (midnight - day, midnight):
         if not fits(active, base.date()):
@@ -122,27 +123,7 @@ def _spans(active: Active, local: dt.datetime) -> list[tuple[dt.datetime, dt.dat
     return found
 
 
-def _first_round_ended(wall: float, zone: dt.tzinfo | None) -> dt.datetime:
+def _first_round_ended(wall: float, tz: str) -> dt.datetime:
     """What the clock was about to show when it was set back, for a moment in the second round."""
-    late = int(wall)
-    early = late - 4 * 3600
-    after = _offset(late, zone)
-    while late - early > 1:
-        middle = (early + late) // 2
-        early, late = (early, middle) if _offset(middle, zone) == after else (middle, late)
-    return _local(early, zone).replace(fold=0) + dt.timedelta(seconds=1)
-
-
-def _offset(wall: int, zone: dt.tzinfo | None) -> dt.timedelta:
-    return _local(wall, zone) - _local(wall, dt.UTC)
-
-
-def _local(wall: float, zone: dt.tzinfo | None) -> dt.datetime:
-    """What the clock on the wall shows, without a zone; ``fold`` is 1 in the second round of a doubled hour."""
-    return dt.datetime.fromtimestamp(wall, tz=zone).replace(tzinfo=None)
-
-
-@lru_cache(maxsize=64)
-def _zone(name: str) -> dt.tzinfo | None:
-    """The zone of that name; None is the host's, of which Python knows the rules only through naive times."""
-    return zoneinfo.ZoneInfo(name) if name else None
+    last = changed(wall - LONGEST_CHANGE, wall, zone(tz)) - 1
+    return local(last, zone(tz)).replace(fold=0) + dt.timedelta(seconds=1)

@@ -7,7 +7,6 @@ import asyncio
 import datetime as dt
 import inspect
 import logging
-import zoneinfo
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -15,38 +14,37 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobExec
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from cronsim import CronSim, CronSimError
 
 from healer.errors import ConfigError
+from healer.model.trigger import Trigger
+from healer.rules.schedules import upcoming
+from healer.yamldoc import times
+from healer.yamldoc.shape import Mistake
 
 _log = logging.getLogger("healer.calendar")
 Job = Callable[[], Any]
 
-_SHORTHANDS = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-    "@yearly": "0 0 1 1 *",
-}
+SET_BACK = dt.timedelta(hours=3)
+"""A clock set back by less is one that is put right: what has run is not run again. By more, it is another time."""
 
 
 class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
-    """Real cron: Sunday is 0 and 7, a day of month OR a weekday. APScheduler's own reading of crontab is neither."""
+    """Real cron (`healer.rules.schedules`): APScheduler's own reading of a line knows neither Sunday nor its OR."""
 
     def __init__(self, expression: str, zone: str) -> None:
-        self.expression = _SHORTHANDS.get(expression, expression)
-        self.zone = zoneinfo.ZoneInfo(zone) if zone else dt.datetime.now(dt.UTC).astimezone().tzinfo  # noqa: TID251 - only the zone is used
         try:
-            CronSim(self.expression, dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
-        except CronSimError as exc:
-            raise ConfigError(f"{expression!r} is no cron expression: {exc}") from exc
+            self.schedule = Trigger(kind="schedule", cron=times.cron(expression), tz=zone)
+        except Mistake as exc:
+            raise ConfigError(f"{expression!r} is no cron expression: {exc.what}", hint=exc.hint) from exc
+        self.last: dt.datetime | None = None
+        """When it ran, so far as this process knows."""
 
     def get_next_fire_time(self, previous_fire_time: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
         """The next moment after the last one, or after now."""
-        after = previous_fire_time or now
-        return next(CronSim(self.expression, after.astimezone(self.zone)), None)
+        self.last = last = previous_fire_time or self.last
+        after = now if last is None or last - now >= SET_BACK else last if previous_fire_time else max(last, now)
+        wall = upcoming(self.schedule, after.timestamp())
+        return None if wall is None else dt.datetime.fromtimestamp(wall, dt.UTC)
 
 
 class Calendar:
@@ -82,6 +80,18 @@ class Calendar:
         for job in self._scheduler.get_jobs():
             if job.id.startswith(prefix):
                 job.remove()
+
+    def jumped(self) -> None:
+        """Reckon every job's next moment anew: what waits for a wall clock that was set back would wait too long."""
+        now = dt.datetime.now(dt.UTC)  # noqa: TID251 - APScheduler reads that clock, and no other
+        for job in self._scheduler.get_jobs():
+            if isinstance(job.trigger, CronTrigger):
+                coming = job.trigger.get_next_fire_time(None, now)
+            elif isinstance(job.trigger, IntervalTrigger):
+                coming = min(job.next_run_time, now + job.trigger.interval)
+            else:
+                continue
+            job.modify(next_run_time=coming)
 
     def names(self) -> tuple[str, ...]:
         """What is on the calendar."""

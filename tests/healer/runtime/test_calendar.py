@@ -124,3 +124,28 @@ def test_the_zone_of_a_rule_is_kept():
 def test_what_is_no_cron_expression_is_refused():
     with pytest.raises(ConfigError, match="no cron expression"):
         CronTrigger("61 * * * *", "UTC")
+
+
+def test_after_a_start_of_its_own_the_next_moment_is_a_later_one():
+    trigger = CronTrigger("0 * * * *", "UTC")
+    assert trigger.get_next_fire_time(FRIDAY, FRIDAY) == FRIDAY + dt.timedelta(hours=1)
+
+
+def test_a_clock_put_right_does_not_run_it_again_and_one_set_to_another_time_does():
+    trigger = CronTrigger("0 * * * *", "UTC")
+    trigger.get_next_fire_time(FRIDAY, FRIDAY)
+    hour = dt.timedelta(hours=1)
+    assert trigger.get_next_fire_time(None, FRIDAY - hour) == FRIDAY + hour
+    assert trigger.get_next_fire_time(None, FRIDAY - 30 * hour) == FRIDAY - 29 * hour
+    assert trigger.get_next_fire_time(None, FRIDAY + 30 * hour) == FRIDAY + 31 * hour
+
+
+async def test_after_the_clock_was_set_back_nothing_waits_for_the_old_time(calendar):
+    calendar.every(60, "beat", print)
+    calendar.cron("* * * * *", "UTC", "cron often", print)
+    now = dt.datetime.now(dt.UTC)
+    for job in calendar._scheduler.get_jobs():
+        job.modify(next_run_time=now + dt.timedelta(days=300))
+    calendar.jumped()
+    assert all(job.next_run_time <= now + dt.timedelta(seconds=61) for job in calendar._scheduler.get_jobs())
+    assert calendar.names() == ("beat", "cron often")
