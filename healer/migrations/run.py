@@ -57,8 +57,8 @@ def downgrade(path: Path, to: str, *, now: float) -> Moved:
     return Moved(before=before, after=target, copy=copy)
 
 
-def revision(path: Path) -> str:
-    """The revision of a store; raises HealerError, NewSchemaError for one that only a newer healer knows."""
+def revision(path: Path, *, ours: bool = True) -> str:
+    """The revision of a store; raises HealerError, and NewSchemaError for one only a newer healer knows if ``ours``."""
     if not path.is_file():
         raise HealerError(f"there is no store at {path}")
     held = engine.reading(path)
@@ -69,7 +69,7 @@ def revision(path: Path) -> str:
         held.dispose()
     if found is None:
         raise HealerError(f"{path} is empty", hint="the agent makes its tables when it starts")
-    if found not in {schema.REVISION, *schema.PAST}:
+    if ours and found not in {schema.REVISION, *schema.PAST}:
         engine.check(found, path)
     return found
 
@@ -79,10 +79,12 @@ def wanted(to: str) -> str:
     since = {one.revision: str(one.module.since) for one in _scripts().walk_revisions()}
     if to in since:
         return to
+    if len(to) == len(schema.REVISION) and to.isdecimal():
+        raise HealerError(f"there is no revision {to}", hint=f"there are {', '.join(sorted(since))}")
     release = parsed(to)
     known = [name for name, first in since.items() if parsed(first) <= release]
     if not known:
-        raise HealerError(f"healer {to} had no store", hint=f"revisions: {', '.join(sorted(since))}")
+        raise HealerError(f"healer {to} had no store", hint=f"there are revisions {', '.join(sorted(since))}")
     return max(known, key=lambda name: parsed(since[name]))
 
 

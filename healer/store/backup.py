@@ -6,7 +6,7 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,7 +60,8 @@ def make(path: Path, copy: Path) -> Copy:
     except OSError as exc:
         raise HealerError(f"cannot copy {path} to {copy}: {exc.strerror}", hint="is there room?") from exc
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return Copy(path=copy, revision=proved.revision, rows=proved.rows, size=proved.size)
 
 
@@ -103,7 +104,8 @@ def restore(copy: Path, path: Path) -> Copy:
     except OSError as exc:
         raise HealerError(f"cannot restore {path}: {exc.strerror}", hint="is there room?") from exc
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return proved
 
 
