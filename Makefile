@@ -15,7 +15,7 @@ LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --
 	--python-version 3.11 --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: .start help run demo test lint format bench simulate torture build install uninstall lock clean
+.PHONY: .start help run demo test lint format pages bench simulate torture build install uninstall lock clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ lint: $(VENV)/.dev ## ruff, mypy, the floors
 format: $(VENV)/.dev ## let ruff put things in order
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+pages: $(VENV)/.run ## bring up to date what is made of the code: the reference in docs/, the schemas for editors
+	@$(BIN)/python -c 'import pathlib; from healer.rules import schema; schema.pages(pathlib.Path("docs"))'
+	@$(BIN)/healer schema --write rules/schemas
 
 bench: $(VENV)/.dev ## measure, beside the peers; prints JSON
 	@exec $(BIN)/python -m bench $(ARGS)
@@ -93,6 +97,8 @@ install: ## set up the service (as root): private environment in /opt/healer, un
 	cp -n systemd/50-healer.rules "$(DESTDIR)/etc/polkit-1/rules.d/"
 	cp -n organism.yaml "$(DESTDIR)/etc/healer/"
 	cp -n rules/*.yaml "$(DESTDIR)/etc/healer/rules/"
+	@# What editors know of them is that of this version.
+	install -D -m 644 -t "$(DESTDIR)/etc/healer/rules/schemas" rules/schemas/*.json
 	@[ -n "$(DESTDIR)" ] || $(MAKE) --no-print-directory .start
 
 .start:

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from healer.cli import show
+from healer.cli import schema, show
+from healer.cli.schema import MODELINE
 from healer.cli.settings import Command, settings
 from healer.errors import HealerError
 
@@ -65,6 +66,7 @@ def _write(folder: Path, text: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
+        schema.write(folder / "schemas")
         (folder / "rules.d").mkdir(exist_ok=True)
         with (
             contextlib.suppress(FileExistsError),
@@ -150,6 +152,7 @@ def _lines(argv: list[str]) -> list[str]:
 def document(found: list[Proposal]) -> str:
     """An organism.yaml of the proposals."""
     lines = [
+        f"{MODELINE}schemas/config.json",
         "# Written by `healer init` from what ran on this host. All of it is only looked at: mode is observe.",
         "# The reference with every key is the organism.yaml that ships with Healer; `healer check` finds mistakes.",
         "version: 1",
@@ -167,6 +170,7 @@ def document(found: list[Proposal]) -> str:
 
 
 RULES = """\
+# yaml-language-server: $schema=../schemas/rules.json
 # Your own rules. `healer check` finds mistakes; docs/rules.md tells what a rule can say.
 version: 1
 rules:

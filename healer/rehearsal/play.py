@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from healer.core.core import Core, Setup
+from healer.core.core import Setup
 from healer.core.watch import HarmonyWatch
 from healer.model.anatomy import DEFAULT_VITALS
 from healer.model.decision import Decision, Outcome, Result
@@ -18,7 +18,7 @@ from healer.model.event import Happened, Looked
 from healer.model.observation import Observation, Reading, Series, Unknown
 from healer.model.unit import Unit
 from healer.rehearsal.judge import Checked, Row, judge
-from healer.rehearsal.talk import Talk
+from healer.rehearsal.talk import Talk, Watcher
 from healer.rules import load as rules_loader
 from healer.rules import suite as suites
 from healer.rules.case import Case, Cure, Expectation, Happening, Suite
@@ -49,10 +49,6 @@ class Played:
     def ok(self) -> bool:
         """Whether all that was expected was so."""
         return all(one.ok for one in self.checked)
-
-
-Watcher = Callable[[Core], None]
-"""Looks at the core after everything that happens to it."""
 
 
 def run_suite(
@@ -113,7 +109,7 @@ class _Play:
     """One test: an agenda of looks, ends of actions, happenings and expectations."""
 
     def __init__(self, case: Case, rules: RuleSet, watcher: Watcher | None) -> None:
-        self._case, self._watcher = case, watcher
+        self._case = case
         self._watch = HarmonyWatch()
         self._seen: dict[Series, _Seen] = {line.series: _Seen(line.values, line.unit) for line in case.lines}
         self._used: dict[tuple[str, str], int] = {}
@@ -132,6 +128,8 @@ class _Play:
         )
         self._wall = (WALL if case.start is None else case.start) - START
         self.talk = Talk(self._setup, memory=None, at=START, wall=START + self._wall, world=self._world)
+        if watcher:
+            self.talk.watcher = watcher
 
     def play(self) -> Played:
         """Everything up to the last expectation, each judged at its moment."""
@@ -152,8 +150,6 @@ class _Play:
             self.talk.wait(max(0.0, START + due.at - self.talk.now))
             self._do(due)
             left -= due.order == JUDGE
-            if self._watcher:
-                self._watcher(self.talk.core)
         return Played(case=self._case, checked=tuple(self._checked), story=tuple(self.talk.story))
 
     def _due(self, at: float, order: int, what: object) -> None:

@@ -1,9 +1,9 @@
 """A scenario that keeps its story: everything seen, decided, withheld and said, with its second."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from healer.core.core import Setup
+from healer.core.core import Core, Setup
 from healer.model.decision import Outcome, Withheld
 from healer.model.effect import Act, Effect, Note, Publish, Withhold
 from healer.model.event import Event, Looked
@@ -11,6 +11,8 @@ from healer.model.memory import Memory
 from healer.model.observation import Unknown
 from healer.testing import START, Scenario, World
 
+Watcher = Callable[[Core], None]
+"""Looks at the core after what was seen, and wherever a condition has changed, before anything comes of it."""
 _BRIEF = ("op", "from", "to", "verb", "answer", "result", "rule", "target", "because")
 """Fields of an entry that tell its story."""
 
@@ -23,6 +25,7 @@ class Talk(Scenario):
         """(seconds from the beginning, what happened)."""
         self.topics: list[str] = []
         """Everything heard on the bus."""
+        self.watcher: Watcher = lambda _: None
         self._values: dict[str, str] = {}
         self._truths: dict[str, str] = {}
         super().__init__(setup, memory=memory, at=at, wall=wall, world=world)
@@ -32,16 +35,25 @@ class Talk(Scenario):
         self.story.append((self.now - START, what))
 
     def handle(self, event: Event) -> list[Effect]:
-        """Hand an event over, and keep what came of it."""
+        """Hand an event over, and keep what came of it; what is decided at once is carried out after it was noted."""
         if isinstance(event, Looked):
             self._saw(event)
-        effects = super().handle(event)
+        effects = self.core.handle(event)
+        if self._changed() or isinstance(event, Looked):
+            self.watcher(self.core)
+        self.take(effects)
+        return effects
+
+    def _changed(self) -> bool:
+        """Tell whose condition has changed; says whether any has."""
+        changed = False
         for key, instance in self.core.instances.items():
             truth = instance.truth.value
             if self._truths.get(key, "unknown") != truth:
                 self.tell(f"condition of {key} is {truth}")
+                changed = True
             self._truths[key] = truth
-        return effects
+        return changed
 
     def _saw(self, event: Looked) -> None:
         for reading in event.readings:
@@ -84,6 +96,7 @@ class Talk(Scenario):
         """The agent after ``seconds`` of being down: what it knows is what its log holds."""
         self.tell(f"the agent is down for {seconds:g} s")
         after = Talk(setup, memory=self.folded(), at=self.now + seconds, wall=wall, world=self.world)
+        after.watcher = self.watcher
         after.log.entries[:0] = self.log.entries
         after.acted[:0], after.withheld[:0] = self.acted, self.withheld
         after.stale[:0], after.topics[:0], after.story[:0] = self.stale, self.topics, self.story

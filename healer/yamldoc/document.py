@@ -7,9 +7,10 @@ from typing import Any
 
 from healer.yamldoc import source
 from healer.yamldoc.compose import compose
+from healer.yamldoc.editing import titled
 from healer.yamldoc.mark import Mark, Problems
 from healer.yamldoc.node import Node, Scalar
-from healer.yamldoc.shape import Shape
+from healer.yamldoc.shape import Schema, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,10 @@ def text(words: str, shape: Shape, problems: Problems, *, name: str = "text") ->
     return shape.read(root, problems)
 
 
-def json_schema(shape: Shape, *, title: str, identity: str) -> Mapping[str, Any]:
-    """A whole JSON Schema document (draft 2020-12) for editors."""
+def json_schema(
+    shape: Shape, *, title: str, identity: str, definitions: Mapping[str, Schema] | None = None
+) -> Mapping[str, Any]:
+    """A whole JSON Schema document (draft 2020-12) for editors; ``definitions`` are what its shapes refer to."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity, "title": title}
-    return head | shape.schema()
+    made = head | shape.schema()
+    return titled(made | {"$defs": dict(definitions)} if definitions else made)

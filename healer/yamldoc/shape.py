@@ -133,7 +133,8 @@ class Record(Shape):
 
     def schema(self) -> Schema:
         """An object without further properties."""
-        made: Schema = {"type": "object", "additionalProperties": False, "properties": {}}
+        made: Schema = {"title": self.name} if self.name else {}
+        made |= {"type": "object", "additionalProperties": False, "properties": {}}
         for field in self.fields.values():
             made["properties"][field.name] = field.shape.schema() | {"description": field.doc}
         if required := [field.name for field in self.fields.values() if field.required]:

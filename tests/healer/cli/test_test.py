@@ -63,7 +63,7 @@ def test_a_failure_shows_the_truth_tree_with_ages_and_every_gates_answer(suite, 
     assert any(text.strip().startswith('✓ program.up{target="program:api"} == 0: true') for text in said)
     assert any('program.up{target="program:api"}: 0, ' in text and text.endswith(" ago") for text in said)
     assert any(text.strip().startswith("✓ mode") for text in said)
-    assert any(text.strip().startswith("✗ cooldown: ") for text in said)
+    assert any(text.strip().startswith("✓ approval") for text in said)
 
 
 def test_expected_and_found_stand_side_by_side(suite, healer):
