@@ -1,11 +1,12 @@
 """From a condition that is true to an effect that ended: ask the gates, decide, prove once more, take the outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from healer.core import consent
 from healer.core.desk import Desk
 from healer.core.instance import Instance
+from healer.core.line import Line
 from healer.core.params import filled
 from healer.core.proving import VERIFY_WITHIN
 from healer.core.world import HOST
@@ -15,14 +16,15 @@ from healer.gates.interface import Question, Refusal
 from healer.model.decision import QUIET_VERBS, Decision, Evidence, Outcome, Withheld
 from healer.model.effect import Act, Cancel
 from healer.model.limit import Backoff
-from healer.model.memory import OpenIntent
+from healer.model.memory import HOOK, OpenIntent
 from healer.model.mode import Mode, Profile, strictest
 from healer.model.request import Request
 from healer.model.target import Target
 from healer.model.truth import Truth
 from healer.model.verbs import VERBS
 from healer.rules.evaluate import Evaluator
-from healer.rules.rule import Approve, Step
+from healer.rules.plan import Rung
+from healer.rules.rule import CONTROL, Approve, Step
 
 PATIENCE = 10.0
 """Seconds a sealed intent stays good; after that its evidence is too old to act on."""
@@ -42,6 +44,9 @@ class Acting:
         self.rules_hash = rules_hash
         self.decisions: dict[str, Decision] = {}
         """Decided and not yet ended."""
+        self.line = Line(desk, lambda _: None)
+        self.on_withheld: Callable[[Instance, str], None] = lambda _, __: None
+        self.hook_moved: Callable[[Decision], str] = lambda _: "there are no hooks"
         self._evaluator = evaluator
 
     # Asking the gates -----------------------------------------------------------------------------------------
@@ -68,23 +73,37 @@ class Acting:
             spelled_out=rule.spelled_out,
             active=rule.active,
             step=number,
+            chain=tuple(incident.chain) if (incident := self.desk.memory.incidents.get(instance.key)) else (),
+            slots=self.line.slots(instance, target, step.action),
             approve_ttl=(step.approve or Approve()).ttl,
         )
 
     def question_of(self, instance: Instance, number: int) -> Question | None:
-        """The question that a step of a rule would be now; None where the rule has no such step (any more)."""
-        if number >= len(instance.rule.then):
+        """The question that a step of a rule would be now; None where the rule has no such step that acts."""
+        rung, incident = instance.plan.rung(number), self.desk.memory.incidents.get(instance.key)
+        target = self.subject(instance, rung) if rung else None
+        if rung is None or target is None or rung.step.action in CONTROL:
             return None
-        step, incident = instance.rule.then[number], self.desk.memory.incidents.get(instance.key)
-        target = self.desk.world.targets.get(step.target, instance.target) if step.target else instance.target
-        return self.question(instance, step, target, incident.opened if incident else self.desk.now, number)
+        return self.question(instance, rung.step, target, incident.opened if incident else self.desk.now, number)
+
+    def subject(self, instance: Instance, rung: Rung) -> Target | None:
+        """Whom a rung acts on: the next of those it has chosen, its own target, or the rule's; None: it is gone."""
+        step, incident, targets = rung.step, self.desk.memory.incidents.get(instance.key), self.desk.world.targets
+        if step.targets is not None and incident is not None and incident.step == rung.number and incident.targets:
+            return targets.get(incident.targets[incident.item])
+        return targets.get(step.target, instance.target) if step.target else instance.target
 
     def request_question(self, request: Request, action: str, target: Target) -> Question:
         """The same for a request: no rule's cooldown, but every gate of the target and the host."""
         plain = self._plain(f"request:{request.id}", action, target, request.at)
         if request.who in OURSELVES:
             # Bringing up what is declared is no treatment: it neither waits for the ceilings nor uses them up.
-            plain = replace(plain, brakes=replace(plain.brakes, concurrent=UNBOUNDED, actions_per_hour=UNBOUNDED))
+            free = replace(
+                plain.brakes, concurrent=UNBOUNDED, actions_per_hour=UNBOUNDED, errors_until_skipped=UNBOUNDED
+            )
+            plain = replace(plain, brakes=free)
+        else:
+            plain = replace(plain, slots=self.line.request_slots(target, action))
         return replace(plain, spelled_out=bool(request.args.get("i_mean_it")))
 
     def _plain(self, incident: str, action: str, target: Target, opened: float) -> Question:
@@ -130,25 +149,24 @@ class Acting:
 
     # Deciding -------------------------------------------------------------------------------------------------
 
-    def attempt(self, instance: Instance, step: Step, number: int, because: str) -> Refusal | None:
-        """Ask the gates and decide; returns the refusal when one of them says no."""
-        desk = self.desk
+    def attempt(self, instance: Instance, rung: Rung, target: Target) -> tuple[str, Refusal] | None:
+        """Ask the gates and decide; returns the one that says no with its refusal."""
+        desk, step, number = self.desk, rung.step, rung.number
         incident = desk.memory.incidents[instance.key]
-        target = desk.world.targets.get(step.target, instance.target) if step.target else instance.target
         question = self.question(instance, step, target, incident.opened, number)
         instance.answers, instance.asked_at = order.ask_all(question), desk.now
         refused = order.first_refusal(instance.answers)
         if refused is not None and refused[0] == "approval" and consent.ask_people(desk, instance, question, self.tell):
             refused = order.first_refusal(order.ask_all(question))
         if refused is not None:
-            return self._withheld(instance, step, target, *refused)
+            return refused[0], self.withheld(instance, step, target, *refused)
         try:
             params = filled(step.action, step.params, incident.bindings)
         except RefusedError as exc:
-            return self._withheld(instance, step, target, "binding", Refusal(because=str(exc)))
-        self._decide(
+            return "binding", self.withheld(instance, step, target, "binding", Refusal(because=str(exc)))
+        self.decide(
             Decision(
-                id=self._next_id(),
+                id=self.next_id(),
                 incident=instance.key,
                 rule=instance.rule.id,
                 rules_hash=self.rules_hash,
@@ -160,7 +178,7 @@ class Acting:
                 timeout=step.timeout,
                 deadline=desk.now + PATIENCE,
                 generation=desk.world.generation(target),
-                because=because,
+                because=instance.rule.why or instance.rule.when_source,
                 evidence=self.evidence(instance),
                 actor=f"rule:{instance.rule.id}",
                 mode=strictest(mode for _, mode in question.modes),
@@ -172,9 +190,9 @@ class Acting:
         )
         return None
 
-    def _withheld(self, instance: Instance, step: Step, target: Target, gate: str, refusal: Refusal) -> Refusal:
-        """Say no to a step, once per gate and incident."""
-        self.desk.withhold(
+    def withheld(self, instance: Instance, step: Step, target: Target, gate: str, refusal: Refusal) -> Refusal:
+        """Say no to a step, once per gate and incident; the rule's own hook may say so too."""
+        told = self.desk.withhold(
             Withheld(
                 incident=instance.key,
                 rule=instance.rule.id,
@@ -182,9 +200,12 @@ class Acting:
                 action=step.action,
                 gate=gate,
                 because=refusal.because,
+                proposal=refusal.proposal,
                 at=self.desk.now,
             )
         )
+        if told:
+            self.on_withheld(instance, f"{step.action} of {target.id} is withheld by {gate}: {refusal.because}")
         return refusal
 
     def obey(self, request: Request, action: str, target: Target, params: dict[str, object]) -> str:
@@ -202,11 +223,12 @@ class Acting:
                     action=action,
                     gate=gate,
                     because=refusal.because,
+                    proposal=refusal.proposal,
                     at=desk.now,
                 )
             )
-            return f"{gate}: {refusal.because}"
-        self._decide(self._own_decision(request.id, action, target, params, request.who, question))
+            return f"{gate}: {refusal.because}" + (f" ({refusal.proposal})" if refusal.proposal else "")
+        self.decide(self._own_decision(request.id, action, target, params, request.who, question))
         return ""
 
     def tell(self, message: str, *, channel: str, incident: str) -> None:
@@ -216,7 +238,7 @@ class Acting:
             return
         decision = self._own_decision("", "notify", HOST, {"channel": channel, "message": message}, "", None)
         # A name of its own: an alert about an incident is no step of it.
-        self._decide(replace(decision, incident=f"alert:{incident}", actor="agent", because=message))
+        self.decide(replace(decision, incident=f"alert:{incident}", actor="agent", because=message))
 
     def _own_decision(
         self,
@@ -230,7 +252,7 @@ class Acting:
         desk = self.desk
         timeout = params.pop("timeout", VERIFY_WITHIN)
         return Decision(
-            id=self._next_id(),
+            id=self.next_id(),
             incident=f"request:{request}",
             rule="",
             rules_hash=self.rules_hash,
@@ -251,10 +273,11 @@ class Acting:
             decided_at=desk.now,
         )
 
-    def _next_id(self) -> str:
+    def next_id(self) -> str:
+        """The id of the decision that is made next."""
         return f"i-{self.desk.memory.counter + 1}"
 
-    def _decide(self, decision: Decision) -> None:
+    def decide(self, decision: Decision) -> None:
         """Reserve the target and ask for the seal."""
         entry = self.desk.entry("intent", intent_fields(decision))
         self.desk.memory.apply(entry)
@@ -279,8 +302,10 @@ class Acting:
         if because := self._moved(decision, instance):
             desk.out.append(Cancel(id=decision_id, because=because))
 
-    def _moved(self, decision: Decision, instance: Instance | None) -> str:
+    def _moved(self, decision: Decision, instance: Instance | None) -> str:  # noqa: PLR0911 - a reason to stop each
         desk = self.desk
+        if decision.incident.startswith(HOOK):
+            return self.hook_moved(decision)
         target = desk.world.targets.get(decision.target)
         if target is None:
             return f"{decision.target} is not looked after any more"
@@ -293,9 +318,11 @@ class Acting:
                 return f"the condition is {instance.truth.value} now"
             if desk.memory.disabled.get(instance.rule.id, not instance.rule.enabled):
                 return "its rule is switched off now"
-            step = instance.rule.then[decision.step]
+            rung = instance.plan.rung(decision.step)
+            if rung is None:
+                return "its ladder is another one now"
             opened = desk.memory.incidents[instance.key].opened if instance.key in desk.memory.incidents else desk.now
-            question = replace(self.question(instance, step, target, opened, decision.step), intent=decision.id)
+            question = replace(self.question(instance, rung.step, target, opened, decision.step), intent=decision.id)
         elif decision.action == "notify":
             return ""
         else:

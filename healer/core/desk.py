@@ -58,11 +58,11 @@ class Desk:
         """Seal one transition of a target, an incident, a breaker or a brake."""
         self.note("state", topic, subject=subject, **{"from": old, "to": new}, because=because, **more)
 
-    def withhold(self, withheld: Withheld) -> None:
-        """Say no, once per gate and incident."""
+    def withhold(self, withheld: Withheld) -> bool:
+        """Say no, once per gate and incident; returns whether that is news."""
         incident = self.memory.incidents.get(withheld.incident)
         if incident is not None and withheld.gate in incident.withheld:
-            return
+            return False
         entry = self.entry(
             "withheld",
             {
@@ -72,11 +72,13 @@ class Desk:
                 "action": withheld.action,
                 "gate": withheld.gate,
                 "because": withheld.because,
+                **({"proposal": withheld.proposal} if withheld.proposal else {}),
             },
         )
         self.memory.apply(entry)
         self.out.append(Withhold(withheld=withheld))
         self.out.append(Note(kind="withheld", fields=entry, topic="action.withheld"))
+        return True
 
     def publish(self, topic: str, /, **data: Any) -> None:  # noqa: ANN401 - JSON values of any kind
         """Say a word on the bus that no log needs."""

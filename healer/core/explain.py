@@ -63,12 +63,8 @@ def _asked(core: Core, instance: Instance) -> tuple[Answer, ...]:
     """What the gates would say now to its next step; they are pure, so that asking changes nothing."""
     incident = core.desk.memory.incidents.get(instance.key)
     number = incident.step if incident else 0
-    if number >= len(instance.rule.then):
-        return instance.answers
-    step = instance.rule.then[number]
-    target = core.world.targets.get(step.target, instance.target) if step.target else instance.target
-    opened = incident.opened if incident else core.desk.now
-    return order.ask_all(core.acting.question(instance, step, target, opened, number))
+    question = core.acting.question_of(instance, number)
+    return instance.answers if question is None else order.ask_all(question)
 
 
 def _missing(core: Core, instance: Instance, answers: tuple[Answer, ...], now: float) -> str:

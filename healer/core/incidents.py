@@ -7,8 +7,12 @@ import heapq
 
 from healer.core.acting import RETRY, Acting
 from healer.core.desk import Desk
+from healer.core.hooks import Hooks
 from healer.core.instance import Instance
+from healer.core.ladder import Ladder
+from healer.core.line import Line
 from healer.core.proving import VERIFY_WITHIN, Proof, Proving
+from healer.core.spent import PATIENCE, spent
 from healer.core.states import States
 from healer.core.world import HOST
 from healer.gates import order
@@ -17,7 +21,7 @@ from healer.model.effect import Look, Snapshot
 from healer.model.memory import Incident, OpenIntent
 from healer.model.target import Target
 from healer.model.truth import Truth
-from healer.rules import expression
+from healer.rules import expression, plan
 from healer.rules.evaluate import Change, Evaluator
 from healer.rules.expression import Expr
 from healer.rules.resolve import resolve
@@ -35,6 +39,13 @@ class Incidents:
         self.instances: dict[str, Instance] = {}
         self._evaluator = evaluator
         self._of_target: dict[str, list[Instance]] = {}
+        self._proofs: dict[str, tuple[str, ...]] = {}
+        """Roles of what proves one of several targets of a step, by instance."""
+        self.line, self.hooks = Line(desk, self.instances.get), Hooks(desk, acting)
+        self.ladder = Ladder(self, self.line)
+        acting.line = self.line
+        acting.on_withheld = lambda instance, because: self.hooks.fire("on_withheld", instance, because)
+        acting.hook_moved = lambda one: self.hooks.moved(one, self.instances.get(one.incident.split(":", 2)[2]))
         self._wakes: list[tuple[float, str]] = []
 
     def bind(self, rule: Rule, target: Target) -> Instance:
@@ -46,10 +57,15 @@ class Incidents:
         add(f"{instance.key}|when", self._about(rule.when, target), every_sample=rule.samples is not None)
         if rule.clear is not None:
             add(f"{instance.key}|clear", self._about(rule.clear, target))
-        for number, step in enumerate(rule.then):
-            if step.verify is not None:
-                add(f"{instance.key}|{number}", self._about(step.verify.when, target))
+        for role, asked in instance.plan.roles().items():
+            add(f"{instance.key}|{role}", self._about(asked, target))
         return instance
+
+    def bound(self, rule: str, target: str) -> Instance | None:
+        """A rule on a target, or on whatever else it is about where that is one thing; None where it is not bound."""
+        found = [one for one in self.instances.values() if one.rule.id == rule]
+        alone = found[0] if len(found) == 1 and found[0].rule.each is None else None
+        return self.instances.get(f"{rule}@{target}", alone)
 
     def _about(self, expr: Expr, target: Target) -> Expr:
         """The expression about this target, with the selections in it written out."""
@@ -74,7 +90,7 @@ class Incidents:
         elif role == "clear":
             instance.clear = change.truth
         else:
-            instance.proof[int(role)] = change.truth
+            instance.asked[role] = change.truth
 
     def rearm(self, target: str, at: float) -> None:
         """From ``at`` on, fresh evidence only, for every rule that judges this target."""
@@ -83,7 +99,8 @@ class Incidents:
 
     def _rearm_one(self, instance: Instance, at: float) -> None:
         instance.rearm()
-        for role in instance.roles:
+        instance.armed = max(instance.armed, at)
+        for role in (*instance.roles, *self._proofs.get(instance.key, ())):
             self._evaluator.rearm(f"{instance.key}|{role}", at)
 
     def prove_again(self, target: str) -> None:
@@ -132,10 +149,17 @@ class Incidents:
         if rule.trigger.kind != "auto" or not self.enabled(rule) or instance.truth is not Truth.TRUE:
             return
         missing = 0.0 if conclusive else instance.confirmed_in(self.desk.now)
-        if missing <= 0:
+        if missing <= 0 and not self._in_state(instance):
+            self.wake(instance.key, self.desk.now + RETRY)
+        elif missing <= 0:
             self.open(instance)
         elif missing != float("inf"):
             self.wake(instance.key, self.desk.now + missing)
+
+    def _in_state(self, instance: Instance) -> bool:
+        """Whether its target is in the state that the rule's selection asks for, where it asks for one."""
+        wanted = instance.rule.each.state if instance.rule.each else ""
+        return not wanted or self.states.of(instance.target.id).value == wanted
 
     def enabled(self, rule: Rule) -> bool:
         """Whether a rule is switched on, by its file or by a command since."""
@@ -149,6 +173,8 @@ class Incidents:
         """
         open_already = instance.key in self.desk.memory.incidents
         if open_already or instance.truth is not Truth.TRUE or not self.enabled(instance.rule):
+            return False
+        if not self._in_state(instance):
             return False
         self.open(instance, cause=cause)
         return True
@@ -164,8 +190,9 @@ class Incidents:
             )
         readings = ", ".join(f"{e.series}={e.value}" for e in self.acting.evidence(instance)[:4])
         data: dict[str, object] = {"cause": cause} if cause else {}
-        if instance.bindings:
-            data["bindings"] = sorted([name, value] for name, value in instance.bindings.items())
+        captured = self._evaluator.captures(f"{instance.key}|when")
+        if bindings := instance.bindings | {f"capture.{name}": value for name, value in captured.items()}:
+            data["bindings"] = sorted([name, value] for name, value in bindings.items())
         self.desk.move(
             f"incident:{instance.key}",
             "pending",
@@ -177,7 +204,10 @@ class Incidents:
             **({"data": data} if data else {}),
         )
         instance.retry_at = self.desk.now + rule.settle
-        instance.clear_since = None
+        instance.clear_since, instance.spent = None, ""
+        if rule.trigger.kind != "auto":
+            self.wake(instance.key, self.desk.now + PATIENCE)
+        self.hooks.fire("on_fire", instance, f"rule {rule.id} fires for {instance.target.id}: {rule.when_source}")
         self._firing(instance, memory.incidents[instance.key])
 
     def _firing(self, instance: Instance, incident: Incident) -> None:
@@ -188,27 +218,31 @@ class Incidents:
         if not self.enabled(instance.rule):
             self.move(instance.key, incident, "inactive", "its rule is switched off", topic="incident.cleared")
             return
-        done = incident.step >= len(instance.rule.then)
-        if done and instance.rule.trigger.kind != "auto":
+        rung = instance.plan.rung(incident.step)
+        if rung is None and instance.rule.trigger.kind != "auto":
             # What started it is over: nobody waits for a condition to end that did not begin it.
             self.move(instance.key, incident, "inactive", "its ladder is done", topic="incident.cleared")
             return
-        if instance.truth is not Truth.TRUE or done:
+        if rung is not None and self._expire(instance):
+            return
+        if instance.truth is not Truth.TRUE or rung is None:
+            self.line.leave(instance.key)
             self._tell_unknown(instance)
             return
         if self.desk.now < instance.retry_at:
             self.wake(instance.key, instance.retry_at)
             return
-        self._attempt(instance, incident)
+        self.ladder.take(instance, incident, rung)
+        self._expire(instance)
 
-    def _attempt(self, instance: Instance, incident: Incident) -> None:
-        rule = instance.rule
-        step = rule.then[incident.step]
-        refusal = self.acting.attempt(instance, step, incident.step, rule.why or rule.when_source)
-        if refusal is None:
-            return
-        instance.retry_at = max(refusal.until or 0.0, self.desk.now + RETRY)
-        self.wake(instance.key, instance.retry_at)
+    def _expire(self, instance: Instance) -> bool:
+        """End what something else than its condition started, once nothing comes of it any more."""
+        incident = self.desk.memory.incidents.get(instance.key)
+        because = spent(instance, incident, self.desk.now) if incident and incident.phase == "firing" else ""
+        if because and incident:
+            instance.spent = because
+            self.move(instance.key, incident, "inactive", because, topic="incident.cleared")
+        return bool(because)
 
     def at_once(self, instance: Instance) -> None:
         """Try again without waiting: what it waited for is there."""
@@ -219,7 +253,7 @@ class Incidents:
         """A person said no, or nobody answered: it is given up, and not asked about again."""
         incident, instance = self.desk.memory.incidents.get(key), self.instances.get(key)
         if instance is not None and incident is not None and incident.phase == "firing":
-            self._give_up(instance, incident, because)
+            self.give_up(instance, incident, because)
 
     def ask_again(self, gate: str) -> None:
         """Try at once what only this gate holds back: what it said no for has ended before its time."""
@@ -258,6 +292,7 @@ class Incidents:
             instance.refused = instance.refused + 1 if outcome.result is Result.REFUSED else 0
             instance.retry_at = self.desk.now + min(LONGEST, RETRY * 2.0 ** max(0, instance.refused - 1))
             self.wake(instance.key, instance.retry_at)
+            self.ladder.freed()
 
     def witnesses_are_back(self) -> None:
         """Try at once what was refused for want of witnesses."""
@@ -288,24 +323,37 @@ class Incidents:
 
     def _rearm_after(self, intent: OpenIntent) -> None:
         """Whatever became of an action: evidence begins again on its target, and for the rule that wanted it."""
-        if intent.action in QUIET_VERBS:
+        if intent.action in QUIET_VERBS or intent.hook:
             return
         ended = self.desk.now if intent.ended is None else intent.ended
-        at = ended + self.desk.world.targets.get(intent.target, HOST).startup_grace
-        self.rearm(intent.target, at)
         instance = self.instances.get(intent.incident)
+        rung = instance.plan.rung(intent.step) if instance else None
+        grace = self.desk.world.targets.get(intent.target, HOST).startup_grace
+        at = ended + grace + (rung.step.settle if rung else 0.0)
+        self.rearm(intent.target, at)
         if instance is not None and instance.target.id != intent.target:
             self._rearm_one(instance, at)  # it acts on another target than the one it judges
 
     def _rule_proof(self, intent: OpenIntent, instance: Instance) -> Proof:
+        """What proves a step: its ``verify``, or else that the condition clears; of several targets, each by itself."""
+        rung = instance.plan.rung(intent.step)
+        step = rung.step if rung else None
+        target = self.desk.world.targets.get(intent.target, HOST)
+        several = step is not None and step.targets is not None
+        if several and step is not None and step.verify is None:
+            proof = self.proving.request_proof(intent, target)
+            proof.armed, proof.deadline = proof.armed + step.settle, proof.deadline + step.settle
+            return proof
         ended = self.desk.now if intent.ended is None else intent.ended
-        armed = ended + instance.target.startup_grace
-        step = instance.rule.then[intent.step] if intent.step < len(instance.rule.then) else None
+        armed = ended + (target if several else instance.target).startup_grace + (step.settle if step else 0.0)
         verify = step.verify if step else None
+        role = plan.proof(intent.step, intent.target if several else "")
+        if several and verify is not None:
+            self._prove_apart(instance, role, self._about(verify.when, target), armed)
 
         def judge(_: float) -> Truth:
             if verify is not None:
-                return instance.proof.get(intent.step, Truth.UNKNOWN)
+                return instance.asked.get(role, Truth.UNKNOWN)
             return Truth.TRUE if instance.cleared else Truth.FALSE
 
         within = verify.within if verify else VERIFY_WITHIN
@@ -313,6 +361,15 @@ class Incidents:
         return Proof(
             intent=intent, armed=armed, deadline=armed + within + stable_for, stable_for=stable_for, judge=judge
         )
+
+    def _prove_apart(self, instance: Instance, role: str, verify: Expr, armed: float) -> None:
+        """Watch what proves one of several targets, and no longer what proved the one before it."""
+        for old in self._proofs.pop(instance.key, ()):
+            self._evaluator.remove(f"{instance.key}|{old}")
+            instance.asked.pop(old, None)
+        self._proofs[instance.key] = (role,)
+        self._evaluator.add(f"{instance.key}|{role}", verify)
+        self._evaluator.rearm(f"{instance.key}|{role}", armed)
 
     def _verifying(self, instance: Instance) -> None:
         for intent_id in self.proving.of_incident(instance.key):
@@ -328,32 +385,21 @@ class Incidents:
     def _judged(self, judged: tuple[OpenIntent, Result]) -> None:
         """What a verdict means for the incident it belongs to."""
         intent, result = judged
+        if intent.hook:
+            return
         tripped = self.proving.breaker_tripped(intent)
         instance = self.instances.get(intent.incident)
         incident = self.desk.memory.incidents.get(intent.incident)
-        if instance is None or incident is None:
-            if tripped:
-                self.states.fault(intent.target, f"{intent.action} keeps failing")
-            return
-        if result is Result.VERIFIED and intent.action not in QUIET_VERBS:
-            self.move(instance.key, incident, "clearing", "the cure was verified", topic="incident.cured")
-            self._clearing(instance, incident)
+        if instance is not None and incident is not None:
+            self.ladder.judged(instance, incident, intent, result, tripped=tripped)
         elif tripped:
-            self._give_up(instance, incident, f"the breaker of {intent.action} opened")
-        elif result in {Result.FAILED_TRANSIENT, Result.INTERRUPTED}:
-            self.wake(instance.key, self.desk.now)
-        else:
-            self._next_step(instance, incident, result)
+            self.states.fault(intent.target, f"{intent.action} keeps failing")
+        self.ladder.freed()
 
-    def _next_step(self, instance: Instance, incident: Incident, result: Result) -> None:
-        step = incident.step + 1
-        if step >= len(instance.rule.then) and result is not Result.VERIFIED:
-            self._give_up(instance, incident, f"the last remedy was {result.value}")
-            return
-        self.desk.move(
-            f"incident:{instance.key}", "firing", "firing", f"step {incident.step} was {result.value}", step=step
-        )
-        self.wake(instance.key, self.desk.now)
+    def cured(self, instance: Instance, incident: Incident) -> None:
+        """What a step was to bring about was seen."""
+        self.move(instance.key, incident, "clearing", "the cure was verified", topic="incident.cured")
+        self._clearing(instance, incident)
 
     # Ending ---------------------------------------------------------------------------------------------------
 
@@ -369,12 +415,18 @@ class Incidents:
         ends = instance.clear_since + instance.rule.clear_for
         if self.desk.now >= ends:
             self.move(instance.key, incident, "inactive", "clear", topic="incident.cleared")
+            self._recovered(instance)
         else:
             self.wake(instance.key, ends)
 
-    def _give_up(self, instance: Instance, incident: Incident, because: str) -> None:
+    def _recovered(self, instance: Instance) -> None:
+        self.hooks.fire("on_recovered", instance, f"{instance.target.id} is well again (rule {instance.rule.id})")
+
+    def give_up(self, instance: Instance, incident: Incident, because: str) -> None:
+        """End the ladder without a cure, and tell a person."""
         self.move(instance.key, incident, "given-up", because, topic="incident.given-up")
         self.states.fault(instance.target.id, because)
+        self.hooks.fire("on_exhausted", instance, because)
         self.acting.tell(
             f"gave up on {instance.target.id} (rule {instance.rule.id}): {because}",
             channel=instance.rule.on_exhausted.notify,
@@ -390,6 +442,8 @@ class Incidents:
             because = "healthy long enough" if healthy else "rearm_after has passed"
             self.move(instance.key, incident, "inactive", because, topic="incident.rearmed")
             self.states.leave_fault(instance.target, because)
+            if healthy:
+                self._recovered(instance)
             return
         wait = rule.on_exhausted.rearm_after - (now - incident.since)
         if instance.clear_since is not None:
@@ -406,6 +460,7 @@ class Incidents:
     def move(self, key: str, incident: Incident, to: str, because: str, *, topic: str = "incident.moved") -> None:
         """Seal the next phase of an incident."""
         rule, target = incident.rule, incident.target
+        self.line.leave(key)
         self.desk.move(f"incident:{key}", incident.phase, to, because, topic=topic, rule=rule, target=target)
         if to == "inactive" and (instance := self.instances.get(key)):
             instance.clear_since, instance.told_unknown = None, False

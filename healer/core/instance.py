@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from healer.gates.interface import Answer
 from healer.model.target import Target
 from healer.model.truth import Truth
+from healer.rules.plan import Plan
 from healer.rules.rule import Rule
 
 SHORTEST = 1e-6
@@ -21,8 +22,12 @@ class Instance:
     target: Target
     truth: Truth = Truth.UNKNOWN
     clear: Truth = Truth.UNKNOWN
-    proof: dict[int, Truth] = field(default_factory=dict)
-    """Truth of the verification of each step."""
+    plan: Plan = field(init=False)
+    """Its rungs, numbered through."""
+    asked: dict[str, Truth] = field(default_factory=dict)
+    """Truth of the conditions that belong to rungs, by role."""
+    armed: float = -math.inf
+    """Only what was seen after this second counts."""
     confirmed: float = 0.0
     """Seconds for which the condition has been TRUE, gaps of UNKNOWN left out."""
     true_since: float | None = None
@@ -39,11 +44,14 @@ class Instance:
     told_unknown: bool = False
     woken: float = -math.inf
     """When an event last started it."""
+    spent: str = ""
+    """Why the last start by an event, a person or the calendar was withheld for good; empty where it was not."""
     bindings: dict[str, str] = field(default_factory=dict)
     """What ``{event.NAME}`` and ``{capture.NAME}`` stand for, by ``event.NAME``: set before its incident opens, which
     seals them, so that a restart does not lose them."""
 
     def __post_init__(self) -> None:
+        self.plan = Plan.of(self.rule)
         if self.rule.samples:
             self.samples = deque(maxlen=self.rule.samples.of)
 
@@ -54,10 +62,9 @@ class Instance:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Names of its conditions in the evaluator: ``when``, ``clear``, and the number of each step that verifies."""
+        """Names of its conditions in the evaluator: ``when``, ``clear``, and those of its rungs."""
         clear = ("clear",) if self.rule.clear is not None else ()
-        steps = (str(number) for number, step in enumerate(self.rule.then) if step.verify is not None)
-        return ("when", *clear, *steps)
+        return ("when", *clear, *self.plan.roles())
 
     @property
     def cleared(self) -> bool:
@@ -102,6 +109,6 @@ class Instance:
     def rearm(self) -> None:
         """Forget what was gathered: only what is seen from now on counts."""
         self.truth = self.clear = Truth.UNKNOWN
-        self.proof.clear()
+        self.asked.clear()
         self.samples.clear()
         self.confirmed, self.true_since, self.unknown_since, self.clear_since = 0.0, None, None, None

@@ -66,6 +66,8 @@ class Proving:
             proof.true_since = now if proof.true_since is None else proof.true_since
             if now - proof.true_since >= proof.stable_for:
                 return self.verdict(proof.intent, Result.VERIFIED, "the condition it had to reach holds")
+        elif proof.true_since is not None and proof.stable_for and proof.judge(now) is Truth.FALSE:
+            return self.verdict(proof.intent, Result.UNVERIFIED, "it relapsed before it had held long enough")
         else:
             proof.true_since = None
         if now >= proof.deadline:

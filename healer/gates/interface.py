@@ -33,6 +33,18 @@ class View(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """The places that actions of one key share."""
+
+    key: str
+    max: int
+    taken: tuple[str, ...] = ()
+    """Incidents under way, from the seal of their decision to its verdict."""
+    ahead: tuple[str, ...] = ()
+    """Incidents that wait for a place and are more urgent, or came first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """An action somebody wants, with everything the gates judge it by."""
 
@@ -61,6 +73,8 @@ class Question:
     """Seconds for which people are asked, where they have to be."""
     chain: tuple[str, ...] = ()
     """Incidents of the agent's own doing that led to this one, the first cause first; empty where none did."""
+    slots: tuple[Slot, ...] = ()
+    """The places it needs, one of each."""
     now: float
     wall_us: int
     memory: Memory

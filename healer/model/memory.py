@@ -16,11 +16,15 @@ from healer.model.decision import QUIET_VERBS, SIGNED_VERBS, Result
 
 KEPT_SECONDS = 32 * 86400.0
 """How long taken actions are remembered: no limit may look further back."""
+LONGEST_CHAIN = 10
+"""Of what led to an incident, this much is remembered: more than may act."""
 ANSWERED = 50
 """How many closed approvals are remembered."""
 KEPT_STARTS = 4096
 """Rules, targets and groups for which the last start by an event is remembered; the oldest are forgotten."""
 
+HOOK = "hook:"
+"""How the incident of an intent begins that only accompanies one: it holds no target and uses nothing up."""
 _WITHOUT_EFFECT = {Result.STALE.value, Result.CANCELLED.value, Result.REFUSED.value, Result.SKIPPED.value}
 _FAILED = {
     Result.UNVERIFIED.value,
@@ -65,6 +69,11 @@ class OpenIntent:
     generation: str = ""
     generation_after: str = ""
 
+    @property
+    def hook(self) -> bool:
+        """Whether it belongs to a hook."""
+        return self.incident.startswith(HOOK)
+
 
 @dataclass(slots=True, kw_only=True)
 class Acted:
@@ -75,6 +84,8 @@ class Acted:
     rule: str
     target: str
     action: str
+    hook: bool = False
+    """Of a hook: it counts for the host's own ceilings only."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,10 +120,16 @@ class Incident:
     attempt: int = 0
     withheld: list[str] = field(default_factory=list)
     """Gates that said no during this incident: each is sealed once."""
+    chain: list[str] = field(default_factory=list)
+    """The incidents that led to it, by what the agent did or said; the first cause first."""
     cause: str = ""
     """The incident whose step started this one, where one did."""
     bindings: dict[str, str] = field(default_factory=dict)
     """What the placeholders of its steps stand for."""
+    targets: list[str] = field(default_factory=list)
+    """What its present step acts on, one after the other, as chosen when it began; empty where that is one target."""
+    item: int = 0
+    """Whose turn it is of those."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,6 +147,27 @@ class Maintenance:
     """The hours in which alone it covers anything (`healer.model.recurrence`); empty: always between its ends."""
     opened: bool = False
     """Whether it was told that it is open: what opens and closes is sealed, and what is asked is the clock."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Errors:
+    """One verb on one kind of target, whatever the target: errors in a row."""
+
+    count: int = 0
+    changed: float = 0.0
+    because: str = ""
+    skipped: int = 0
+    """Actions that were not tried because of them."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Oscillation:
+    """Two cures that took turns on one target."""
+
+    held: bool
+    since: float
+    """When it was found; after it was let go, what was done until then does not count any more."""
+    rules: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -175,6 +213,14 @@ class Memory:
     modes: dict[str, str] = field(default_factory=dict)
     """Scope (``agent``, ``organ:X``, ``rule:ID``, a target id) to the mode a command lowered it to."""
     maintenance: dict[str, Maintenance] = field(default_factory=dict)
+    errors: dict[str, Errors] = field(default_factory=dict)
+    """Keyed by `error_key`."""
+    oscillations: dict[str, Oscillation] = field(default_factory=dict)
+    """Keyed by target."""
+    flapping: dict[str, float] = field(default_factory=dict)
+    """Target id to the second since which it has been flapping."""
+    chains: dict[str, list[str]] = field(default_factory=dict)
+    """What led to incidents that are over, where something of our own doing did; keyed ``rule@target``."""
     approvals: dict[str, Approval] = field(default_factory=dict)
     asked: int = 0
     """Number of the last approval ever asked for."""
@@ -241,6 +287,11 @@ class Memory:
         for incident in self.incidents.values():
             incident.opened, incident.since = moved(incident.opened), moved(incident.since)
         self.started = {key: moved(last) for key, last in self.started.items()}
+        for errors in self.errors.values():
+            errors.changed = moved(errors.changed)
+        for oscillation in self.oscillations.values():
+            oscillation.since = moved(oscillation.since)
+        self.flapping = {target: moved(since) for target, since in self.flapping.items()}
         for approval in self.approvals.values():
             approval.asked, approval.expires = moved(approval.asked), moved(approval.expires)
             approval.answered = None if approval.answered is None else moved(approval.answered)
@@ -251,6 +302,7 @@ class Memory:
             acted.at
             for acted in self.acted
             if acted.at > since
+            and (scope == "host" or not acted.hook)
             and {
                 "action+target": acted.action == action and acted.target == target,
                 "target": acted.target == target,
@@ -262,7 +314,7 @@ class Memory:
 
     def busy(self, target: str) -> OpenIntent | None:
         """The intent that holds this target, from decision to verdict; None when it is free."""
-        return next((intent for intent in self.intents.values() if intent.target == target), None)
+        return next((one for one in self.intents.values() if one.target == target and not one.hook), None)
 
     def approval(self, *, incident: str, step: int, action: str, target: str) -> Approval | None:
         """The question about this step of this incident that is not closed; there is one at most."""
@@ -273,7 +325,7 @@ class Memory:
 
     def running(self) -> int:
         """Effects that may be going on right now."""
-        return sum(1 for intent in self.intents.values() if intent.ended is None)
+        return sum(1 for intent in self.intents.values() if intent.ended is None and not intent.hook)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, for a snapshot."""
@@ -296,6 +348,8 @@ class Memory:
             incidents=read("incidents", Incident),
             maintenance=read("maintenance", Maintenance),
             approvals=read("approvals", Approval),
+            errors=read("errors", Errors),
+            oscillations=read("oscillations", Oscillation),
             **plain,
         )
 
@@ -322,7 +376,14 @@ class Memory:
         self.acted = [old for old in self.acted if at - old.at - self.frame.granted <= KEPT_SECONDS]
         if entry["action"] not in QUIET_VERBS and entry.get("actor") != "agent":
             self.acted.append(
-                Acted(id=entry["id"], at=at, rule=entry["rule"], target=entry["target"], action=entry["action"])
+                Acted(
+                    id=entry["id"],
+                    at=at,
+                    rule=entry["rule"],
+                    target=entry["target"],
+                    action=entry["action"],
+                    hook=entry["corr"].startswith(HOOK),
+                )
             )
         if incident := self.incidents.get(entry["corr"]):
             incident.phase, incident.since = "acting", at
@@ -339,6 +400,9 @@ class Memory:
             return
         intent.ended = at
         intent.generation_after = entry.get("generation", "")
+        if intent.hook:
+            return
+        self._count_error(intent, entry, at)
         streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
         streak.actions += intent.action not in QUIET_VERBS
         streak.last_end = at  # a cooldown is for people's ears as well
@@ -346,9 +410,22 @@ class Memory:
             incident.phase, incident.since = "verifying", at
         # Anything but done gets its verdict in the same breath (the core emits it), so that the log says so.
 
+    def _count_error(self, intent: OpenIntent, entry: Mapping[str, Any], at: float) -> None:
+        key, result = error_key(intent.action, intent.target), entry["result"]
+        if intent.action in QUIET_VERBS:
+            return  # what tells people is never given up
+        if result == Result.DONE.value:
+            self.errors.pop(key, None)
+        elif result in _FAILED and result != Result.INTERRUPTED.value:
+            errors = self.errors.setdefault(key, Errors())
+            errors.count, errors.changed, errors.because = errors.count + 1, at, str(entry["because"])[:200]
+
     def _verdict(self, entry: Mapping[str, Any], at: float) -> None:
         intent = self.intents.get(entry["id"])
         if intent is None:
+            return
+        if intent.hook:
+            self._close(intent, at, "firing")
             return
         result = entry["result"]
         self.verdicts[result] = self.verdicts.get(result, 0) + 1
@@ -390,12 +467,23 @@ class Memory:
             self._started(f"{name}|{entry.get('data', {}).get('group', '')}", at)
         elif kind in {"safe_mode", "kill_switch"}:
             self._brake(kind, entry)
-        elif kind == "maintenance" and name in self.maintenance:
-            self.maintenance[name].opened = entry["to"] == "open"
+        elif kind in {"oscillation", "flapping", "maintenance"}:
+            self._held(kind, name, entry, at)
         elif kind == "rule":
             self.disabled[name] = entry["to"] == "disabled"
         elif kind in {"target", "agent"}:
             self.states[name or "agent"] = entry["to"]
+
+    def _held(self, kind: str, name: str, entry: Mapping[str, Any], at: float) -> None:
+        if kind == "oscillation":
+            rules = entry.get("rule", "").split()
+            self.oscillations[name] = Oscillation(held=entry["to"] == "held", since=at, rules=rules)
+        elif kind == "maintenance" and name in self.maintenance:
+            self.maintenance[name].opened = entry["to"] == "open"
+        elif kind == "flapping":
+            self.flapping.pop(name, None)
+            if entry["to"] == "flapping":
+                self.flapping[name] = at
 
     def _brake(self, kind: str, entry: Mapping[str, Any]) -> None:
         on = entry["to"] == "on"
@@ -413,7 +501,10 @@ class Memory:
     def _incident(self, key: str, entry: Mapping[str, Any], at: float) -> None:
         phase = entry["to"]
         if phase == "inactive":
-            self.incidents.pop(key, None)
+            ended = self.incidents.pop(key, None)
+            self.chains.pop(key, None)
+            if ended is not None and ended.chain:
+                self.chains[key] = ended.chain
             return
         incident = self.incidents.get(key)
         if incident is None:
@@ -425,14 +516,34 @@ class Memory:
                 opened=at,
                 since=at,
                 cause=data.get("cause", ""),
+                chain=self._chain(data.get("cause", "")),
                 bindings=dict(data.get("bindings", ())),
             )
             return
         incident.phase, incident.since = phase, at
-        incident.step = entry.get("step", incident.step)
+        self._rung(incident, entry)
+
+    def _chain(self, cause: str) -> list[str]:
+        """What led to an incident: its cause, and what led to that one, which may be over already."""
+        if not cause:
+            return []
+        parent = self.incidents.get(cause)
+        return [*(parent.chain if parent else self.chains.get(cause, ())), cause][-LONGEST_CHAIN:]
+
+    @staticmethod
+    def _rung(incident: Incident, entry: Mapping[str, Any]) -> None:
+        """Follow it along its ladder: to another step, to the targets of one, or from one of them to the next."""
+        step, data = entry.get("step", incident.step), entry.get("data", {})
+        if step != incident.step:
+            incident.step, incident.targets, incident.item = step, [], 0
+        if "targets" in data:
+            incident.targets, incident.item = [str(one) for one in data["targets"]], 0
+        incident.item = int(data.get("item", incident.item))
 
     def _withheld(self, entry: Mapping[str, Any], at: float) -> None:
         del at
+        if entry["gate"] == "errors" and (errors := self.errors.get(error_key(entry["action"], entry["target"]))):
+            errors.skipped += 1
         incident = self.incidents.get(entry["corr"])
         if incident is not None and entry["gate"] not in incident.withheld:
             incident.withheld.append(entry["gate"])
@@ -507,6 +618,11 @@ class Memory:
         del entry, at
         self._shift(self.frame.granted, before=self.frame.began - self.frame.granted + 1e-6)
         self.frame.granted, self.frame.jumped = 0.0, True
+
+
+def error_key(action: str, target: str) -> str:
+    """The name under which errors of a verb on a kind of target are counted: whose driver fails, fails for all."""
+    return f"{action} {target.partition(':')[0]}"
 
 
 _FOLDS = {

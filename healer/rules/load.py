@@ -7,15 +7,16 @@ from typing import Any
 
 from healer.model.verbs import VERBS, Verb
 from healer.model.vocabulary import METRICS
-from healer.rules import expression, fields
+from healer.rules import expression, fields, references
+from healer.rules.calendars import except_for
 from healer.rules.conditions import Read
-from healer.rules.rule import Rule, RuleSet, Step
+from healer.rules.rule import Position, Rule, RuleSet, Step, flattened, steps_of
 from healer.rules.steps import position
 from healer.rules.units import Vocabulary
 from healer.yamldoc import document
 from healer.yamldoc.mark import Mark, Problems
 from healer.yamldoc.node import Items, Node, Table
-from healer.yamldoc.shape import Bad, Record, Values
+from healer.yamldoc.shape import Bad, Record, Values, suggestion
 
 
 def load(
@@ -41,6 +42,8 @@ def load(
         names.append(found.name)
         digest.update(f"{path.name}\0{found.sha256}\n".encode())
         loader.take(found.root)
+    loader.check_starts()
+    loader.check_references()
     problems.check("rules")
     return RuleSet(rules=tuple(loader.rules), hash=digest.hexdigest(), files=tuple(names))
 
@@ -92,6 +95,7 @@ class _Loader:
         held |= {"when": when.expr, "when_source": when.source, "clear": clear.expr if clear else None}
         held["for_"] = held.pop("for")
         held["spelled_out"] = held.pop("i_mean_it")
+        held["active"] = except_for(held["active"], held.pop("not_in"))
         return Rule(position=position(values.mark), **held)
 
     def _check_binding(self, values: Values, problems: Problems) -> None:
@@ -103,17 +107,65 @@ class _Loader:
         for key, read in (("when", values["when"]), ("clear", values["clear"])):
             if isinstance(read, Read) and expression.mentions_target(read.expr):
                 problems.add(values.where(key), "{target} without a target", "add each: or target: to the rule")
-        for step in values["then"]:
-            self._check_step(step, problems)
+        hooks = [values[name] for name in ("on_fire", "on_attempt_failed", "on_recovered", "on_withheld")]
+        for steps in (values["then"], values["on_exhausted"].steps, *hooks):
+            for step in flattened(steps):
+                self._check_step(step, problems)
 
     def _check_step(self, step: Step, problems: Problems) -> None:
         place = step.position
-        if step.target or place is None:
+        if step.target or step.targets or place is None:
             return
-        mark = Mark(file=place.file, line=place.line, column=place.column)
-        if self._verbs[step.action].needs_target:
+        mark = _mark(place)
+        if step.action in self._verbs and self._verbs[step.action].needs_target:
             able = ", ".join(name for name, verb in self._verbs.items() if not verb.needs_target)
             hint = f"add each: or target:; without one there are: {able}"
             problems.add(mark, f"'{step.action}' needs a target, and the rule has none", hint)
-        if step.verify and expression.mentions_target(step.verify.when):
+        asked = [one.test for one in (step.branch, step.wait_for) if one]
+        tests = [one.when for one in (step.verify, step.only_if, *asked) if one]
+        if any(expression.mentions_target(one) for one in tests):
             problems.add(mark, "{target} without a target", "add each: or target: to the rule")
+
+    def check_references(self) -> None:
+        """Note what rules refer to and is not there, and rules that wait for each other."""
+        # A rule with mistakes of its own is not among them, and still is there.
+        for rule, what, hint in (
+            *references.missing(self.rules, known=self._ids),
+            *references.circles(self.rules),
+            *references.unbound(self.rules),
+        ):
+            self._problems.add(_mark(rule.position), f"{rule.id}: {what}", hint)
+
+    def check_starts(self) -> None:
+        """Note the steps that start a rule which is not there, or their own."""
+        for rule in self.rules:
+            for step in steps_of(rule):
+                if step.starts == rule.id and step.position:
+                    self._problems.add(_mark(step.position), "a rule that starts itself", "name another rule")
+                elif step.starts and step.starts not in self._ids and step.position:
+                    hint = suggestion(step.starts, self._ids)
+                    self._problems.add(_mark(step.position), f"there is no rule '{step.starts}'", hint)
+        self._check_circles()
+
+    def _check_circles(self) -> None:
+        """Note rules that start each other: nothing would ever end that."""
+        starts = {rule.id: [step for step in steps_of(rule) if step.starts] for rule in self.rules}
+        done: set[str] = set()
+        for first, steps in starts.items():
+            path: list[str] = [first]
+            waiting = [iter(steps if first not in done else ())]
+            while waiting:
+                step = next(waiting[-1], None)
+                if step is None:
+                    done.add(path.pop())
+                    waiting.pop()
+                elif step.starts in path and step.starts != path[-1] and step.position:
+                    circle = " -> ".join([*path[path.index(step.starts) :], step.starts])
+                    self._problems.add(_mark(step.position), f"rules that start each other: {circle}", "remove one")
+                elif step.starts in starts and step.starts not in done and step.starts not in path:
+                    path.append(step.starts)
+                    waiting.append(iter(starts[step.starts]))
+
+
+def _mark(place: Position) -> Mark:
+    return Mark(file=place.file, line=place.line, column=place.column)

@@ -400,7 +400,8 @@ def test_a_step_with_an_unknown_name_is_refused(talk):
     scenario = kicking(talk, "{event.user}")
     talk.falls(scenario)
     scenario.wait(10)
-    assert scenario.acted == []
+    assert talk.actions(scenario) == []
+    assert phase(scenario) == "given-up", "nobody can fill it in later"
     assert [(one.gate, one.because.partition(" (")[0]) for one in scenario.withheld] == [
         ("binding", "{event.user} is not known here")
     ]

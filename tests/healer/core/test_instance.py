@@ -88,9 +88,9 @@ def test_a_clear_of_its_own_is_the_only_one_that_counts(bound):
 
 def test_a_rearm_forgets_all_that_was_gathered(bound):
     instance = feed(bound(for_=5.0, samples=Samples(bad=2, of=3)), (0.0, T), (3.0, T))
-    instance.clear, instance.proof[0], instance.clear_since = T, T, 1.0
+    instance.clear, instance.asked["0"], instance.clear_since = T, T, 1.0
     instance.rearm()
-    assert (instance.truth, instance.clear, instance.proof, list(instance.samples)) == (U, U, {}, [])
+    assert (instance.truth, instance.clear, instance.asked, list(instance.samples)) == (U, U, {}, [])
     assert (instance.confirmed_so_far(99.0), instance.clear_since) == (0.0, None)
     assert feed(instance, (100.0, T)).confirmed_in(105.0) == NEVER, "one sample of two"
 

@@ -65,12 +65,21 @@ def test_unknown_and_bad_prove_nothing(talk, proved, seen):
 def test_a_cure_has_to_last_where_it_is_asked_to(talk, proved):
     scenario = proved(within=10.0, stable_for=5.0)
     scenario.wait(1)
-    for value in (1, 1, 0, 1, 1, 1, 1, 1):
+    for value in (0, 1, 1, None, 1, 1, 1, 1, 1):
         talk.up(scenario, value)
         assert results(scenario) == []
         scenario.wait(1)
     talk.up(scenario, 1)
-    assert results(scenario) == ["verified"]
+    assert results(scenario) == ["verified"], "five seconds without a break, and unknown was one"
+
+
+def test_a_relapse_before_it_has_held_long_enough_fails_the_step(talk, proved):
+    scenario = proved(within=10.0, stable_for=5.0)
+    scenario.wait(1)
+    for value in (1, 1, 0):
+        talk.up(scenario, value)
+        scenario.wait(1)
+    assert verdicts(scenario) == [("unverified", "it relapsed before it had held long enough")]
 
 
 def test_the_same_incarnation_was_not_restarted(proved):

@@ -9,6 +9,7 @@ import pytest
 
 from healer.errors import ConfigError
 from healer.rules.load import load
+from healer.rules.rule import steps_of
 from healer.yamldoc.compose import compose
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.plain import value
@@ -53,6 +54,42 @@ MORE = """\
     settle: 1s
     i_mean_it: false
     witness: before
+    not_in: [{hours: "01:00-02:00"}]
+    concurrency: {max: 2, key: "group:web", on_conflict: skip, ttl: 1m}
+    on_fire: [{notify: oncall, timeout: 5s}]
+    on_attempt_failed: [{publish: {topic: a.b}}]
+    on_recovered: [{run: [/bin/true], target: "unit:a"}]
+    on_withheld: [{set_mode: {mode: observe, subject: agent}}]
+"""
+WAYS = """version: 1
+rules:
+  - id: other
+    when: cpu.used > 90%
+    then: [{notify: journal}]
+  - id: ways
+    each: {kind: program, state: running}
+    when: program.up{target} == 0
+    then:
+      - if: harmony > 50
+        then:
+          - restart: {}
+            settle: 2s
+            only_if: harmony > 1
+            verify: {when: "program.up{target} == 1"}
+            rollback:
+              - run: [/bin/true]
+                verify: {when: harmony > 1}
+        else:
+          - trigger: other
+            only_if: harmony > 2
+        on_unknown: else
+      - wait_for: {when: harmony > 5, timeout: 10s, on_timeout: fail}
+        only_if: harmony > 3
+      - stop: {}
+        targets: {group: [web, api], except: ["program:a"], state: running, max_targets: 3, order: declared}
+      - start: {}
+        targets: {all: true, max_targets: 3}
+    on_exhausted: {steps: [{run: [/bin/x]}]}
 """
 HOST = """\
 version: 1
@@ -193,6 +230,67 @@ def test_the_example_has_every_key_there_is(write):
     known = {field.name for field in fields.rule_fields(METRICS, VERBS)}
     assert known - set(rule) == {"target"}
     load([write(json.dumps(everything()))])
+
+
+def test_steps_branch_wait_start_others_and_choose(write):
+    other, ways = load([write(WAYS)]).rules
+    branch, wait, stop, start = ways.then
+    assert [one.action for one in steps_of(ways)] == [
+        "if",
+        "restart",
+        "run",
+        "trigger",
+        "wait_for",
+        "stop",
+        "start",
+        "run",
+    ]
+    assert (branch.branch.test.source, branch.branch.on_unknown) == ("harmony > 50", "else")
+    assert (branch.branch.then[0].settle, branch.branch.then[0].only_if.source) == (2.0, "harmony > 1")
+    assert (branch.branch.else_[0].starts, branch.branch.else_[0].only_if.source) == ("other", "harmony > 2")
+    assert (wait.wait_for.timeout, wait.wait_for.on_timeout) == (10.0, "fail")
+    assert (stop.targets.max_targets, stop.targets.order, stop.targets.selector.group) == (
+        3,
+        "declared",
+        ("web", "api"),
+    )
+    assert start.targets.selector.all_
+    assert ways.each.state == "running"
+    assert (ways.hooks["on_exhausted"][0].action, other.hooks["on_fire"]) == ("run", ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("trigger: other", "trigger: othr", "there is no rule 'othr' (did you mean 'other'?)"),
+        ("trigger: other", "trigger: ways", "a rule that starts itself"),
+        ("[{notify: journal}]", "[{trigger: ways}]", "rules that start each other"),
+        ("on_unknown: else", "on_unknown: maybe", "hold, else"),
+        ("if: harmony > 50", "if: []", "empty list"),
+        ("- if: harmony > 50", "- fi: harmony > 50", "unknown verb or key 'fi' (verbs are:"),
+        ("if: harmony > 50", "if: harmony > 50\n        restart: {}", "unknown key 'restart'"),
+        ("on_timeout: fail", "on_timeout: 5s", "unknown word '5s' (one of: next, fail, give_up)"),
+        ("timeout: 10s", "timeout: 0s", "out of bounds"),
+        ("{all: true, max_targets: 3}", "{all: true}", "all, without a bound (add max_targets"),
+        ("{all: true, max_targets: 3}", "{max_targets: 3}", "selects every target there is"),
+        ("{all: true, max_targets: 3}", "{state: running}", "selects every target there is"),
+        ("{all: true, max_targets: 3}", "{all: true, kind: unit, max_targets: 3}", "all, and criteria beside it"),
+        ("max_targets: 3, order", "max_targets: 0, order", "out of bounds (from 1"),
+        ("- stop: {}", "- signal: HUP", "'signal' of several targets, and nobody would know whether it helped"),
+        ("- stop: {}", "- stop: {}\n        target: program:x", "target or targets, not both"),
+        ("- stop: {}", "- stop: {}\n        verify: {when: harmony > 1}", "verify never mentions {target}"),
+        ("- stop: {}", "- stop: {}\n        rollback: [{start: {}}]", "a rollback of a step on several targets"),
+        ("                verify: {when: harmony > 1}\n", "", "'run' in a rollback without verify"),
+        ("- run: [/bin/true]", "- run: [sh, -c, '{event.x}']", "{event.x} stands where code is expected"),
+        ("[{run: [/bin/x]}]", "[{restart: {}}]", "unknown verb or key 'restart'"),
+        ("[{run: [/bin/x]}]", "[{wait: 5s}]", "unknown verb or key 'wait'"),
+        ("[{run: [/bin/x]}]", "[{run: [/bin/x], verify: {when: harmony > 1}}]", "unknown verb or key 'verify'"),
+        ("    each: {kind: program, state: running}\n", "", "{target} without a target"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_in_a_step_is_told(write, old, new, says):
+    assert old in WAYS
+    assert any(says in one for one in told(write(WAYS.replace(old, new, 1)))), told(write(WAYS.replace(old, new, 1)))
 
 
 @pytest.mark.parametrize("path", PLACES, ids=str)

@@ -6,8 +6,8 @@ from healer.model.verbs import VERBS
 from healer.model.vocabulary import METRICS
 from healer.rules.conditions import Condition
 from healer.rules.load import load
-from healer.rules.rule import Approve
-from healer.rules.steps import _SHAPES, Steps
+from healer.rules.rule import CONTROL, Approve
+from healer.rules.steps import _SHAPES, Steps, definitions
 from healer.testing import Scenario
 from healer.yamldoc import document
 from healer.yamldoc.mark import Problems
@@ -94,7 +94,10 @@ def test_every_shape_a_verb_declares_is_known_here():
 
 
 def test_the_schema_has_a_branch_for_every_verb():
-    assert [next(iter(branch["required"])) for branch in STEPS.schema()["oneOf"]] == list(VERBS)
+    forms = STEPS.definition()["oneOf"]
+    assert [next(iter(form["required"])) for form in forms] == [*VERBS, *CONTROL]
+    assert STEPS.schema() == {"$ref": "#/$defs/step"}
+    assert set(definitions(VERBS, METRICS)) == {"step", "rollback_step", "hook_step"}
 
 
 def test_a_step_that_asks_for_a_yes_is_withheld_until_there_is_one(tmp_path):
@@ -117,5 +120,5 @@ rules:
     talk.wait(1)
     talk.see("program.up", 0.0, target="program:api", conclusive=True)
     talk.wait(5)
-    assert talk.acted == []
+    assert [one.action for one in talk.acted] == ["notify"], "people are asked, and nothing else is done"
     assert [one.gate for one in talk.withheld] == ["approval"]
