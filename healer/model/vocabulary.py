@@ -14,6 +14,9 @@ CONTAINER_STATES: tuple[str, ...] = (
     "created", "running", "paused", "restarting", "removing", "exited", "dead", "absent",
 )  # fmt: skip
 CONTAINER_HEALTHS: tuple[str, ...] = ("none", "starting", "healthy", "unhealthy")
+RULE_STATES: tuple[str, ...] = (
+    "inactive", "pending", "firing", "acting", "verifying", "clearing", "given-up", "disabled",
+)  # fmt: skip
 PROCESS_STATES: tuple[str, ...] = (
     "running", "sleeping", "disk-sleep", "stopped", "tracing-stop", "zombie", "dead", "idle", "parked", "absent",
 )  # fmt: skip
@@ -197,7 +200,8 @@ def _core() -> Iterator[Metric]:
     yield fed.put("target.state", Unit.WORD, "where a target is in its life", "target", words=STATES)
     yield fed.put("target.bad", Unit.FLAG, "1 while an incident is open on the target", "target")
     yield fed.share("target.flaps", "how much it goes back and forth: of its last 20 states, recent ones weigh more", "target")
-    yield fed.put("rule.state", Unit.WORD, "where a rule's incident on a target is in its life", "rule", "target")
+    doc = "where a rule's incident on a target is in its life; unknown while its condition is, and no incident is open"
+    yield fed.put("rule.state", Unit.WORD, doc, "rule", "target", words=RULE_STATES)
 
 
 _FALLING = (

@@ -89,8 +89,9 @@ class Book:
             line.count += 1
         line.value, line.at, line.clock = value, at, at
         line.known, line.gone = True, False
-        for keep in line.keeps:
-            keep.add(at, value)
+        if line.keeps:
+            for keep in line.keeps:
+                keep.add(at, value)
         line.deadline = at + line.max_age
         if line.deadline < line.queued:
             self._queue(line)

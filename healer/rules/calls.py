@@ -26,7 +26,7 @@ from healer.rules.syntax import (
     is_word,
 )
 from healer.rules.tokens import Token, unquote
-from healer.rules.units import as_word, check_limit, near, own
+from healer.rules.units import as_word, check_limit, is_interval, near, own
 from healer.yamldoc.shape import Mistake
 
 if TYPE_CHECKING:
@@ -47,8 +47,11 @@ _OF_ONE = (Over, Age, Trend, Anomaly)
 Call = Callable[["Reader", Token], Expr]
 
 
-def _abs(reader: "Reader", _: Token) -> Expr:
-    return Unary(op="abs", of=reader.number(reader.sum()))
+def _abs(reader: "Reader", name: Token) -> Expr:
+    inner = reader.number(reader.sum())
+    if is_interval(inner):
+        raise reader.error("a forecast is an interval, which has no abs", "compare both of its sides", name.at)
+    return Unary(op="abs", of=inner)
 
 
 def _age(reader: "Reader", name: Token) -> Expr:
@@ -188,7 +191,7 @@ def _pattern(reader: "Reader", name: Token) -> str:
 
 
 def _state(reader: "Reader", name: Token) -> Expr:
-    metric = {"state": "target.state", "flaps": "target.flaps"}[name.text]
+    metric = BARE[name.text]
     if reader.token.kind == "name" and reader.token.text == "target":
         reader.take()
         return own(metric, (Matcher(label="target", op="=", value=None),))
@@ -196,8 +199,9 @@ def _state(reader: "Reader", name: Token) -> Expr:
 
 
 def _rule(reader: "Reader", name: Token) -> Expr:
-    bound = Matcher(label="target", op="=", value=None)
-    return own("rule.state", (Matcher(label="rule", op="=", value=_quoted(reader, name)), bound))
+    rule = Matcher(label="rule", op="=", value=_quoted(reader, name))
+    target = _quoted(reader, name) if reader.accept(",") else None
+    return own("rule.state", (rule, Matcher(label="target", op="=", value=target)))
 
 
 def _quoted(reader: "Reader", name: Token) -> str:
@@ -279,6 +283,8 @@ def _plain(reader: "Reader", name: Token) -> float:
 ACROSS = ("max", "min", "avg", "sum", "count", "p95")
 OVER = ("avg_over", "max_over", "min_over", "sum_over", "count_over", "p95_over", "rate", "delta", "changes")
 COUNTS = ("exactly", "at_least", "at_most")
+BARE: Mapping[str, str] = {"state": "target.state", "flaps": "target.flaps"}
+"""Names that stand for a metric, before braces as well as brackets."""
 CALLS: Mapping[str, Call] = {
     **dict.fromkeys(ACROSS, _across),
     **dict.fromkeys(OVER, _over),

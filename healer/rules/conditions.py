@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from healer.model.organism import ORGANS
-from healer.rules import expression
+from healer.model.target import KINDS
+from healer.model.vocabulary import STATES
+from healer.rules import chosen, expression
 from healer.rules.expression import Expr, ExpressionError
 from healer.rules.units import Vocabulary
 from healer.yamldoc.mark import Problems
@@ -24,7 +26,8 @@ _COUNTS: Mapping[str, Callable[[int, Sequence[Expr]], Expr]] = {
     "at_least": expression.at_least,
     "at_most": expression.at_most,
 }
-COMBINATORS = (*_LISTS, "not", "xor", *_COUNTS, "weighted")
+STATED = ("any", "all", "none")
+COMBINATORS = (*_LISTS, "not", "xor", *_COUNTS, "weighted", "state")
 STRUCTURED = ("organ", "vital", "op", "value")
 _EXAMPLE = "such as http.ok{target} == 0, or all: [...]"
 
@@ -103,6 +106,8 @@ class Condition(Shape):
             return self._counted(_COUNTS[word], node, problems)
         if word == "weighted":
             return self._weighted(node, problems)
+        if word == "state":
+            return self._state(node, problems)
         children = self._children(node, problems)
         if word != "xor":
             return self._made(node, problems, lambda: _LISTS[word](children))
@@ -158,6 +163,28 @@ class Condition(Shape):
             raise Bad
         return held
 
+    def _state(self, node: Node, problems: Problems) -> Expr:
+        """``{any: {kind: program, group: [web], except: [db]}, is: stopped}``, or all, or none."""
+        how = (
+            next((entry.key for entry in node.entries if entry.key in STATED), "any")
+            if isinstance(node, Table)
+            else "any"
+        )
+        held = self._exactly(node, (how, "is"), problems)
+        state = Word(STATES).read(held["is"], problems)
+        selection = held[how]
+        if not isinstance(selection, Table) or not selection.entries:
+            what = "an empty mapping" if isinstance(selection, Table) else kind(selection)
+            problems.add(selection.mark, f"expected a selection, found {what}", "{kind: program, group: web}")
+            raise Bad
+        criteria: dict[str, str] = {}
+        for entry in selection.entries:
+            if entry.key not in chosen.CRITERIA:
+                problems.add(entry.mark, f"unknown key '{entry.key}'", suggestion(entry.key, chosen.CRITERIA))
+                raise Bad
+            criteria[entry.key] = _criterion(entry, problems)
+        return self._made(selection, problems, lambda: chosen.chosen(how, state, criteria))
+
     def _structured(self, node: Table, problems: Problems) -> Expr:
         held = self._exactly(node, STRUCTURED, problems)
         organ = Word(ORGANS).read(held["organ"], problems)
@@ -180,6 +207,16 @@ class Condition(Shape):
     def schema(self) -> Schema:
         """Conditions nest: they refer to a definition that the document holds."""
         return {"$ref": "#/$defs/condition"}
+
+
+def _criterion(entry: Entry, problems: Problems) -> str:
+    """Its text; a list where several may stand, and labels as a mapping."""
+    node = entry.node
+    if entry.key == "label" and isinstance(node, Table):
+        return ",".join(f"{pair.key}={_word(pair.node, pair.key, problems)}" for pair in node.entries)
+    if entry.key in {"group", "except"} and isinstance(node, Items):
+        return ",".join(_word(item, entry.key, problems) for item in node.items)
+    return _word(node, entry.key, problems)
 
 
 def _word(node: Node, key: str, problems: Problems) -> str:
@@ -211,5 +248,22 @@ def definition() -> Schema:
     forms += [record(**{word: several}) for word in (*_LISTS, "xor")]
     forms += [record(**{word: record(n={"type": "integer"}, of=several)}) for word in _COUNTS]
     forms.append(record(weighted=record(threshold=number, of={"type": "array", "minItems": 1, "items": weight})))
+    several_words = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "string"}}]}
+    labels = {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": ["string", "number"]}}]}
+    criteria: Schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "minProperties": 1,
+        "properties": {
+            "kind": {"enum": list(KINDS)},
+            "name": {"type": "string"},
+            "organ": {"enum": list(ORGANS)},
+            "group": several_words,
+            "label": labels,
+            "except": several_words,
+        },
+    }
+    state = {"enum": list(STATES)}
+    forms.append(record(state={"anyOf": [record(**{how: criteria, "is": state}) for how in STATED]}))
     forms.append(record(organ={"enum": list(ORGANS)}, vital={"type": "string"}, op={"type": "string"}, value=number))
     return {"anyOf": forms}

@@ -60,7 +60,7 @@ def captures(text: str, pattern: str) -> Mapping[str, str]:
 def names(pattern: str) -> tuple[str, ...]:
     """The names a pattern can bind."""
     made = _compiled(pattern)
-    return () if isinstance(made, str) else tuple(made.groupindex)
+    return () if isinstance(made, str) else tuple(sorted(made.groupindex))
 
 
 def _clean(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from healer.model.organism import ORGANS
 from healer.model.unit import Unit
-from healer.rules.calls import CALLS
+from healer.rules.calls import BARE, CALLS
 from healer.rules.combine import all_of, any_of, not_of, xor_of
 from healer.rules.syntax import (
     Arithmetic,
@@ -158,7 +158,10 @@ class Reader(Cursor):
         expr = CALLS[name.text](self, name)
         self.expect(")", f"{name.text} takes no more than this" if self.sees(",") else "")
         if isinstance(expr, Heard) and self.sees("{"):
+            at = self.token.at
             expr = replace(expr, matchers=self.matchers())
+            if any(one.label == "own" and one.op == "=" and one.value not in ("yes", "no") for one in expr.matchers):
+                raise self.error("own is yes or no", 'own="yes": what the agent itself says', at)
         return replace(expr, at=name.at)
 
     # -- selectors
@@ -166,8 +169,8 @@ class Reader(Cursor):
     def _select(self) -> Expr:
         name = self.take()
         matchers = self.matchers() if self.sees("{") else ()
-        if name.text == "state":
-            return replace(own("target.state", matchers), at=name.at)
+        if name.text in BARE:
+            return replace(own(BARE[name.text], matchers), at=name.at)
         organ, _, vital = name.text.partition(".")
         if organ in ORGANS and vital in ("health", "score"):
             mine = Matcher(label="organ", op="=", value=organ)

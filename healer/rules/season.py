@@ -107,13 +107,16 @@ class Season:
     def _learn(self, over: "_Slot", steps: int) -> None:
         expected = self._expected(over.number)
         error, square = over.mean - expected, over.square
+        weight = max(_ERROR, 1 / self._learned)
         if self.known:
             most = _WILD * self._deviation(expected)
+            # Else an hour of trouble would make its own size usual, and pass for calm.
+            weight = weight if abs(error) < most else weight / 10
             error, square = max(-most, min(most, error)), min(square, most * most)
         self._level += self._drift * steps + _LEVEL * error
         self._drift += _DRIFT * error
         self._usual[over.number % len(self._usual)] += _SEASON * error
-        self._error += max(_ERROR, 1 / self._learned) * (square - self._error)
+        self._error += weight * (square - self._error)
         self._learned += 1
         if not math.isfinite(self._level + self._error):
             self._restart(over.number)

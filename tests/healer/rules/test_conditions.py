@@ -46,6 +46,12 @@ def parsed(text):
             f"{{weighted: {{threshold: 0.7, of: [{{when: {HOT}, weight: 0.8}}, {{when: {FULL}, weight: 0.4}}]}}}}",
             f"weighted(0.7, {HOT}, 0.8, {FULL}, 0.4)",
         ),
+        (
+            "{state: {any: {kind: program, group: [web, db], except: [b*], label: {tier: 1}}, is: stopped}}",
+            'any_state("stopped", kind="program", group="web,db", except="b*", label="tier=1")',
+        ),
+        ("{state: {none: {organ: heart, name: a*}, is: fault}}", 'none_state("fault", organ="heart", name="a*")'),
+        ("{not: {state: {all: {group: web}, is: running}}}", 'not all_state("running", group="web")'),
         ('{organ: heart, vital: load, op: ">", value: 85%}', "heart.load > 85%"),
         ("{organ: heart, vital: load, op: greaterThan, value: 85%}", "heart.load > 85%"),
         ("{organ: stomach, vital: health, op: equals, value: failed}", 'stomach.health == "failed"'),
@@ -58,7 +64,7 @@ def test_yaml_means_what_the_text_means(yaml, meant):
 
 def test_every_combination_is_tried_above():
     assert set(COMBINATORS) == {
-        "all", "any", "none", "not_all", "not", "xor", "exactly", "at_least", "at_most", "weighted",
+        "all", "any", "none", "not_all", "not", "xor", "exactly", "at_least", "at_most", "weighted", "state",
     }  # fmt: skip
 
 
@@ -70,6 +76,19 @@ def test_the_source_of_a_tree_parses_to_the_same_tree():
 @pytest.mark.parametrize(
     ("yaml", "says"),
     [
+        ("{state: stopped}", "expected {any, is}, found 'stopped'"),
+        ("{state: {is: stopped}}", "'any' is missing"),
+        ("{state: {any: {kind: program}}}", "'is' is missing"),
+        ("{state: {any: {kind: program}, is: stoped}}", "did you mean 'stopped'"),
+        ("{state: {any: {kynd: program}, is: stopped}}", "did you mean 'kind'"),
+        ("{state: {any: {kind: programm}, is: stopped}}", "did you mean program"),
+        ("{state: {any: {}, is: stopped}}", "an empty mapping"),
+        ("{state: {any: {group: []}, is: stopped}}", "every target there is"),
+        ("{state: {any: {group: [[a]]}, is: stopped}}", "found a list"),
+        ("{state: {any: {name: '*'}, is: stopped}}", "every target there is"),
+        ("{state: {any: {except: a}, is: stopped}}", "every target there is"),
+        ("{state: {any: {label: a}, is: stopped}}", "needs its value"),
+        ("{state: {any: {kind: program}, all: {kind: program}, is: stopped}}", "unknown key 'all'"),
         ("", "expected a condition, found nothing"),
         ("' '", "expected a condition"),
         ("true", "expected a condition, found true"),

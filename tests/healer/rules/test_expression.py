@@ -187,7 +187,7 @@ def test_no_text_raises_anything_but_an_expression_error(text):
 
 def test_bind_puts_the_target_in_every_place():
     bound = bind(
-        read('http.ok{target} == 0 and avg(rate(jobs.x{target}, 1m)) > 1 and rule("a") == "x"', lenient=True),
+        read('http.ok{target} == 0 and avg(rate(jobs.x{target}, 1m)) > 1 and rule("a") == "firing"', lenient=True),
         "http:front",
     )
     assert not mentions_target(bound)

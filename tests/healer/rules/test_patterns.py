@@ -1,0 +1,103 @@
+"""Patterns: what RE2 takes, captures as names, and nothing that can hang."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from healer.rules.patterns import LONGEST, LONGEST_CAPTURE, LONGEST_TEXT, captures, check, found, names
+from healer.rules.syntax import ExpressionError
+
+HOSTILE = ("(a+)+$", "(a|a)*b", "(x+x+)+y", ".*.*.*.*.*=.*", "(a|aa)+$", "([a-zA-Z]+)*$", "(.*a){20}$", r"(\w+\s?)*!")
+CANNOT = (r"(?P<x>\w+) \1", "(?=x)y", "(?<!x)y", "(a{1000}){1000}", "(", "[", "*a", "a**", r"\k<x>", "(?P<x", "a{2000}")
+
+
+@pytest.mark.parametrize("pattern", HOSTILE)
+def test_a_catastrophic_pattern_costs_no_time(pattern):
+    for text in ("a" * LONGEST_TEXT + "!", "x" * 10_000_000, "é" * LONGEST_TEXT):
+        found("warm", pattern)
+        start = time.perf_counter()
+        found(text, pattern)
+        captures(text, pattern)
+        assert time.perf_counter() - start < 0.05
+
+
+@pytest.mark.parametrize("pattern", CANNOT)
+def test_what_cannot_be_linear_or_read_is_refused_with_a_hint(pattern):
+    with pytest.raises(ExpressionError) as caught:
+        check(pattern)
+    assert "RE2" in caught.value.hint
+    assert "(?P<" not in caught.value.message[:12]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "offset"), [("", 0), ("a" * (LONGEST + 1), LONGEST), ("ab\0c", 2), ("ab\nc", 2), ("\ud800", 0)]
+)
+def test_what_is_no_pattern_is_pointed_at(pattern, offset):
+    with pytest.raises(ExpressionError) as caught:
+        check(pattern)
+    assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize("pattern", ["a*", "x?", "(a|b)*", ".*", "^", "()"])
+def test_a_pattern_that_is_true_of_everything_is_refused(pattern):
+    with pytest.raises(ExpressionError, match="empty text"):
+        check(pattern)
+
+
+def test_it_is_searched_for_anywhere():
+    assert found("kernel: Out of memory: Killed", "Out of memory")
+    assert not found("kernel: fine", "Out of memory")
+    assert found("a.b", r"^a\.b$")
+
+
+def test_groups_are_captured_by_name():
+    assert captures("pid 12 of web", r"pid (?P<pid>\d+) of (?P<name>\w+)") == {"pid": "12", "name": "web"}
+    assert names(r"pid (?P<pid>\d+) of {name}") == ("name", "pid")
+
+
+def test_a_name_in_braces_takes_one_word():
+    assert captures("pool main-1 is exhausted", "pool {pool} is exhausted") == {"pool": "main-1"}
+
+
+@pytest.mark.parametrize("pattern", ["a{2}", "a{2,3}b", r"\p{Greek}x", r"\x{61}"])
+def test_repeats_and_classes_are_no_names(pattern):
+    check(pattern)
+    assert names(pattern) == ()
+
+
+def test_no_match_captures_nothing():
+    assert captures("x", "pid {pid}") == {}
+    assert captures("x", "(") == {}
+
+
+@pytest.mark.parametrize("value", ["-rf", "a\x1bb", "x" * (LONGEST_CAPTURE + 1), "a\u2028b"])
+def test_what_must_not_become_an_argument_is_left_out(value):
+    assert captures(f"<{value}>", "<(?P<x>.+)>") == {}
+
+
+def test_an_optional_group_that_took_nothing_is_left_out():
+    assert captures("ab", "a(?P<x>z)?b") == {}
+
+
+def test_halves_of_characters_are_no_crash():
+    assert not found("\udc80", "x")
+    assert found("\udc80x", "x")
+
+
+def test_only_the_beginning_of_a_text_is_looked_at():
+    assert not found("a" * LONGEST_TEXT + "needle", "needle")
+
+
+@settings(max_examples=150)
+@given(st.text(max_size=40), st.text(max_size=60))
+def test_whatever_is_written_is_taken_or_refused(pattern, text):
+    offset = 0
+    try:
+        check(pattern)
+    except ExpressionError as error:
+        offset = error.offset
+    assert 0 <= offset <= len(pattern)
+    assert found(text, pattern) in {True, False}
+    assert set(captures(text, pattern)) <= set(names(pattern))
