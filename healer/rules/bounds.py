@@ -1,54 +1,42 @@
-"""What is known of rules before they run: findings a person should read, and the worst-case rate of actions."""
+"""The worst that rules can do: how often each action can be taken on each target, under all brakes together.
 
-import math
+A bound is the smallest of several, each of which holds by itself; `Line` says what each of them is and why. They are
+about what rules do by themselves: what a person commands is counted by the host's ceiling only, and a person who closes
+a breaker lets the rules begin anew. An hour is any 60 minutes, a day any 24 hours.
+"""
+
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from healer.model.limit import Brakes, Limit
-from healer.model.mode import Mode, strictest
 from healer.model.target import Target
-from healer.model.verbs import VERBS
+from healer.rules import caps
 from healer.rules import findings as looks
 from healer.rules.findings import Finding
+from healer.rules.reach import Alike, Settings, Use, alike, bindings
 from healer.rules.rule import Rule, RuleSet
-from healer.rules.select import matches
 
 HOUR, DAY = 3600.0, 86400.0
-_SHARED = frozenset({"action+target", "target", "action", "host"})
+ALL = "*"
+"""Stands for every action on a target together."""
+TOGETHER = "together"
+SHARED = frozenset({"action+target", "target", "action", "host"})
 """Scopes that count across rules."""
+_WHOLE = frozenset({"target", "host"})
+"""Those of them that count every action on a target."""
 
 
-class RuleDefaults(Protocol):
-    """What the configuration says about rules that do not say."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One brake, and what it alone lets through."""
 
-    @property
-    def default_mode(self) -> Mode: ...  # noqa: D102 - a protocol's field
-
-
-class OrganSettings(Protocol):
-    """What the configuration says about one organ."""
-
-    @property
-    def mode(self) -> Mode: ...  # noqa: D102 - a protocol's field
-
-
-class Settings(Protocol):
-    """The parts of the configuration that matter here."""
-
-    @property
-    def mode(self) -> Mode: ...  # noqa: D102 - a protocol's field
-    @property
-    def rules(self) -> RuleDefaults: ...  # noqa: D102 - a protocol's field
-    @property
-    def organs(self) -> Mapping[str, OrganSettings]: ...  # noqa: D102 - a protocol's field
-    @property
-    def targets(self) -> Sequence[Target]: ...  # noqa: D102 - a protocol's field
-    @property
-    def limits(self) -> Brakes: ...  # noqa: D102 - a protocol's field
-    @property
-    def notify(self) -> Mapping[str, object]: ...  # noqa: D102 - a protocol's field
+    of: str
+    """The rule it belongs to, ``host``, or ``together``."""
+    because: str
+    per_hour: float
+    per_day: float
+    """Infinity where it bounds nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +45,13 @@ class Rate:
 
     target: str
     action: str
+    """A verb, or ``*`` for everything together."""
     per_hour: int
     per_day: int
     rules: tuple[str, ...]
     """The rules that could do it by themselves."""
+    lines: tuple[Line, ...] = ()
+    """What the two numbers follow from."""
 
 
 def findings(ruleset: RuleSet, settings: Settings) -> list[Finding]:
@@ -76,89 +67,137 @@ def findings(ruleset: RuleSet, settings: Settings) -> list[Finding]:
 
 def bound(rule: Rule, settings: Settings) -> Iterator[Target]:
     """The targets the rule has now."""
-    for target in settings.targets:
-        if rule.target == target.id or (rule.each is not None and matches(rule.each, target)):
-            yield target
+    for index in bindings([rule], settings.targets)[0]:
+        yield settings.targets[index]
 
 
 def worst_case(ruleset: RuleSet, settings: Settings) -> list[Rate]:
     """How often each action can be taken on each target, by target and action; what cannot happen is not listed.
 
     Only rules whose strictest mode is approve or auto count: the others touch nothing. Quiet verbs (telling, waiting)
-    are left out.
+    are left out. Where several verbs can be used on one target, their sum has a line of its own (``*``).
     """
-    able: dict[tuple[str, str], list[tuple[Rule, int]]] = defaultdict(list)
-    for rule in ruleset.rules:
-        if not rule.enabled:
-            continue
-        for target_id, action, times in _acts(rule, settings):
-            able[target_id, action].append((rule, times))
-    return [
-        Rate(
-            target=target_id,
-            action=action,
-            per_hour=_bound(rules, HOUR, settings.limits),
-            per_day=_bound(rules, DAY, settings.limits),
-            rules=tuple(rule.id for rule, _ in rules),
-        )
-        for (target_id, action), rules in sorted(able.items())
-    ]
+    rules = [rule for rule in ruleset.rules if rule.enabled]
+    return sorted(
+        (
+            Rate(target=target.id, **told)  # type: ignore[arg-type]  # a Rate but for its target
+            for group in alike(rules, settings)
+            for told in _group(group, settings.limits)
+            for target in group.targets
+        ),
+        key=lambda rate: (rate.target, rate.action == ALL, rate.action),
+    )
 
 
-def _acts(rule: Rule, settings: Settings) -> Iterator[tuple[str, str, int]]:
-    """(target, verb, steps of the ladder with it) of everything the rule may do by itself."""
-    known = {target.id: target for target in settings.targets}
-    own = list(bound(rule, settings))
-    counted: dict[tuple[str, str], int] = defaultdict(int)
-    for step in rule.then:
-        if step.action in looks.QUIET_VERBS:
-            continue
-        subjects: Iterable[str] = [step.target] if step.target else [target.id for target in own] or ["host:"]
-        if (rule.each or rule.target) and not step.target and not own:
-            continue  # nothing selected is nothing done
-        for subject in subjects:
-            if _mode(rule, known.get(subject), settings) >= Mode.APPROVE and _able(step.action, subject):
-                counted[subject, step.action] += 1
-    yield from ((subject, action, times) for (subject, action), times in counted.items())
+def _group(group: Alike, brakes: Brakes) -> Iterator[dict[str, object]]:
+    """The rates of one of many targets that are alike."""
+    by_action: dict[str, list[Use]] = defaultdict(list)
+    for use in group.uses:
+        by_action[use.action].append(use)
+    single = [(action, _lines(uses, brakes, alone=True)) for action, uses in by_action.items()]
+    for action, lines in single:
+        yield _told(action, lines, by_action[action])
+    if len(single) > 1:
+        hour, day = (sum(_least(lines)[at] for _, lines in single) for at in (0, 1))
+        parts = Line(of=TOGETHER, because="the sum of its actions", per_hour=hour, per_day=day)
+        yield _told(ALL, [parts, *_lines(group.uses, brakes, alone=False)], group.uses)
 
 
-def _able(action: str, subject: str) -> bool:
-    kinds = VERBS[action].kinds if action in VERBS else ("*",)
-    return "*" in kinds or subject.partition(":")[0] in kinds
+def _told(action: str, lines: Sequence[Line], uses: Iterable[Use]) -> dict[str, object]:
+    hour, day = _least(lines)
+    named = tuple(dict.fromkeys(use.rule.id for use in uses))
+    return {"action": action, "per_hour": int(hour), "per_day": int(day), "rules": named, "lines": tuple(lines)}
 
 
-def _mode(rule: Rule, target: Target | None, settings: Settings) -> Mode:
-    modes = [settings.mode, settings.rules.default_mode if rule.mode is None else rule.mode]
-    organ = rule.organ or (target.organ if target else "")
-    if organ in settings.organs:
-        modes.append(settings.organs[organ].mode)
-    if target:
-        modes.append(target.mode)
-    return strictest(modes)
+def _least(lines: Iterable[Line]) -> tuple[float, float]:
+    """What the lines that hold for everything together let through."""
+    whole = [line for line in lines if line.of in {"host", TOGETHER}]
+    return min(line.per_hour for line in whole), min(line.per_day for line in whole)
 
 
-def _bound(rules: Sequence[tuple[Rule, int]], window: float, brakes: Brakes) -> int:
-    """Actions in any ``window`` seconds, over all rules that could take them."""
-    shared = [_capped(rule, window, shared=True) for rule, _ in rules]
-    single = [
-        min(_capped(rule, window, shared=False), _cooled(rule, times, window), most)
-        for (rule, times), most in zip(rules, shared, strict=True)
-    ]
-    host = brakes.actions_per_hour * math.ceil(window / HOUR)
-    # Limits that count across rules: the most patient of the rules decides how many there can be in all.
-    return int(min(sum(single), max(shared), host))
+def _lines(uses: Sequence[Use], brakes: Brakes, *, alone: bool) -> list[Line]:
+    """Every brake on these uses of one target; ``alone`` where they are of one and the same action."""
+    ceiling = Limit(max=brakes.actions_per_hour, per=HOUR, scope="host")
+    host = _line("host", f"actions_per_hour: {ceiling.max}", lambda window: caps.room([ceiling], window))
+    if any(use.hook for use in uses):
+        return [host]  # what is done in passing is counted by the host's ceiling alone
+    by_rule: dict[str, list[Use]] = defaultdict(list)
+    for use in uses:
+        by_rule[use.rule.id].append(use)
+    lines: list[Line] = []
+    least: dict[str, tuple[float, float]] = {}
+    for name, mine in by_rule.items():
+        own = list(_of_rule(mine, brakes, alone=alone, sole=len(by_rule) == 1))
+        least[name] = min(line.per_hour for line in own), min(line.per_day for line in own)
+        lines += own
+    hour, day = (sum(pair[at] for pair in least.values()) for at in (0, 1))
+    because = "the smallest of these" if len(by_rule) == 1 else "each rule at its most"
+    lines.append(Line(of=TOGETHER, because=because, per_hour=hour, per_day=day))
+    rules = [mine[0].rule for mine in by_rule.values()]
+    if len(rules) > 1:
+        lines += _across(rules, least, SHARED if alone else _WHOLE)
+    return [*lines, host]
 
 
-def _capped(rule: Rule, window: float, *, shared: bool) -> float:
-    limits = [limit for limit in rule.limits if (limit.scope in _SHARED) is shared]
-    return min((_most(limit, window) for limit in limits), default=math.inf)
+def _of_rule(mine: Sequence[Use], brakes: Brakes, *, alone: bool, sole: bool) -> Iterator[Line]:
+    """The brakes of one rule on what it may do to one target."""
+    rule = mine[0].rule
+    limits = [limit for limit in rule.limits if alone or limit.scope in {*_WHOLE, "rule"}]
+    if limits:
+        because = "limits: " + ", ".join(_spelt(limit) for limit in limits)
+        yield _line(rule.id, because, lambda window: caps.room(limits, window))
+    pauses = f"backoff: {briefly(rule.backoff.initial)} growing to {briefly(rule.backoff.max)}"
+    yield _line(rule.id, pauses, lambda window: caps.paused(rule.backoff, window))
+    # Only where nobody else's success could close the count of failures, and one incident at a time is about it.
+    if sole and rule.cooldown > 0 and all(use.instances == 1 for use in mine):
+        tries = brakes.breaker_opens_after * sum(use.times for use in mine)
+        because = f"cooldown: {briefly(rule.cooldown)} between incidents, {tries} tries in each until the breaker opens"
+        yield _line(rule.id, because, lambda window: tries * caps.incidents(rule.cooldown, window))
 
 
-def _most(limit: Limit, window: float) -> float:
-    """In any ``window`` seconds: a sliding window of ``per`` can be filled once in each stretch of that length."""
-    return limit.max * math.ceil(window / limit.per)
+def _across(rules: Sequence[Rule], least: dict[str, tuple[float, float]], scopes: Collection[str]) -> Iterator[Line]:
+    """Limits that count what other rules do: whoever acts last has seen all that the others did.
+
+    For each length of window: rules that look back at least so far cannot do more, all together, than the most patient
+    of them allows; the others come on top of it.
+    """
+    shared = {rule.id: [limit for limit in rule.limits if limit.scope in scopes] for rule in rules}
+    lengths = sorted({limit.per for limits in shared.values() for limit in limits})
+    everybody: list[Limit] = []
+    for per in lengths:
+        most = {
+            name: min(limit.max for limit in limits if limit.per >= per)
+            for name, limits in shared.items()
+            if any(limit.per >= per for limit in limits)
+        }
+        limit = Limit(max=max(most.values()), per=per)
+        others = [name for name in least if name not in most]
+        if not others:
+            everybody.append(limit)
+        elif len(most) > 1:
+            hour, day = (sum(least[name][at] for name in others) for at in (0, 1))
+            yield Line(
+                of=TOGETHER,
+                because=f"{len(most)} rules share {limit.max} per {briefly(per)}, and {len(others)} more at their most",
+                per_hour=caps.room([limit], HOUR) + hour,
+                per_day=caps.room([limit], DAY) + day,
+            )
+    if everybody:
+        because = "counted across rules: " + ", ".join(f"{one.max} per {briefly(one.per)}" for one in everybody)
+        yield _line(TOGETHER, because, lambda window: caps.room(everybody, window))
 
 
-def _cooled(rule: Rule, times: int, window: float) -> float:
-    # Rungs of one ladder do not wait for the cooldown; the next ladder does.
-    return math.inf if rule.cooldown <= 0 else (math.floor(window / rule.cooldown) + 1) * times
+def _line(of: str, because: str, count: Callable[[float], float]) -> Line:
+    return Line(of=of, because=because, per_hour=count(HOUR), per_day=count(DAY))
+
+
+def _spelt(limit: Limit) -> str:
+    return f"{limit.max} per {briefly(limit.per)}" + ("" if limit.scope == "action+target" else f" ({limit.scope})")
+
+
+def briefly(seconds: float) -> str:
+    """A length of time as one would write it in a rule."""
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (60.0, "m")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1e3:g}ms"
