@@ -48,6 +48,8 @@ def lines(one: Mapping[str, Any]) -> Iterator[str]:
         mark = "✓" if gate["ok"] else "✗"
         wait = f" (again in {show.ago(gate['wait'])})" if gate["wait"] else ""
         yield f"    {mark} {gate['gate']}{': ' + gate['because'] if gate['because'] else ''}{wait}"
+        if gate.get("proposal"):
+            yield f"      -> {gate['proposal']}"
     yield f"  missing: {one['missing']}"
     if one["flip"]["changes"]:
         yield f"  smallest change that would have made it {one['flip']['to']}:"

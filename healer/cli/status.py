@@ -68,6 +68,16 @@ def brakes(found: Status) -> list[str]:
     said += [
         f"breaker of {one['action']} on {one['target']} open (healer ack {one['target']})" for one in found["breakers"]
     ]
+    said += [
+        f"{one['action']} of every {one['kind']} is skipped after {one['errors']} errors: {one['because']}"
+        for one in found.get("errors", ())
+        if one["skipping"]
+    ]
+    said += [f"{target} is flapping: nothing takes it down until it is steady" for target in found.get("flapping", ())]
+    said += [
+        f"cures of {' and '.join(one['rules'])} took turns on {one['target']}: held (healer ack {one['target']})"
+        for one in found.get("oscillations", ())
+    ]
     return [*said, *map(str, found.get("degraded", ()))]
 
 

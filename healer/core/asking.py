@@ -131,6 +131,8 @@ class Asking:
                 f"rule {request.subject} was not triggered",
                 hint="it is switched off, its condition is not true, or its incident is open already",
             )
+        if spent := [f"{one.target.id}: {one.spent}" for one in opened if one.spent]:
+            raise RefusedError(f"rule {request.subject} was triggered, and came to nothing: {'; '.join(spent)}"[:1000])
         return f"triggered for {', '.join(one.target.id for one in opened)}"
 
     # Acknowledging, pausing -----------------------------------------------------------------------------------
@@ -141,6 +143,7 @@ class Asking:
         subject = request.subject
         keys = [key for key, one in memory.incidents.items() if subject in {one.target, one.rule, key}]
         breakers = [key for key, one in memory.breakers.items() if one.open and key.partition("@")[2] == subject]
+        let_go = core.holding.let_go(subject, f"acknowledged by {request.who}")
         if core.world.targets.get(subject) is None and not keys:
             raise RefusedError(
                 f"nothing called {subject!r} to acknowledge", hint="a target id, a rule id, or RULE@TARGET"
@@ -154,9 +157,10 @@ class Asking:
             core.incidents.close(key, because)
         for target in {one.target for one in closed} | {subject}:
             self._leave_fault(target, because)
-        if not given_up and not breakers:
+        if not given_up and not breakers and not let_go:
             return f"{subject} had nothing to acknowledge"
-        return f"{len(given_up)} incidents and {len(breakers)} breakers re-armed"
+        more = ", and cures that took turns let go on" if let_go else ""
+        return f"{len(given_up)} incidents and {len(breakers)} breakers re-armed{more}"
 
     def _leave_fault(self, name: str, because: str) -> None:
         """A target leaves fault when nothing that was given up on it, and no open breaker, is left."""

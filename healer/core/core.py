@@ -14,7 +14,9 @@ from healer.core.approving import Approving
 from healer.core.asking import Asking
 from healer.core.body import Body
 from healer.core.desk import Desk
+from healer.core.facts import Facts
 from healer.core.hearing import Hearing
+from healer.core.holding import Holding
 from healer.core.incidents import Incidents
 from healer.core.instance import Instance
 from healer.core.organism import Organs
@@ -47,6 +49,8 @@ BALANCING = "balancing"
 """Tag of the rules that are judged when harmony falls."""
 PROBES = ("http.", "tcp.", "command.", "file.")
 """Metrics of sensors that tell everything they know at every look."""
+CHAIN = 8
+"""Rules that wait for the state of each other, one after the other, settled within one event; the rest at the next."""
 JUMP = 2.0
 """Seconds by which wall and boot clock may drift apart between two ticks before it is called a jump."""
 
@@ -100,11 +104,12 @@ class Core:
         self.acting = Acting(self.desk, self.evaluator, rules_hash=setup.rules.hash)
         self.proving = Proving(self.desk)
         self.incidents = Incidents(self.desk, self.evaluator, self.acting, self.proving, self.states)
-        self.approving, self.windows = Approving(self), Windows(self)
+        self.approving, self.windows, self.holding = Approving(self), Windows(self), Holding(self)
         self.asking, self.hearing = Asking(self), Hearing(self)
         self.organs = Organs(Body(setup.vitals, setup.organ_weights), self.evaluator, self.world)
         self._next_beat = self._next_organs = now
         self._bind_all(setup.rules.rules)
+        self._facts = Facts(self)
 
     # Binding rules to targets ---------------------------------------------------------------------------------
 
@@ -180,6 +185,10 @@ class Core:
         self.incidents.settle()
         self.hearing.rules.ripen()
         self.incidents.wake_due()
+        for _ in range(CHAIN):
+            if not self._facts.tell(again=False):
+                break
+            self.incidents.settle()
         self.hearing.rules.echo()
         out, self.desk.out = self.desk.out, []
         return out
@@ -236,6 +245,7 @@ class Core:
         if target in self.world.targets and (changed or reading.metric.endswith(".state")):
             self.states.follow(self.world.targets[target], reading.at)
         if changed:
+            self.holding.saw(changed, self.world.health(changed), reading.at)
             # Soon, but once for all that changes together: fifty programs that start are one look at the organs.
             self._next_organs = reading.at
             self._next_beat = min(self._next_beat, self.desk.now + SOON)
@@ -281,11 +291,13 @@ class Core:
             self._beat()
 
     def _beat(self) -> None:
+        self._facts.tell(again=True)
         if self.desk.now >= self._next_organs:
             self._next_organs = self.desk.now + self.setup.organs_every - BEAT / 2  # a beat is never early, and often a bit late
             self._look_at_organs()
         self.windows.follow()
         self.approving.expire()
+        self.holding.beat()
         self.asking.close_breakers()
 
     def _look_at_organs(self) -> None:
@@ -348,6 +360,7 @@ class Core:
         self.acting.decisions.update(old.acting.decisions)
         self.world.signs.update({key: sign for key, sign in old.world.signs.items() if key in self.world.targets})
         self.world.words.update(old.world.words)
+        self.holding.take_over(old.holding)
         self.evaluator.inherit(old.evaluator)
         for reading in old.evaluator.known():
             self.evaluator.observe(reading)  # one sample each: enough for organs, and conditions wait for the next

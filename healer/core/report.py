@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from healer.core.core import Core
+from healer.core.facts import phase as phase  # noqa: PLC0414 - others ask for it here
 from healer.core.instance import Instance
 from healer.core.world import HOST
 from healer.gates import order
@@ -39,6 +40,9 @@ def status(core: Core, now: float | None = None) -> Json:
         "breakers": breakers(core, now),
         "maintenance": maintenance(core),
         "approvals": approvals(core, now),
+        "errors": errors(core, now),
+        "flapping": {target: round(max(0.0, now - since), 3) for target, since in memory.flapping.items()},
+        "oscillations": oscillations(core, now),
         "intents": intents(core, now),
         "lowered": dict(memory.modes),
         "counts": counts(core),
@@ -164,6 +168,33 @@ def breakers(core: Core, now: float | None = None) -> list[Json]:
         }
         for key, breaker in sorted(core.desk.memory.breakers.items())
         if breaker.open
+    ]
+
+
+def errors(core: Core, now: float | None = None) -> list[Json]:
+    """Verbs that fail on every target of a kind: how often, and when one is tried again."""
+    now, brakes = core.desk.now if now is None else now, core.world.brakes
+    return [
+        {
+            "action": key.partition(" ")[0],
+            "kind": key.partition(" ")[2],
+            "errors": one.count,
+            "because": one.because,
+            "skipping": one.count >= brakes.errors_until_skipped,
+            "skipped": one.skipped,
+            "retry_in": round(max(0.0, one.changed + brakes.errors_retried_after - now), 3),
+        }
+        for key, one in sorted(core.desk.memory.errors.items())
+    ]
+
+
+def oscillations(core: Core, now: float | None = None) -> list[Json]:
+    """Targets on which two cures took turns, and which are held for it."""
+    now = core.desk.now if now is None else now
+    return [
+        {"target": target, "rules": list(dict.fromkeys(one.rules)), "age": round(max(0.0, now - one.since), 3)}
+        for target, one in sorted(core.desk.memory.oscillations.items())
+        if one.held
     ]
 
 
@@ -296,15 +327,6 @@ def _bound(core: Core, instance: Instance, now: float) -> Json:
     }
 
 
-def phase(core: Core, instance: Instance) -> str:
-    """Where a rule is in its life on one target."""
-    if incident := core.desk.memory.incidents.get(instance.key):
-        return incident.phase
-    if not core.enabled(instance.rule):
-        return "disabled"
-    return "pending" if instance.truth.value == "true" else "inactive" if instance.truth.value == "false" else "unknown"
-
-
 def answers(given: tuple[Answer, ...], now: float) -> list[Json]:
     """What the gates said, each with its reason."""
     return [
@@ -312,6 +334,7 @@ def answers(given: tuple[Answer, ...], now: float) -> list[Json]:
             "gate": one.gate,
             "ok": one.ok,
             "because": one.refusal.because if one.refusal else "",
+            "proposal": one.refusal.proposal if one.refusal else "",
             "wait": (
                 round(max(0.0, one.refusal.until - now), 3) if one.refusal and one.refusal.until is not None else None
             ),

@@ -75,6 +75,8 @@ class Withheld:
     gate: str
     because: str
     at: float
+    proposal: str = ""
+    """What would help instead, where the gate knows."""
 
 
 class Result(enum.Enum):

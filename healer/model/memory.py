@@ -418,7 +418,7 @@ class Memory:
             self.errors.pop(key, None)
         elif result in _FAILED and result != Result.INTERRUPTED.value:
             errors = self.errors.setdefault(key, Errors())
-            errors.count, errors.changed, errors.because = errors.count + 1, at, str(entry["because"])[:200]
+            errors.count, errors.changed, errors.because = errors.count + 1, at, str(entry.get("because", ""))[:200]
 
     def _verdict(self, entry: Mapping[str, Any], at: float) -> None:
         intent = self.intents.get(entry["id"])
