@@ -23,7 +23,19 @@ from healer.model.target import Target
 from healer.model.vocabulary import METRICS
 from healer.rules import expression
 from healer.rules.bounds import ALL, DAY, HOUR, worst_case
-from healer.rules.rule import Exhausted, Position, Rule, RuleSet, Selector, Step, Verify
+from healer.rules.rule import (
+    Branch,
+    Check,
+    Exhausted,
+    Position,
+    Rule,
+    RuleSet,
+    Selection,
+    Selector,
+    Step,
+    Verify,
+    WaitFor,
+)
 from healer.testing import START, WALL, Scenario
 
 LONG = os.environ.get("HEALER_TORTURE_STEP") == "1"
@@ -51,12 +63,34 @@ def minutes(*choices):
     return st.sampled_from([60.0 * choice for choice in choices])
 
 
-steps = st.builds(
+def check(text):
+    return Check(when=parsed(text), source=text)
+
+
+plain = st.builds(
     Step,
     action=st.sampled_from(VERBS),
     target=st.sampled_from(("", "", "", *IDS)),
     verify=st.sampled_from((None, verify("program.up{target} == 1"))),
 )
+undone = st.builds(Step, action=st.sampled_from(VERBS), verify=st.just(verify("program.up{target} == 1")),
+                   rollback=st.tuples(plain))  # fmt: skip
+several = st.builds(
+    Step,
+    action=st.sampled_from(VERBS),
+    targets=st.builds(Selection, selector=st.just(Selector(kind="program")), max_targets=st.integers(0, 3)),
+)
+forked = st.builds(
+    lambda yes, no: Step(action="if", branch=Branch(test=check(CONDITIONS[1]), then=yes, else_=no)),
+    st.tuples(plain),
+    st.tuples(plain),
+)
+waiting = st.sampled_from(("next", "fail", "give_up")).map(
+    lambda then: Step(action="wait_for", wait_for=WaitFor(test=check(CONDITIONS[1]), timeout=60.0, on_timeout=then))
+)
+started = st.sampled_from(("r0", "r1")).map(lambda name: Step(action="trigger", starts=name))
+steps = st.one_of(plain, plain, plain, plain, undone, several, forked, waiting, started)
+hooks = st.one_of(st.just(()), st.just(()), st.just(()), st.tuples(st.just(Step(action="run"))))
 limits = st.builds(
     Limit,
     max=st.integers(1, 8),
@@ -92,7 +126,9 @@ def rules(draw, name):
         limits=tuple(draw(st.lists(limits, min_size=1, max_size=3))),
         backoff=draw(backoffs),
         then=tuple(draw(st.lists(steps, min_size=1, max_size=3))),
-        on_exhausted=Exhausted(rearm_after=draw(minutes(1, 30, 360))),
+        on_exhausted=Exhausted(rearm_after=draw(minutes(1, 30, 360)), steps=draw(hooks)),
+        on_fire=draw(hooks),
+        on_recovered=draw(hooks),
     )
 
 
