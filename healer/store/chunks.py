@@ -8,7 +8,6 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     bindparam,
     delete,
     exists,
@@ -79,32 +78,34 @@ def settle(connection: Connection, series_id: int, before: float) -> int:
         sample.c.series_id == series_id, sample.c.at < before
     )
     rows = connection.execute(wanted.order_by(sample.c.at).limit(AT_ONCE)).all()
-    made = [_packed(series_id, slot, is_word, held) for slot, is_word, held in _by_slot(rows)]
+    made = [packed(series_id, slot, times, values) for slot, times, values in _by_slot(rows)]
     if made:
         connection.execute(insert(chunk), made)
         connection.execute(delete(sample).where(sample.c.series_id == series_id, sample.c.at <= rows[-1].at))
     return len(rows)
 
 
-def _by_slot(rows: Sequence[Any]) -> Iterator[tuple[int, bool, list[Row[Any]]]]:
-    for slot, held in itertools.groupby(rows, lambda row: int(row.at // SLOT * SLOT)):
-        kept = list(held)
-        for is_word in (False, True):
-            if same := [row for row in kept if (row.value is None) is is_word]:
-                yield slot, is_word, same
-
-
-def _packed(series_id: int, slot: int, is_word: bool, rows: list[Row[Any]]) -> dict[str, object]:  # noqa: FBT001 - by place
-    values = [row.word if is_word else row.value for row in rows]
+def packed(series_id: int, slot: int, times: Sequence[float], values: Sequence[Any]) -> dict[str, object]:
+    """The chunk of one series' slot; ``values`` are all numbers or all words."""
+    words = isinstance(values[0], str)
     return {
         "series_id": series_id,
         "level": 0,
         "slot": slot,
-        "amount": len(rows),
-        "rolled": WORDY if is_word else UNROLLED,
-        "times": columns.pack_times([row.at for row in rows], slot),
-        "body": columns.pack_words(values) if is_word else columns.pack_numbers(values),
+        "amount": len(times),
+        "rolled": WORDY if words else UNROLLED,
+        "times": columns.pack_times(times, slot),
+        "body": columns.pack_words(values) if words else columns.pack_numbers(values),
     }
+
+
+def _by_slot(rows: Sequence[Any]) -> Iterator[tuple[int, list[float], list[Any]]]:
+    for slot, held in itertools.groupby(rows, lambda row: int(row.at // SLOT * SLOT)):
+        kept = list(held)
+        if numbers := [row for row in kept if row.word is None]:
+            yield slot, [row.at for row in numbers], [row.value for row in numbers]
+        if words := [row for row in kept if row.word is not None]:
+            yield slot, [row.at for row in words], [row.word for row in words]
 
 
 def _roll_all(begin: Transaction, before: float) -> Iterator[int]:

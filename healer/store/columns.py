@@ -6,7 +6,7 @@ Measured on a host's metrics at ten seconds: 0.4 octets for a time, 0.1 for a fl
 import json
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import accumulate
 from operator import sub
 from typing import Final
@@ -29,7 +29,7 @@ class ColumnError(ValueError):
 
 def pack_times(seconds: Sequence[float], base: int) -> bytes:
     """Wall seconds to the millisecond, in any order, counted from a whole second near them."""
-    return _pack(_shortest([round((at - base) * 1000) for at in seconds]))
+    return _shortest(b"", [round((at - base) * 1000) for at in seconds], (1, 2))
 
 
 def unpack_times(octets: bytes, count: int, base: int) -> list[float]:
@@ -40,11 +40,10 @@ def unpack_times(octets: bytes, count: int, base: int) -> list[float]:
 
 def pack_numbers(values: Sequence[float], digits: int = DIGITS) -> bytes:
     """Finite numbers, each to ``digits`` significant digits unless it is whole."""
-    kept = [one if one.is_integer() else float(f"{one:.{digits}g}") for one in values]
-    scale = max((_decimals(one, digits) for one in kept), default=0)
+    kept, scale = _rounded(values, digits)
     if scale <= _MOST_DECIMALS and max(map(abs, kept), default=0.0) * 10**scale < _WHOLE:
         factor = 10**scale
-        return _pack(bytes([scale]) + _shortest([round(one * factor) for one in kept]))
+        return _shortest(bytes([scale]), [round(one * factor) for one in kept], (0, 1))
     return _pack(bytes([_DOUBLES]) + _planes(array("d", kept)))
 
 
@@ -92,20 +91,28 @@ def _words(octets: bytes, count: int) -> list[str]:
     return found
 
 
-def _decimals(value: float, digits: int) -> int:
-    if value.is_integer() and abs(value) < _WHOLE:
-        return 0
-    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-    return max(0, len(mantissa.lstrip("-").rstrip("0")) - 2 - int(exponent))
+def _rounded(values: Sequence[float], digits: int) -> tuple[list[float], int]:
+    """The values as they are kept, and how many decimals they have at most."""
+    kept, scale, form = [], 0, f"{{:.{digits - 1}e}}".format
+    for one in values:
+        if one.is_integer():
+            kept.append(one)
+            continue
+        text = form(one)
+        kept.append(float(text))
+        mantissa, _, exponent = text.partition("e")
+        scale = max(scale, len(mantissa.lstrip("-").rstrip("0")) - 2 - int(exponent))
+    return kept, scale
 
 
-def _shortest(ints: list[int]) -> bytes:
-    """The values, their differences or the differences of these, whichever deflates best; the first octet says."""
+def _shortest(head: bytes, ints: list[int], orders: Collection[int]) -> bytes:
+    """The values, their differences or the differences of these, whichever deflates best; an octet says which."""
     tried, made = [], ints
-    for order in range(3):
-        tried.append(bytes([order]) + _narrow(made))
+    for order in range(max(orders) + 1):
+        if order in orders:
+            tried.append(_pack(head + bytes([order]) + _narrow(made)))
         made = [*made[: order + 1], *map(sub, made[order + 1 :], made[order:])]
-    return min(tried, key=lambda one: len(_pack(one)))
+    return min(tried, key=len)
 
 
 def _ints(plain: bytes, count: int) -> list[int]:

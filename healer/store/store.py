@@ -79,7 +79,7 @@ class Store:
         if not good:
             return
         added: dict[Series, int] = {}
-        with self._begin() as connection:
+        with self.begin() as connection:
             rows = [
                 {"series_id": self._series_id(connection, one, added), "at": one.at, **_value(one.value)}
                 for one in good
@@ -96,11 +96,12 @@ class Store:
 
     def upkeep(self, now: float, keep: Keep) -> Iterator[int]:
         """Pack, roll up and let go of samples, and of incidents that are long closed; see `chunks.upkeep`."""
-        yield from chunks.upkeep(self._begin, now, keep)
+        yield from chunks.upkeep(self.begin, now, keep)
         self._ids.clear()  # series of which nothing is left were forgotten
 
     @contextmanager
-    def _begin(self) -> Iterator[Connection]:
+    def begin(self) -> Iterator[Connection]:
+        """One transaction that writes, whole or not at all."""
         with told(self.path), self._writer.begin() as connection:
             yield connection
 
