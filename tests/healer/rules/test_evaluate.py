@@ -1,6 +1,7 @@
 """Readings in, truths out: what fires, what does not, and when."""
 
 import math
+import random
 
 import pytest
 from hypothesis import given, settings
@@ -593,3 +594,167 @@ def test_computing_what_changed_is_computing_everything(batches, baseline):
                 )
         assert lazy.evaluate(now) == eager.evaluate(now)
     assert [lazy.truth(text) for text in texts] == [eager.truth(text) for text in texts]
+
+
+# -------------------------------------------------------------------------------------------- what will be
+
+
+def filling(evaluator, values, *, every=60.0, metric="disk.used", marks=(("mount", "/"),), start=0.0):
+    """Feed a series; returns the second of its last sample."""
+    at = start
+    for index, value in enumerate(values):
+        at = start + index * every
+        evaluator.observe(see(value, at, metric, marks))
+    evaluator.evaluate(at)
+    return at
+
+
+def ramp(slope, *, first=0.5, count=64):
+    return [first + slope * index for index in range(count)]
+
+
+def test_a_disk_that_will_be_full_is_true_only_within_the_horizon():
+    for hours, expected in ((8, TRUE), (4, FALSE)):
+        evaluator = watching(f"eta(disk.used{{mount='/'}}, 95%) < {hours}h")
+        filling(evaluator, ramp(0.001))  # 6.45 h
+        assert evaluator.truth("rule") is expected
+
+
+def test_a_forecast_is_unknown_while_there_is_no_trend():
+    evaluator = watching("eta(disk.used{mount='/'}, 95%) < 4h")
+    filling(evaluator, ramp(0.001, count=20))
+    assert evaluator.truth("rule") is UNKNOWN
+
+
+@given(
+    st.integers(0, 500),
+    st.floats(-0.002, 0.002),
+    st.sampled_from(["<", "<=", ">", ">="]),
+    st.floats(0.0, 1.0),
+)
+@settings(max_examples=30)
+def test_an_interval_is_compared_as_a_whole(seed, slope, op, limit):
+    chance = random.Random(seed)
+    text = f"forecast(disk.used{{mount='/'}}, 30m) {op} {limit:.4f}"
+    evaluator = watching(text)
+    evaluator.add("not", parse(f"not {text}", vocabulary=METRICS))
+    now = filling(evaluator, [min(1.0, max(0.0, value + chance.gauss(0, 0.01))) for value in ramp(slope)])
+    slot = evaluator.inputs("rule")[0]
+    low, _, high = slot.interval(slot.lines[0])
+    limit = float(f"{limit:.4f}")
+    holds = [{"<": end < limit, "<=": end <= limit, ">": end > limit, ">=": end >= limit}[op] for end in (low, high)]
+    expected = UNKNOWN if low != low else TRUE if all(holds) else UNKNOWN if any(holds) else FALSE  # noqa: PLR0124
+    assert evaluator.truth("rule") is expected
+    assert evaluator.truth("not") is {TRUE: FALSE, FALSE: TRUE, UNKNOWN: UNKNOWN}[expected]
+    assert now > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("forecast(disk.used{mount='/'}, 1h) - disk.used{mount='/'} > 5%", TRUE),
+        ("forecast(disk.used{mount='/'}, 1h) - disk.used{mount='/'} > 7%", FALSE),
+        ("-forecast(disk.used{mount='/'}, 1h) < -60%", TRUE),
+        ("forecast(disk.used{mount='/'}, 1h) * -2 < -120%", TRUE),
+        ("-2 * forecast(disk.used{mount='/'}, 1h) > -120%", FALSE),
+        ("forecast(disk.used{mount='/'}, 1h) / 2 > 30%", TRUE),
+        ("1 - forecast(disk.used{mount='/'}, 1h) < 40%", TRUE),
+        ("forecast(disk.used{mount='/'}, 1h) + forecast(disk.used{mount='/'}, 2h) > 120%", TRUE),
+        ("eta(disk.used{mount='/'}, 20%) <= 0s", TRUE),
+        ("eta(disk.used{mount='/'}, 95%) > 1d or eta(disk.used{mount='/'}, 95%) < 1d", TRUE),
+    ],
+)
+def test_intervals_are_calculated_with(text, expected):
+    evaluator = watching(text)
+    filling(evaluator, ramp(0.001))
+    assert evaluator.truth("rule") is expected
+
+
+def test_many_disks_are_looked_at_together_and_one_that_is_unknown_hides_no_other():
+    evaluator = watching("min(eta(disk.used, 95%)) < 8h")
+    filling(evaluator, ramp(0.001))
+    evaluator.observe(see(0.5, 3780.0, "disk.used", labels(mount="/new")))
+    evaluator.evaluate(3780.0)
+    assert evaluator.truth("rule") is TRUE, "one of them is known to be full soon"
+    other = watching("min(eta(disk.used, 95%)) > 1h")
+    filling(other, ramp(0.001))
+    other.observe(see(0.5, 3780.0, "disk.used", labels(mount="/new")))
+    other.evaluate(3780.0)
+    assert other.truth("rule") is UNKNOWN, "nobody knows of the new one"
+
+
+def test_disks_of_which_none_fills_up_are_false_and_not_unknown():
+    evaluator = watching("min(eta(disk.used, 95%)) < 8h")
+    filling(evaluator, [0.5] * 64)
+    filling(evaluator, [0.6] * 64, marks=labels(mount="/srv"))
+    assert evaluator.truth("rule") is FALSE
+
+
+def test_what_falls_is_waited_for_from_above():
+    evaluator = watching("eta(disk.free_bytes{mount='/'}, 1GiB) < 2h")
+    filling(evaluator, [(20 - 0.2 * index) * 2**30 for index in range(64)], metric="disk.free_bytes")
+    assert evaluator.truth("rule") is TRUE
+    evaluator = watching("eta(disk.free_bytes{mount='/'}, 1GiB) < 2h")
+    filling(evaluator, [20 * 2**30] * 64, metric="disk.free_bytes")
+    assert evaluator.truth("rule") is FALSE
+
+
+def test_a_jump_of_the_clock_and_a_re_arm_begin_a_forecast_anew():
+    for upset in ("jump", "re-arm"):
+        evaluator = watching("eta(disk.used{mount='/'}, 95%) < 8h")
+        now = filling(evaluator, ramp(0.001))
+        assert evaluator.truth("rule") is TRUE
+        evaluator.jumped() if upset == "jump" else evaluator.rearm("rule", now)
+        evaluator.evaluate(now + 1)
+        assert evaluator.truth("rule") is UNKNOWN, upset
+        filling(evaluator, ramp(0.001, first=0.564, count=20), start=now + 60)
+        assert evaluator.truth("rule") is UNKNOWN, upset
+        filling(evaluator, ramp(0.001, first=0.584, count=40), start=now + 60 * 21)
+        assert evaluator.truth("rule") is TRUE, upset
+
+
+def test_a_forecast_survives_a_reload_and_ends_with_its_condition():
+    old = watching("eta(disk.used{mount='/'}, 95%) < 8h")
+    now = filling(old, ramp(0.001))
+    new = watching("eta(disk.used{mount='/'}, 95%) < 8h")
+    new.inherit(old)
+    filling(new, ramp(0.001, first=0.564, count=2), start=now + 60)
+    assert new.truth("rule") is TRUE
+    new.remove("rule")
+    new.evaluate(now + 200)
+    assert not any(line.studies for line in new._lines.values())
+
+
+def test_an_anomaly_is_unknown_for_a_season_and_then_tells():
+    evaluator = watching("abs(anomaly(cpu.used, 1h)) > 4")
+    chance = random.Random(5)
+    values = [0.3 + 0.1 * math.sin(index / 60 * 2 * math.pi) + chance.gauss(0, 0.005) for index in range(180)]
+    now = filling(evaluator, values[:50], metric="cpu.used", marks=())
+    assert evaluator.truth("rule") is UNKNOWN
+    for index in range(50, 180):
+        now = index * 60.0
+        evaluator.observe(see(values[index], now, "cpu.used"))
+    evaluator.evaluate(now)
+    assert evaluator.truth("rule") is FALSE
+    evaluator.observe(see(0.9, now + 60, "cpu.used"))
+    evaluator.evaluate(now + 60)
+    assert evaluator.truth("rule") is TRUE
+
+
+def test_a_word_that_matches_is_true_and_its_captures_are_taken():
+    text = 'matched(http.message{target="http:front"}, "pool {name} is (?P<what>full|stuck)")'
+    evaluator = watching(text, baseline=False)
+    evaluator.evaluate(0.0)
+    assert evaluator.truth("rule") is UNKNOWN
+    feed(evaluator, see("pool main is full", 1.0, "http.message", FRONT))
+    assert evaluator.truth("rule") is TRUE
+    assert evaluator.captures("rule") == {"name": "main", "what": "full"}
+    feed(evaluator, see("all is well", 2.0, "http.message", FRONT))
+    assert evaluator.truth("rule") is FALSE
+    assert evaluator.captures("rule") == {}
+
+
+def test_flaps_is_a_metric_like_others():
+    assert truth_after(
+        'flaps("http:front") > 30%', see(0.4, 1.0, "target.flaps", FRONT), see(0.5, 2.0, "target.flaps", FRONT)
+    ) is TRUE  # fmt: skip
