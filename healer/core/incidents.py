@@ -204,9 +204,9 @@ class Incidents:
             **({"data": data} if data else {}),
         )
         instance.retry_at = self.desk.now + rule.settle
-        instance.clear_since, instance.spent = None, ""
+        instance.clear_since, instance.spent, instance.answers = None, "", ()
         if rule.trigger.kind != "auto":
-            self.wake(instance.key, self.desk.now + PATIENCE)
+            self.wake(instance.key, instance.retry_at + PATIENCE)
         self.hooks.fire("on_fire", instance, f"rule {rule.id} fires for {instance.target.id}: {rule.when_source}")
         self._firing(instance, memory.incidents[instance.key])
 

@@ -231,7 +231,7 @@ class Ladder:
             self._to(instance, rung.rollback, f"step {rung.number} was {result.value}: it is taken back")
         elif tripped:
             self._incidents.give_up(instance, incident, f"the breaker of {intent.action} opened")
-        elif result in {Result.FAILED_TRANSIENT, Result.INTERRUPTED}:
+        elif result in {Result.FAILED_TRANSIENT, Result.INTERRUPTED} and instance.rule.trigger.kind != "manual":
             self._incidents.wake(instance.key, self.desk.now)
         else:
             self.go_on(instance, incident, rung, result, f"step {rung.number} was {result.value}")

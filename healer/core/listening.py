@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from healer.core.instance import Instance
 from healer.core.sequences import Ear, Group, Start
+from healer.core.spent import for_good
+from healer.gates import order
 from healer.model.effect import Act, Effect, Note, Publish
 from healer.model.placeholders import BINDING
 from healer.rules.rule import Rule, steps_of
@@ -144,6 +146,8 @@ class Listening:
         last = self._core.desk.memory.started.get(f"{instance.key}|{group}")
         if last is not None and now - last < trigger.once_within:
             return False
+        if self._still_withheld(instance):
+            return False
         instance.bindings = dict(_bindings(start.data, listener.wants))
         opened = self._core.incidents.trigger(instance, cause=self._cause(start.data) if trigger.own else "")
         instance.bindings = {}  # its incident has them
@@ -154,6 +158,11 @@ class Listening:
                     f"trigger:{instance.key}", "ready", "used", f"started by {start.topic}", data={"group": group}
                 )
         return opened
+
+    def _still_withheld(self, instance: Instance) -> bool:
+        """Whether what held the last start back for good still does: a flood of events must not flood the log."""
+        question = self._core.acting.question_of(instance, 0) if instance.spent else None
+        return question is not None and bool(for_good(order.ask_all(question), question.now))
 
     def _cause(self, data: Mapping[str, Any]) -> str:
         """The incident that an event of our own belongs to; empty where it belongs to none."""
