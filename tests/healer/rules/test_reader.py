@@ -41,5 +41,5 @@ def test_depth_is_refused_and_not_recursed(opening):
 
 
 def test_braces_follow_events_only():
-    with pytest.raises(ExpressionError, match="unexpected '{'"):
+    with pytest.raises(ExpressionError, match=r"unexpected '\{'"):
         read('any_state("stopped", kind="program"){target}')
