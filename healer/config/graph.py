@@ -36,6 +36,10 @@ def check(placed: Sequence[Placed], also: Sequence[str], problems: Problems) -> 
             if need not in known and not (also and need.startswith("group:")):
                 what = f"{one.target.id} requires {need}, which is not declared"
                 problems.add(one.needs.get(need, one.mark), what, suggestion(need, known))
+        check = one.target.spec.get("config_check")
+        if check and check not in (*targets, *also):
+            what = f"{one.target.id} has its configuration tested by {check}, which is not declared"
+            problems.add(one.mark, what, suggestion(check, targets))
     _check_circles(targets, problems)
 
 

@@ -16,6 +16,7 @@ MODES = Word((mode.word for mode in Mode), means=Mode.parse)
 NAMED = Text(pattern=NAME, called="a name")
 ARGV = ListOf(Text(), least=1, most=256)
 _ORGAN_OF = {"http": "lungs", "tcp": "lungs", "file": "stomach", "command": "heart"}
+_CHECK = Text(pattern=rf"command:{NAME}", called="command:NAME")
 _REQUIRED = Text(pattern=rf"[a-z]+:{NAME}", called="kind:name or group:NAME")
 
 
@@ -63,6 +64,16 @@ def _common(organ: str, *, every: float, shown: str) -> tuple[Field, ...]:
             shape=ListOf(_REQUIRED, alone=True),
             default=(),
             doc="targets it cannot do without (all of them), or group:NAME (any member)",
+        ),
+        Field(
+            name="config_check",
+            shape=_CHECK,
+            doc="a command target that tests its configuration: while that fails, it is not restarted",
+        ),
+        Field(
+            name="volumes",
+            shape=ListOf(PATH, alone=True),
+            doc="paths it lives on: only when their file systems are full is it not restarted; else, when any is",
         ),
         Field(name="mode", shape=MODES, default=Mode.AUTO, shown="auto", doc="ceiling for actions on it"),
         Field(

@@ -22,8 +22,14 @@ PRIMARY: Mapping[str, str] = {
 """The one flag per kind of target that says whether it is up."""
 
 _KIND_OF = {metric: kind for kind, metric in PRIMARY.items()}
-_PRESSURES = {"cpu.psi.some10": "cpu", "memory.psi.some10": "memory", "io.psi.some10": "io"}
-_PRESSING = frozenset({*_PRESSURES, "disk.used"})
+_PRESSURES = {
+    "cpu.psi.some10": "cpu", "memory.psi.some10": "memory", "io.psi.some10": "io", "swap.in_rate": "swap",
+}  # fmt: skip
+_STRAINS = {
+    "cgroup.cpu.psi.some10": "cpu", "cgroup.memory.psi.some10": "memory", "cgroup.io.psi.some10": "io",
+    "cgroup.throttled": "throttled",
+}  # fmt: skip
+_PRESSING = frozenset({*_PRESSURES, *_STRAINS, "disk.used"})
 _STATES = frozenset(state.value for state in State)
 _FRESH = 60.0
 """Seconds after which a pressure nobody has read again is not held against anybody."""
@@ -71,6 +77,7 @@ class World:
         self.senses: dict[str, Sense] = {}
         self.sensor_series: dict[str, set[Series]] = defaultdict(set)
         self._pressure: dict[str, tuple[float, float]] = {}
+        self._strain: dict[str, dict[str, tuple[float, float]]] = defaultdict(dict)
         self._groups: dict[str, list[str]] = defaultdict(list)
         self._now = 0.0
         for target in targets:
@@ -108,6 +115,15 @@ class World:
     def pressure(self) -> dict[str, float]:
         """Pressures read within the last minute."""
         return {name: value for name, (value, at) in self._pressure.items() if self._now - at <= _FRESH}
+
+    def strain(self, target: str) -> dict[str, float]:
+        """Pressures within a target's own control group, read within the last minute."""
+        found = self._strain.get(target, {})
+        return {name: value for name, (value, at) in found.items() if self._now - at <= _FRESH}
+
+    def word(self, metric: str, target: str) -> str:
+        """The last word of a metric of a target."""
+        return self.words.get(Series(metric, (("target", target),)), "")
 
     def generation(self, target: Target) -> str:
         """The incarnation of a target that was last seen; empty when none was."""
@@ -171,6 +187,8 @@ class World:
     def _press(self, metric: str, labels: tuple[tuple[str, str], ...], value: float, at: float) -> None:
         if metric in _PRESSURES:
             self._pressure[_PRESSURES[metric]] = (value, at)
+        elif metric in _STRAINS:
+            self._strain[dict(labels).get("target", "")][_STRAINS[metric]] = (value, at)
         elif metric == "disk.used":
             self._pressure[f"disk:{dict(labels).get('mount', '?')}"] = (value, at)
 

@@ -12,7 +12,7 @@ def ask(question: Question) -> Refusal | None:
     """Refuse while any required parent is not healthy, or became so only just now."""
     blocked = first_unmet(question.target, question.view)
     if blocked:
-        return Refusal(because=blocked)
+        return Refusal(because=blocked, proposal=f"heal first what {question.target.id} requires")
     settled = [
         since + max(SETTLE, question.settle)
         for parent in question.target.requires

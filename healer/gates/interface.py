@@ -28,7 +28,19 @@ class View(Protocol):
         ...
 
     def pressure(self) -> dict[str, float]:
-        """Known pressures of the host, 0-1: ``cpu``, ``memory``, ``io`` (PSI some10), ``disk:MOUNT`` (used)."""
+        """Known pressures of the host.
+
+        ``cpu``, ``memory``, ``io`` (PSI some10) and ``disk:MOUNT`` (used) are 0-1, ``swap`` is bytes per second read
+        back.
+        """
+        ...
+
+    def strain(self, target: str) -> dict[str, float]:
+        """The same within a target's own control group, 0-1: ``cpu``, ``memory``, ``io``, and ``throttled``."""
+        ...
+
+    def word(self, metric: str, target: str) -> str:
+        """The last word of a metric of a target; empty where there is none."""
         ...
 
 

@@ -20,6 +20,8 @@ class View:
     recovers: dict = field(default_factory=dict)
     groups: dict = field(default_factory=dict)
     pressures: dict = field(default_factory=dict)
+    strains: dict = field(default_factory=dict)
+    words: dict = field(default_factory=dict)
 
     def health(self, target):
         return self.healths.get(target, Health.UNKNOWN)
@@ -32,6 +34,12 @@ class View:
 
     def pressure(self):
         return self.pressures
+
+    def strain(self, target):
+        return self.strains.get(target, {})
+
+    def word(self, metric, target):
+        return self.words.get((metric, target), "")
 
 
 NOW = 1000.0
