@@ -141,9 +141,11 @@ class _Player:
         events += self._ended(end)
         events.sort(reverse=True)
         self._events = events
-        self._extra = [(track.times[0], n, 0) for n, track in enumerate(self._tracks) if track.series in self._owed]
+        shown = {track.series for track in self._tracks if track.times}
+        owed = [number for number, track in enumerate(self._tracks) if track.times and track.series in self._owed]
+        self._extra = [(self._tracks[number].times[0], number, 0) for number in owed]
         heapq.heapify(self._extra)
-        self._owed -= {track.series for track in self._tracks}
+        self._owed -= shown
         while (at := self._next()) <= self._until and at < _FOR_EVER:
             self.wait(at, heeding=True)
             if self._next() == at:
