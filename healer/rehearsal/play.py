@@ -1,13 +1,12 @@
 """Plays the tests of rules in virtual time: the same core as in life, with a world made of series."""
 
 import contextlib
-import datetime as dt
 import heapq
 import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from healer.core.core import Setup
@@ -16,6 +15,7 @@ from healer.model.anatomy import DEFAULT_VITALS
 from healer.model.decision import Decision, Outcome, Result
 from healer.model.event import Happened, Looked
 from healer.model.observation import Observation, Reading, Series, Unknown
+from healer.model.trigger import Trigger
 from healer.model.unit import Unit
 from healer.rehearsal.judge import Checked, Row, judge
 from healer.rehearsal.talk import Talk, Watcher
@@ -23,6 +23,7 @@ from healer.rules import load as rules_loader
 from healer.rules import suite as suites
 from healer.rules.case import Case, Cure, Expectation, Happening, Suite
 from healer.rules.rule import RuleSet
+from healer.rules.schedules import upcoming
 from healer.rules.series import Mark, Value
 from healer.testing import START, WALL
 
@@ -287,14 +288,12 @@ class _Play:
         for rule in self._setup.rules.rules:
             if rule.trigger.kind == "schedule" and rule.enabled:
                 zone = rule.trigger.tz or self._case.tz
-                yield from ((at, rule.id) for at in _moments(rule.trigger.cron, zone, self._wall + START, last))
+                trigger = replace(rule.trigger, tz=zone)
+                yield from ((at, rule.id) for at in _moments(trigger, self._wall + START, last))
 
 
-def _moments(cron: str, zone: str, start: float, last: float) -> Iterator[float]:
-    from healer.runtime.calendar import CronTrigger  # brings APScheduler along, which few tests need
-
-    trigger, began = CronTrigger(cron, zone), dt.datetime.fromtimestamp(start, dt.UTC)
-    moment = trigger.get_next_fire_time(None, began)
-    while moment is not None and (at := moment.timestamp() - start) <= last:
-        yield at
-        moment = trigger.get_next_fire_time(moment, began)
+def _moments(trigger: Trigger, start: float, last: float) -> Iterator[float]:
+    wall = upcoming(trigger, start)
+    while wall is not None and wall - start <= last:
+        yield wall - start
+        wall = upcoming(trigger, wall)

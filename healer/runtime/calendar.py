@@ -41,8 +41,11 @@ class CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no type
 
     def get_next_fire_time(self, previous_fire_time: dt.datetime | None, now: dt.datetime) -> dt.datetime | None:
         """The next moment after the last one, or after now."""
-        self.last = last = previous_fire_time or self.last
-        after = now if last is None or last - now >= SET_BACK else last if previous_fire_time else max(last, now)
+        after = previous_fire_time
+        if after is None:
+            after = now if self.last is None or self.last - now >= SET_BACK else max(self.last, now)
+        else:
+            self.last = after
         wall = upcoming(self.schedule, after.timestamp())
         return None if wall is None else dt.datetime.fromtimestamp(wall, dt.UTC)
 
