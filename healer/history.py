@@ -5,7 +5,7 @@ import math
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,8 @@ from healer import blocking
 from healer.errors import HealerError
 from healer.model.observation import Observation, Reading, Series
 from healer.model.unit import Unit
-from healer.store.kept import IncidentRecord, Keep, Line, Sample, Snapshot
+from healer.store.asked import Asked, answer
+from healer.store.kept import IncidentRecord, Keep, Sample, Snapshot
 from healer.store.store import DamagedError, OldSchemaError, Store, open_store, set_aside
 
 log = logging.getLogger(__name__)
@@ -162,15 +163,9 @@ class History:
         """Read the samples of a metric between two wall seconds; raises HealerError when the store cannot be read."""
         return await self._ask(lambda store: store.samples(metric, since, until=until, limit=limit))
 
-    async def lines(
-        self, metrics: Collection[str], labels: Mapping[str, str], *, start: float, end: float, step: float
-    ) -> list[Line]:
-        """Read metrics in buckets of ``step`` seconds between two wall seconds; raises HealerError like ``samples``."""
-
-        def read(store: Store) -> list[Line]:
-            return store.reader.lines(store.reader.series(metrics, labels), start, end, step)
-
-        return await self._ask(read)
+    async def answer(self, asked: Asked) -> dict[str, Any]:
+        """What a metric was, as one JSON document; raises HealerError like ``samples``."""
+        return await self._ask(lambda store: answer(store.reader, asked))
 
     async def incidents(self, since: float = 0.0, *, limit: int = 1000) -> list[IncidentRecord]:
         """Read the incidents opened since a wall second, newest first; raises HealerError like ``samples``."""

@@ -37,8 +37,16 @@ _READS: dict[str, tuple[str, tuple[Doc, ...]]] = {
     ),
     "/api/v1/metrics": ("The latest of every series.", (_query("metric", "only this one"),)),
     "/api/v1/history/{metric}": (
-        "Samples as they were kept.",
-        (_path("metric", "name"), _query("since", "90s, 15m, 2h, 7d (1h)"), _LIMIT),
+        "What a metric was: samples as they were kept, or buckets with min, max, mean, last and count.",
+        (
+            _path("metric", "name"),
+            _query("since", "90s, 15m, 2h, 7d (1h)"),
+            _query("start", "seconds since 1970, in place of since", "number"),
+            _query("end", "seconds since 1970 (now)", "number"),
+            _query("step", "raw, auto (raw for three hours, longer for more), or a time such as 5m"),
+            _query("label", "name=value; may be given more than once"),
+            _LIMIT,
+        ),
     ),
     "/api/v1/events": ("What went over the bus.", (_query("after", "number of an event", "integer"), _LIMIT)),
     "/api/v1/reflect": ("Assess the host and the agent.", ()),

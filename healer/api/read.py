@@ -15,6 +15,7 @@ from healer.api.port import Port
 from healer.api.problem import Json, ProblemError
 from healer.core import explain, report
 from healer.errors import HealerError
+from healer.store.asked import AUTO, MOST, RAW, Asked
 
 MOST_ROWS = 1000
 _TIME = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|h|d|w)?")
@@ -123,15 +124,21 @@ class Readers:
         return Json({"metrics": found})
 
     async def history(self, request: Request) -> Response:
-        """Samples of one metric as they were kept."""
+        """What one metric was: its samples as they were kept, or buckets of them."""
         history = self._port.history
         if history is None:
             raise ProblemError(404, "this agent keeps no history (profile)")
-        metric = request.path_params["metric"]
-        since = self._port.clock.wall() - _seconds(request, "since", 3600.0)
-        samples = await history.samples(metric, since, limit=_count(request, "limit", 10_000, most=100_000))
-        said = [{"at": one.at, "labels": dict(one.labels), "value": one.value} for one in samples]
-        return Json({"metric": metric, "samples": said})
+        asked = request.query_params
+        end = _wall(request, "end", self._port.clock.wall())
+        question = Asked(
+            metric=request.path_params["metric"],
+            labels=_labels(asked.getlist("label")),
+            start=_wall(request, "start", end - _seconds(request, "since", 3600.0)),
+            end=end,
+            step=_step(request),
+            limit=_count(request, "limit", MOST, most=MOST),
+        )
+        return Json(await history.answer(question))
 
     async def reflect(self, _: Request) -> Response:
         """Assess the host and the agent now."""
@@ -176,3 +183,26 @@ def _seconds(request: Request, name: str, default: float) -> float:
         raise ProblemError(400, f"{name} is a time such as 90s, 15m, 2h or 7d")
     seconds = float(match[1]) * _SECONDS[match[2]]
     return seconds if math.isfinite(seconds) else default
+
+
+def _wall(request: Request, name: str, default: float) -> float:
+    """A moment: wall seconds since 1970."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if re.fullmatch(r"\d{1,12}(\.\d{1,17})?", text, re.ASCII) is None:
+        raise ProblemError(400, f"{name} is a moment in seconds since 1970")
+    return float(text)
+
+
+def _step(request: Request) -> float:
+    words = {"auto": AUTO, "raw": RAW}
+    text = request.query_params.get("step", "auto")
+    return words[text] if text in words else max(1.0, _seconds(request, "step", AUTO))
+
+
+def _labels(pairs: list[str]) -> dict[str, str]:
+    """Labels given as ``name=value``."""
+    if any("=" not in one for one in pairs):
+        raise ProblemError(400, "label is given as name=value")
+    return {name: value for name, _, value in (one.partition("=") for one in pairs)}

@@ -43,7 +43,7 @@ class Client:
     def get(self, path: str, **query: object) -> dict[str, Any]:
         """Read one thing; raises HealerError."""
         asked = {name: value for name, value in query.items() if value is not None}
-        return self._ask("GET", f"{path}?{urlencode(asked)}" if asked else path)
+        return self._ask("GET", f"{path}?{urlencode(asked, doseq=True)}" if asked else path)
 
     def post(self, path: str, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask for one thing; raises HealerError."""

@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Engine, select
 
 from healer.errors import HealerError
 from healer.model.observation import Series
 from healer.store import engine, schema
+from healer.store.asked import Asked, answer
 from healer.store.engine import told
 from healer.store.kept import IncidentRecord, Line
 from healer.store.reader import Moment, Reader
@@ -65,6 +66,10 @@ class Archive:
     def lines(self, metric: str, labels: Mapping[str, str], *, start: float, end: float, step: float) -> list[Line]:
         """One metric in buckets of ``step`` seconds, from the coarsest level that still shows them."""
         return self._reader.lines(self._reader.series({metric}, labels), start, end, step)
+
+    def answer(self, asked: Asked) -> dict[str, Any]:
+        """What a metric was, as one JSON document."""
+        return answer(self._reader, asked)
 
     def span(self) -> tuple[float, float] | None:
         """The wall seconds of the first and the last sample, to the slot; None where there is none."""
