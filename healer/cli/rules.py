@@ -40,10 +40,11 @@ def list_() -> int:
             show.ago(one["last_run"]),
             _verdicts(one["verdicts"]),
             show.left(max((each["next_allowed"] for each in one["targets"]), default=0.0)),
+            _starts(one),
         )
         for one in found["rules"]
     ]
-    columns = ("RULE", "PRIORITY", "MODE", "STATE", "TARGETS", "RUNS", "LAST", "VERDICTS", "NEXT IN")
+    columns = ("RULE", "PRIORITY", "MODE", "STATE", "TARGETS", "RUNS", "LAST", "VERDICTS", "NEXT IN", "STARTS")
     show.table(given, columns, rows, empty="no rule is loaded")
     return 0
 
@@ -55,6 +56,12 @@ def _state(rule: Mapping[str, Any]) -> str:
     """The most remarkable of its states."""
     states = {each["state"] for each in rule["targets"]}
     return next((word for word in _WORST if word in states), "no target")
+
+
+def _starts(rule: Mapping[str, Any]) -> str:
+    """What starts it: its condition (auto), a person, the calendar (and when), an event."""
+    coming = rule["next_start"]
+    return str(rule["trigger"]) if coming is None else f"in {show.ago(coming)}"
 
 
 def _verdicts(held: Mapping[str, int] | None) -> str:
@@ -74,12 +81,16 @@ def show_(*, rule: str) -> int:
     if given.json:
         show.as_json(found)
         return 0
-    for name in ("id", "name", "why", "file", "priority", "mode", "enabled", "trigger", "when", "then", "runs"):
+    for name in ("id", "name", "why", "file", "priority", "mode", "enabled", "starts_on", "when", "then", "runs"):
         value = found[name]
         if value not in ("", []):
             text = " -> ".join(value) if isinstance(value, list) else str(value)
             show.line(f"{name:<9} {text}")
     show.line(f"{'verdicts':<9} {_verdicts(found['verdicts'])}")
+    if found["next_start"] is not None:
+        show.line(f"{'next':<9} in {show.ago(found['next_start'])}")
+    if found["groups_dropped"]:
+        show.line(f"{'dropped':<9} {found['groups_dropped']} groups of events, having too many to remember")
     rows = [
         (one["target"], one["state"], one["truth"], one["in_a_row"], one["failures"], show.left(one["next_allowed"]))
         for one in found["targets"]

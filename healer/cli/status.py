@@ -130,6 +130,8 @@ def footer(found: Status) -> None:
     verdicts = ", ".join(f"{number} {word}" for word, number in sorted(counts["verdicts"].items())) or "none yet"
     show.line(f"{counts['rules']} rules, {counts['sensors']['all']} sensors ({counts['sensors']['blind']} blind)")
     show.line(f"verdicts so far: {verdicts}")
+    if coming := found.get("scheduled"):
+        show.line(f"the calendar starts {coming['rule']} in {show.ago(coming['in'])}")
     show.line(sealed(log))
     show.line(f"listening at {', '.join(found['listeners']) or 'nothing'}; state in {found['state_dir']}")
 

@@ -17,6 +17,7 @@ from healer.model.organism import HarmonyView, Health, OrganView
 from healer.model.target import Target
 from healer.model.vocabulary import METRICS
 from healer.rules.rule import Rule
+from healer.rules.schedules import upcoming
 
 Json = dict[str, Any]
 
@@ -46,6 +47,7 @@ def status(core: Core, now: float | None = None) -> Json:
         "intents": intents(core, now),
         "lowered": dict(memory.modes),
         "counts": counts(core),
+        "scheduled": scheduled(core, now),
     }
 
 
@@ -304,12 +306,28 @@ def _rule(core: Core, rule: Rule, now: float) -> Json:
         "enabled": core.enabled(rule),
         "mode": (core.desk.default_mode if rule.mode is None else rule.mode).word,
         "trigger": rule.trigger.kind,
+        "starts_on": str(rule.trigger),
+        "next_start": next_start(core, rule, now),
+        "groups_dropped": core.hearing.rules.dropped(rule.id),
         "when": rule.when_source,
         "then": [step.action for step in rule.then],
         "runs": len(acted),
         "last_run": round(max(0.0, now - max(acted)), 3) if acted else None,
         "file": str(rule.position),
     }
+
+
+def next_start(core: Core, rule: Rule, now: float) -> float | None:
+    """Seconds until the calendar starts a rule; None where it does not, or the rule is switched off."""
+    wall = now + core.desk.wall_offset
+    coming = upcoming(rule.trigger, wall) if core.enabled(rule) else None
+    return None if coming is None else round(coming - wall, 3)
+
+
+def scheduled(core: Core, now: float) -> Json | None:
+    """The rule that the calendar starts next; None where it starts none."""
+    found = [(left, rule.id) for rule in core.setup.rules.rules if (left := next_start(core, rule, now)) is not None]
+    return {"rule": min(found)[1], "in": min(found)[0]} if found else None
 
 
 def _bound(core: Core, instance: Instance, now: float) -> Json:

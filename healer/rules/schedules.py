@@ -1,6 +1,7 @@
 """When a cron line comes next: real cron (Sunday is 0 and 7, day of month OR weekday), in a zone whose clock is set."""
 
 import datetime as dt
+from functools import lru_cache
 
 from cronsim import CronSim
 
@@ -16,28 +17,32 @@ def upcoming(trigger: Trigger, after: float) -> float | None:
     A line for certain hours follows the clock on the wall: what a skipped hour holds comes once, right after it, and a
     doubled hour counts once. A line for every hour follows time as it passes, and is not aware of either.
     """
-    if trigger.kind != "schedule":
-        return None
+    return _coming(trigger.cron, trigger.tz, after // 60) if trigger.kind == "schedule" else None
+
+
+@lru_cache(maxsize=1024)
+def _coming(cron: str, tz: str, minute: float) -> float | None:
+    """The same for every second of a minute: status is asked for far more often than that."""
+    after, of = minute * 60, zone(tz)
     try:
-        if set(CronSim(trigger.cron, local(after, None)).hours) == EVERY_HOUR:
-            return _every_hour(trigger, after)
-        return _certain_hours(trigger, after)
+        if set(CronSim(cron, local(after, of)).hours) == EVERY_HOUR:
+            return _every_hour(cron, after, of)
+        return _certain_hours(cron, after, of)
     except StopIteration:
         return None
 
 
-def _certain_hours(trigger: Trigger, after: float) -> float:
-    of = zone(trigger.tz)
-    line = CronSim(trigger.cron, local(after, of).replace(fold=0))
+def _certain_hours(cron: str, after: float, of: dt.tzinfo | None) -> float:
+    line = CronSim(cron, local(after, of).replace(fold=0))
     # In the second round of an hour, what the first one held is over.
     return next(wall for shown in line if (wall := moment(shown, of)) > after)
 
 
-def _every_hour(trigger: Trigger, after: float) -> float:
-    of, at, ahead = zone(trigger.tz), after, offset(after, zone(trigger.tz))
+def _every_hour(cron: str, after: float, of: dt.tzinfo | None) -> float:
+    at, ahead = after, offset(after, of)
     while True:
         # By a clock that goes on as it is now ...
-        shown = next(CronSim(trigger.cron, local(at, dt.UTC) + ahead))
+        shown = next(CronSim(cron, local(at, dt.UTC) + ahead))
         wall = (shown - ahead).replace(tzinfo=dt.UTC).timestamp()
         if (later := offset(wall, of)) == ahead:
             return wall

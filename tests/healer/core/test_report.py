@@ -4,6 +4,7 @@ from healer.core import report
 from healer.model.event import Asked, Looked
 from healer.model.observation import Unknown, labels
 from healer.model.request import Request
+from healer.model.trigger import Trigger
 
 
 def ask(fake, verb, subject="agent", **args):
@@ -101,6 +102,22 @@ def test_rules_are_listed_most_urgent_first_with_their_state_and_switch(fake):
     assert (rules[0]["enabled"], rules[0]["targets"][0]["state"]) == (False, "disabled")
     assert rules[1]["targets"][0]["state"] == "unknown"  # nobody measured a latency
     assert rules[0]["last_run"] is None
+
+
+def test_a_rule_on_the_calendar_says_when_it_starts_next_and_status_which_comes_first(talk):
+    def nightly(name, hour):
+        return talk.rule("1 == 1", id=name, trigger=Trigger(kind="schedule", cron=f"30 {hour} * * *", tz="UTC"))
+
+    core = talk.with_rules(nightly("late", 23), nightly("early", 1), talk.rule(id="auto")).core
+    shown = by_id(report.rules(core))
+    assert shown["auto"]["next_start"] is None
+    assert shown["late"]["starts_on"] == "schedule 30 23 * * * (UTC)"
+    first = min(("late", "early"), key=lambda name: shown[name]["next_start"])
+    assert report.status(core)["scheduled"] == {"rule": first, "in": shown[first]["next_start"]}
+    assert 0 < shown[first]["next_start"] <= 86400
+    core.desk.move(f"rule:{first}", "enabled", "disabled", "by a person")
+    assert by_id(report.rules(core))[first]["next_start"] is None
+    assert report.status(core)["scheduled"]["rule"] != first
 
 
 def test_a_rule_that_waits_says_for_how_long(fake):
