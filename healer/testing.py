@@ -146,6 +146,7 @@ class Scenario:
         self.quorum: Callable[[Decision], str] = lambda _: ""
         """What the witnesses make of an intent whose rule waits for them: why their quorum is not there, or nothing."""
         self._requests = 0
+        self._leaves: dict[str, str] = {}
         self.take(self.core.recover())
 
     def succeed(self, decision: Decision) -> Outcome:
@@ -214,13 +215,15 @@ class Scenario:
         return effects
 
     def take(self, effects: Iterable[Effect]) -> None:
-        """Carry effects out as the runtime would: seal, ask once more, act."""
+        """Carry effects out as the runtime would: seal all in their order, ask once more, act."""
+        acts: list[Act] = []
         for effect in effects:
             match effect:
                 case Note():
                     self.log.seal(effect.fields)
                 case Act():
-                    self._act(effect)
+                    self._leaves[effect.decision.id] = self.log.seal(effect.entry)
+                    acts.append(effect)
                 case Withhold():
                     self.withheld.append(effect.withheld)
                 case Look():
@@ -229,9 +232,12 @@ class Scenario:
                     self.published.append((effect.topic, effect.data))
                 case _:
                     pass
+        # Only now: what an effect leads to comes after all that was decided beside it.
+        for act in acts:
+            self._act(act)
 
     def _act(self, effect: Act) -> None:
-        leaf = self.log.seal(effect.entry)
+        leaf = self._leaves.pop(effect.decision.id)
         if effect.decision.witness == "before":
             self.handle(Sealed(id=effect.decision.id, leaf=leaf, at=self.now, waits=True))
             if because := self.quorum(effect.decision):
