@@ -66,6 +66,8 @@ class Setup:
     vitals: tuple[Vital, ...] = ()
     organ_weights: Mapping[str, float] = field(default_factory=dict)
     organ_modes: Mapping[str, Mode] = field(default_factory=dict)
+    organ_concurrent: Mapping[str, int] = field(default_factory=dict)
+    """Actions that may be under way at once for an organ, where the operator says so."""
     mode: Mode = Mode.AUTO
     default_mode: Mode = Mode.OBSERVE
     profile: Profile = Profile.FULL
@@ -95,6 +97,7 @@ class Core:
             default_mode=setup.default_mode,
             profile=setup.profile,
             organ_modes=setup.organ_modes,
+            organ_concurrent=setup.organ_concurrent,
             now=now,
             wall_offset=wall - now,
         )
@@ -170,7 +173,10 @@ class Core:
                 self.acting.prove(event.id, event.leaf, instance)
             case Finished():
                 self._at(event.outcome.at)
+                intent = self.desk.memory.intents.get(event.outcome.id)
                 self.incidents.finished(event.outcome)
+                if intent is not None:
+                    self.holding.hold(intent.target)
             case Asked():
                 self._at(event.request.at)
                 self.asking.take(event.request)

@@ -25,6 +25,8 @@ class Desk:
     """What a rule has unless it says."""
     profile: Profile
     organ_modes: Mapping[str, Mode] = field(default_factory=dict)
+    organ_concurrent: Mapping[str, int] = field(default_factory=dict)
+    """Actions that may be under way at once for an organ, where the operator says so."""
     now: float = 0.0
     wall_offset: float = 0.0
     """Wall clock minus boot clock, as of the last tick."""

@@ -8,7 +8,7 @@ from healer.core.instance import Instance
 from healer.core.params import filled
 from healer.errors import RefusedError
 from healer.gates import order
-from healer.gates.interface import Question
+from healer.gates.interface import Answer, Question, Refusal
 from healer.model.decision import Decision, Withheld
 from healer.model.limit import Backoff
 from healer.model.memory import HOOK
@@ -90,7 +90,7 @@ class Hooks:
             return ("mode", "mode is off") if off else None
         if sum(intent.hook for intent in memory.intents.values()) >= question.brakes.concurrent:
             return "limit", f"{question.brakes.concurrent} hooks are under way, the most allowed at once"
-        refused = order.first_refusal(order.ask_all(question))
+        refused = _first(order.ask_all(question))
         return (refused[0], refused[1].because) if refused else None
 
     def _withhold(self, question: Question, gate: str, because: str) -> None:
@@ -118,7 +118,10 @@ class Hooks:
             return f"{self.desk.now - decision.decided_at:.1f} s passed since the decision"
         if decision.action in TELLING:
             return ""
-        refused = order.first_refusal(
-            order.ask_again(replace(self.question(instance, rung, target), intent=decision.id))
-        )
+        refused = _first(order.ask_again(replace(self.question(instance, rung, target), intent=decision.id)))
         return f"{refused[0]}: {refused[1].because}" if refused else ""
+
+
+def _first(answers: tuple[Answer, ...]) -> tuple[str, Refusal] | None:
+    """The gate that stops a hook. Whoever holds its target is no reason: a hook holds nothing, and waits for nobody."""
+    return order.first_refusal(tuple(one for one in answers if one.gate != "conflict"))

@@ -41,9 +41,9 @@ class Incidents:
         self._of_target: dict[str, list[Instance]] = {}
         self._proofs: dict[str, tuple[str, ...]] = {}
         """Roles of what proves one of several targets of a step, by instance."""
-        self.line, self.hooks = Line(desk, self.instances.get), Hooks(desk, acting)
-        self.ladder = Ladder(self, self.line)
-        acting.line = self.line
+        self.hooks = Hooks(desk, acting)
+        acting.line = Line(desk, self.instances.get, desk.organ_concurrent)
+        self.ladder = Ladder(self, acting.line)
         acting.on_withheld = lambda instance, because: self.hooks.fire("on_withheld", instance, because)
         acting.hook_moved = lambda one: self.hooks.moved(one, self.instances.get(one.incident.split(":", 2)[2]))
         self._wakes: list[tuple[float, str]] = []
@@ -226,7 +226,7 @@ class Incidents:
         if rung is not None and self._expire(instance):
             return
         if instance.truth is not Truth.TRUE or rung is None:
-            self.line.leave(instance.key)
+            self.ladder.leave_line(instance.key)
             self._tell_unknown(instance)
             return
         if self.desk.now < instance.retry_at:
@@ -460,7 +460,7 @@ class Incidents:
     def move(self, key: str, incident: Incident, to: str, because: str, *, topic: str = "incident.moved") -> None:
         """Seal the next phase of an incident."""
         rule, target = incident.rule, incident.target
-        self.line.leave(key)
+        self.ladder.leave_line(key)
         self.desk.move(f"incident:{key}", incident.phase, to, because, topic=topic, rule=rule, target=target)
         if to == "inactive" and (instance := self.instances.get(key)):
             instance.clear_since, instance.told_unknown = None, False

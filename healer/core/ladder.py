@@ -142,8 +142,8 @@ class Ladder:
         elif self._waits(gate):
             self._queue(instance, target, refusal)
         else:
-            self.line.leave(instance.key)
             self._later(instance, refusal.until)
+            self.leave_line(instance.key)
 
     def _later(self, instance: Instance, until: float | None) -> None:
         instance.retry_at = max(until or 0.0, self.desk.now + RETRY)
@@ -202,6 +202,11 @@ class Ladder:
             self._incidents.close(instance.key, f"stale: waited {own.ttl:g} s, {refusal.because}")
             return
         self._later(instance, None if own is None else min(waiter.since + own.ttl, self.desk.now + RETRY))
+
+    def leave_line(self, key: str) -> None:
+        """It is not others that hold it up, or not any more: nobody waits behind it for nothing."""
+        if self.line.leave(key):
+            self.freed()
 
     def freed(self) -> None:
         """A place is free: whoever waits is asked again, all of it; the most urgent gets it."""

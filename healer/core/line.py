@@ -112,9 +112,9 @@ class Line:
             self.waiting[instance.key] = Waiter(keys=keys, rank=rank, since=self.desk.now)
         return self.waiting[instance.key]
 
-    def leave(self, key: str) -> None:
-        """Wait no longer."""
-        self.waiting.pop(key, None)
+    def leave(self, key: str) -> bool:
+        """Wait no longer; says whether it did."""
+        return self.waiting.pop(key, None) is not None
 
     def rivals(self, instance: Instance, target: Target) -> list[str]:
         """Who else waits for what the rule itself counts by."""
