@@ -295,6 +295,8 @@ def accepted(path: Path, kind: str, found: list[tuple[str, bytes, range]]) -> It
                 yield f"{what}: no place in {error.problems}"
             elif not any(int(place[2]) in lines for place in places):
                 yield f"{what}: told elsewhere: {error.problems}"
+        except Exception as crash:  # noqa: BLE001 - whatever it is, it is told with the file that did it
+            yield f"{what}: crashed: {crash!r}"
         else:
             yield f"{what}: accepted"
 
