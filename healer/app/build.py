@@ -14,7 +14,7 @@ from healer.core.core import Setup
 from healer.errors import ConfigError, HealerError
 from healer.model.mode import Mode, Profile
 from healer.rules import load as rules_loader
-from healer.rules.rule import RuleSet
+from healer.rules.rule import RuleSet, steps_of
 from healer.rules.vitals import check_vital
 from healer.store import accepted
 from healer.yamldoc.secret import Secret
@@ -49,7 +49,19 @@ def settings(source: Source, environ: Mapping[str, str], *, mode: Mode | None, p
 def rules(config: Config) -> Loaded:
     """The rules as configured; raises ConfigError."""
     files = rule_files(config.rules)
-    return Loaded(rules=rules_loader.load(files, base=config.rules.base), files=files)
+    loaded = rules_loader.load(files, base=config.rules.base)
+    if over := _above(config, loaded):
+        raise ConfigError("the rules could do more than limits.max_rate allows", problems=over)
+    return Loaded(rules=loaded, files=files)
+
+
+def _above(config: Config, loaded: RuleSet) -> tuple[str, ...]:
+    """Where the rules could do more than the operator's ceiling allows."""
+    if not config.limits.max_rate:
+        return ()
+    from healer.rules import bounds, ceiling
+
+    return tuple(map(str, ceiling.exceeded(loaded, bounds.worst_case(loaded, config), config.limits.max_rate)))
 
 
 def first_rules(config: Config, state_dir: Path) -> Loaded:
@@ -58,7 +70,7 @@ def first_rules(config: Config, state_dir: Path) -> Loaded:
         return rules(config)
     except ConfigError as exc:
         kept = _kept(state_dir)
-        if kept is None:
+        if kept is None or _above(config, kept):
             raise
         because = f"the rules do not load, the last accepted set ({kept.hash[:12]}) is used: {told(exc)}"
         _log.error("rules.fallback", extra={"because": because, "problems": exc.problems})
@@ -126,6 +138,7 @@ def setup(config: Config, rules: RuleSet, *, boot: str, max_ages: Mapping[str, f
         vitals=config.vitals,
         organ_weights={name: organ.weight for name, organ in config.organs.items()},
         organ_modes={name: organ.mode for name, organ in config.organs.items()},
+        organ_concurrent={name: organ.concurrent for name, organ in config.organs.items() if organ.concurrent},
         mode=config.mode,
         default_mode=config.rules.default_mode,
         profile=config.profile,
@@ -137,7 +150,7 @@ def setup(config: Config, rules: RuleSet, *, boot: str, max_ages: Mapping[str, f
 def secrets(config: Config, rules: RuleSet, environ: Mapping[str, str]) -> frozenset[str]:
     """The values of every secret that is referred to and can be read now: they are kept out of log and status."""
     found = set()
-    for secret in _references((config, [step.params for rule in rules.rules for step in rule.then])):
+    for secret in _references((config, [step.params for rule in rules.rules for step in steps_of(rule)])):
         # One that cannot be read cannot leak either; whoever needs it says so.
         with contextlib.suppress(HealerError):
             found.add(secret.reveal(environ))

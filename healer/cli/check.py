@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +14,13 @@ from healer.errors import ConfigError
 
 if TYPE_CHECKING:
     from healer.config import Config
+    from healer.model.limit import Ceiling
+    from healer.rules.bounds import Line, Rate
     from healer.rules.findings import Finding
     from healer.rules.rule import RuleSet
+
+_FEW = 4
+"""Names of rules in one line of the table; the rest are counted."""
 
 
 @dataclass(slots=True)
@@ -27,10 +32,23 @@ class Found:
     rules: "RuleSet | None" = None
 
 
+def _ceilings(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> "tuple[Ceiling, ...]":
+    from healer.yamldoc import rates
+    from healer.yamldoc.shape import Mistake
+
+    try:
+        return tuple(rates.ceiling(text) for text in given)
+    except Mistake as exc:
+        raise click.BadParameter(f"{exc.what} ({exc.hint})") from exc
+
+
 @click.command(cls=Command)
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--quiet", is_flag=True, help="Leave the worst-case rates out.")
-def check(*, files: tuple[Path, ...], quiet: bool) -> int:
+@click.option("--max-rate", "given_rates", multiple=True, metavar="[VERB=]N/h|N/d", callback=_ceilings,
+              help="The most that rules may do to one target: 5/h, restart=5/h, 20/d. More is a finding.")  # fmt: skip
+@click.option("--explain-bounds", is_flag=True, help="Derive each worst-case rate, brake by brake.")
+def check(*, files: tuple[Path, ...], quiet: bool, given_rates: "tuple[Ceiling, ...]", explain_bounds: bool) -> int:
     """Check the configuration and its rules, or FILES (rules, or an organism.yaml).
 
     Mistakes are told as file:line:col: what (hint). Exit 0 clean, 1 findings, 2 invalid.
@@ -39,35 +57,74 @@ def check(*, files: tuple[Path, ...], quiet: bool) -> int:
     found = _read(given, files)
     if found.problems or found.config is None or found.rules is None:
         return _invalid(given, found.problems)
-    from healer.rules import bounds
+    from healer.rules import bounds, ceiling
 
+    rates = bounds.worst_case(found.rules, found.config)
+    over = ceiling.exceeded(found.rules, rates, (*found.config.limits.max_rate, *given_rates))
     findings = (
         _unseen(found.config) + _unwitnessed(found.config, found.rules) + bounds.findings(found.rules, found.config)
     )
-    rates = bounds.worst_case(found.rules, found.config)
     if given.json:
         show.as_json(
             {
                 "problems": [],
-                "findings": [
-                    {"at": str(one.position), "rule": one.rule, "what": one.what, "hint": one.hint} for one in findings
-                ],
-                "rates": [
-                    {"target": one.target, "action": one.action, "per_hour": one.per_hour, "per_day": one.per_day,
-                     "rules": list(one.rules)}
-                    for one in rates
-                ],
+                "exceeded": [_plain(one) for one in over],
+                "findings": [_plain(one) for one in findings],
+                "rates": [_plain_rate(one, explained=explain_bounds) for one in rates],
             }
-        )  # fmt: skip
-        return 1 if findings else 0
-    for one in findings:
-        show.line(str(one))
+        )
+        return 1 if findings or over else 0
+    _told([*over, *findings])
     count = len(found.rules.rules)
+    above = f", {len(over)} above a ceiling" if over else ""
     show.note(f"{count} rules in {len(found.rules.files)} files, {len(found.config.targets)} targets: "
-              f"{len(findings)} findings")  # fmt: skip
-    if not quiet:
+              f"{len(findings)} findings{above}")  # fmt: skip
+    if explain_bounds:
+        _derived(rates)
+    elif not quiet:
         _rates(given, rates)
-    return 1 if findings else 0
+    return 1 if findings or over else 0
+
+
+def _told(findings: "Sequence[Finding]") -> None:
+    """One line each, as editors and terminals make a link of; file by file, with a gap between files."""
+    files = dict.fromkeys(one.position.file for one in findings)
+    for number, file in enumerate(files):
+        if number:
+            show.line()
+        for one in findings:
+            if one.position.file == file:
+                show.line(str(one))
+
+
+def _plain(one: "Finding") -> dict[str, str]:
+    return {"at": str(one.position), "rule": one.rule, "what": one.what, "hint": one.hint}
+
+
+def _plain_rate(one: "Rate", *, explained: bool) -> dict[str, object]:
+    plain: dict[str, object] = {
+        "target": one.target,
+        "action": one.action,
+        "per_hour": one.per_hour,
+        "per_day": one.per_day,
+        "rules": list(one.rules),
+    }
+    if explained:
+        plain["because"] = [
+            {
+                "of": line.of,
+                "because": line.because,
+                "per_hour": _finite(line.per_hour),
+                "per_day": _finite(line.per_day),
+            }
+            for line in one.lines
+        ]
+    return plain
+
+
+def _finite(count: float) -> int | None:
+    """A whole number, or nothing where that brake bounds nothing."""
+    return None if count == float("inf") else int(count)
 
 
 def _unseen(config: "Config") -> "list[Finding]":
@@ -118,7 +175,7 @@ def _unwitnessed(config: "Config", rules: "RuleSet") -> "list[Finding]":
 
 def _invalid(given: Settings, problems: Sequence[str]) -> int:
     if given.json:
-        show.as_json({"problems": list(problems), "findings": [], "rates": []})
+        show.as_json({"problems": list(problems), "exceeded": [], "findings": [], "rates": []})
     else:
         for problem in problems:
             show.line(problem)
@@ -126,11 +183,56 @@ def _invalid(given: Settings, problems: Sequence[str]) -> int:
     return 2
 
 
-def _rates(given: Settings, rates: Sequence[Any]) -> None:
+def _rates(given: Settings, rates: "Sequence[Rate]") -> None:
     """What these rules can do at the very worst, all limits and cooldowns taken together."""
-    rows = [(one.target, one.action, f"{one.per_hour}/h", f"{one.per_day}/day", one.rules) for one in rates]
+    rows = [
+        (_named(targets), one.action, f"{one.per_hour}/h", f"{one.per_day}/day", _few(one.rules))
+        for one, targets in _alike(rates)
+    ]
     columns = ("TARGET", "ACTION", "AT MOST", "AND", "BY")
     show.table(given, columns, rows, empty="these rules act on nothing by themselves")
+
+
+def _derived(rates: "Sequence[Rate]") -> None:
+    """Every rate with all brakes that bound it; the arrows point at those that decide."""
+    for one, targets in _alike(rates):
+        action = "everything together" if one.action == "*" else one.action
+        show.line(f"{_named(targets)}: {action} at most {one.per_hour} an hour, {one.per_day} a day")
+        width = max(len(line.of) for line in one.lines)
+        for line in one.lines:
+            hour, day = _count(line.per_hour), _count(line.per_day)
+            arrow = _decides(line, one)
+            show.line(f"  {line.of.ljust(width)}  {hour:>8}/h  {day:>8}/day  {line.because}{arrow}")
+
+
+def _decides(line: "Line", one: "Rate") -> str:
+    if line.of not in {"host", "together"}:
+        return ""
+    pairs = (("h", line.per_hour == one.per_hour), ("day", line.per_day == one.per_day))
+    units = [unit for unit, least in pairs if least]
+    return f"  <- {' and '.join(units)}" if units else ""
+
+
+def _count(count: float) -> str:
+    return "-" if count == float("inf") else f"{count:.0f}"
+
+
+def _alike(rates: "Sequence[Rate]") -> "list[tuple[Rate, list[str]]]":
+    """Rates that differ by their target only are one line."""
+    found: dict[object, tuple[Rate, list[str]]] = {}
+    for one in rates:
+        key = (one.action, one.per_hour, one.per_day, one.rules)
+        found.setdefault(key, (one, []))[1].append(one.target)
+    return list(found.values())
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return ", ".join(names[:_FEW]) + more
+
+
+def _named(targets: Sequence[str]) -> str:
+    return targets[0] if len(targets) == 1 else f"{targets[0]} and {len(targets) - 1} more"
 
 
 def _read(given: Settings, files: Sequence[Path]) -> Found:

@@ -10,6 +10,7 @@ from healer.model.limit import Brakes, Budget
 from healer.model.mode import Profile
 from healer.model.organism import ORGANS
 from healer.model.target import EMPTY
+from healer.yamldoc import rates
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
 from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Number, Ratio, Size, Text, Version, Word
@@ -106,6 +107,12 @@ _BUDGET = Record(
 _LIMITS = Record(
     Field(
         name="actions_per_hour", shape=Count(0, 100_000), default=_B.actions_per_hour, shown="60", doc="on this host"
+    ),
+    Field(
+        name="max_rate",
+        shape=ListOf(Text(called="a rate such as 5/h, 20/d or restart=5/h", parse=rates.ceiling), alone=True),
+        default=(),
+        doc="on one target; rules that could do more, by the bounds `healer check` prints, do not load",
     ),
     Field(name="concurrent", shape=Count(1, 1000), default=_B.concurrent, shown="4", doc="actions at the same time"),
     Field(
@@ -345,6 +352,12 @@ def _organ(check: Check | None) -> Record:
     return Record(
         Field(name="weight", shape=Number(0.001, 1000), default=1.0, shown="1", doc="its weight in harmony"),
         Field(name="mode", shape=MODES, doc="ceiling for actions on its targets"),
+        Field(
+            name="concurrent",
+            shape=Count(1, 1000),
+            default=0,
+            doc="actions for it that may be under way at once; else the host's bound alone",
+        ),
         Field(
             name="vitals",
             shape=MapOf(vital, pattern=r"[a-z][a-z0-9_]{0,31}", named="vital"),

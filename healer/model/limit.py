@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+HOUR, DAY = 3600.0, 86400.0
+
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -43,10 +45,27 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The most that an operator lets rules do to one target: a set that could do more does not load."""
+
+    action: str = "*"
+    """A verb; ``*`` for all of them together."""
+    max: int
+    per: float
+    """3600 or 86400 seconds."""
+
+    def __str__(self) -> str:
+        verb = "" if self.action == "*" else f"{self.action}="
+        return f"{verb}{self.max}/{'h' if self.per == HOUR else 'd'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brakes:
     """The operator's ceilings for the whole host (`limits:` in organism.yaml)."""
 
     actions_per_hour: int = 60
+    max_rate: tuple[Ceiling, ...] = ()
+    """Rules that could do more to one target, by the bounds that `healer check` prints, do not load."""
     concurrent: int = 4
     group_unavailable: int = 1
     """Members of one group that may be unavailable or under treatment at once (absolute)."""

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from healer.app import build
 from healer.config import load_config
 from healer.errors import ConfigError, HealerError
+from healer.model.limit import Ceiling
 from healer.model.mode import Mode, Profile
 from healer.rules.rule import RuleSet
 from healer.store import accepted
@@ -43,6 +46,19 @@ def test_without_an_accepted_set_that_loads_the_mistakes_are_raised(place, copie
     place.rules("version: 2\n")
     with pytest.raises(ConfigError, match="mistakes"):
         build.first_rules(config(**place.config()), place.state)
+
+
+def test_rules_above_the_operators_ceiling_are_not_taken_nor_fallen_back_to(place):
+    settings = config(**place.config())
+    build.keep(build.rules(settings), place.state)
+    lowered = replace(settings, limits=replace(settings.limits, max_rate=(Ceiling(max=0, per=3600.0),)))
+    with pytest.raises(ConfigError, match="max_rate") as refused:
+        build.rules(lowered)
+    assert "r.yaml:3:5: p-down: could restart" in refused.value.problems[0]
+    with pytest.raises(ConfigError, match="max_rate"):
+        build.first_rules(lowered, place.state)
+    high = replace(settings, limits=replace(settings.limits, max_rate=(Ceiling(max=500, per=86400.0),)))
+    assert build.rules(high).rules.hash == build.rules(settings).rules.hash
 
 
 def test_the_set_fallen_back_to_is_the_one_the_log_says(place):

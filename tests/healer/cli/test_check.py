@@ -122,3 +122,63 @@ def test_a_target_that_nothing_looks_at_is_a_finding(tmp_path, healer):
     assert "unit:nginx.service: nothing looks at targets of kind unit" in said.out
     path.write_text("version: 1\nrules: {files: []}\nprograms:\n  - {name: a, command: [sleep, '1']}\n")
     assert healer("check", str(path)).code == 0
+
+
+def test_more_than_the_operators_ceiling_is_refused_by_rule_and_place(folder, healer):
+    config = str(folder / "organism.yaml")
+    for fine in ("3/h", "restart=72/d", "stop=0/h"):
+        assert healer("check", config, "--max-rate", fine).code == 0
+    said = healer("check", config, "--max-rate", "2/h", "--max-rate", "restart=9/d")
+    assert said.code == 1
+    lines = [line for line in said.out.splitlines() if "could restart" in line]
+    assert "rules.yaml:3:5: api-down: could restart program:api 3 times an hour: more than 2/h" in lines[0]
+    assert "could restart program:api 72 times a day: more than restart=9/d" in lines[1]
+    assert "2 above a ceiling" in said.err
+    assert len(json.loads(healer("check", config, "--max-rate", "2/h", "--json").out)["exceeded"]) == 1
+
+
+@pytest.mark.parametrize("rate", ["5", "5/m", "/h", "-1/h", "restart=", "9999999/h", "5/h/h"])
+def test_what_is_no_rate_is_told(folder, healer, rate):
+    said = healer("check", str(folder / "organism.yaml"), "--max-rate", rate)
+    assert said.code == 2
+    assert "is not a rate" in said.err
+
+
+def test_a_ceiling_in_the_configuration_counts_too(folder, healer):
+    path = folder / "organism.yaml"
+    path.write_text(CONFIG + "limits: {max_rate: [2/h, stop=1/d]}\n")
+    assert healer("check", str(path)).code == 1
+    path.write_text(CONFIG + "limits: {max_rate: 3/h}\n")
+    assert healer("check", str(path)).code == 0
+    path.write_text(CONFIG + "limits: {max_rate: 3/x}\n")
+    said = healer("check", str(path))
+    assert (said.code, "organism.yaml:5:20: '3/x' is not a rate" in said.out) == (2, True)
+
+
+def test_bounds_are_derived_line_by_line(folder, healer):
+    said = healer("check", str(folder / "organism.yaml"), "--explain-bounds")
+    lines = [line.split() for line in said.out.splitlines()]
+    assert said.out.startswith("program:api: restart at most 3 an hour, 72 a day\n")
+    assert ["api-down", "3/h", "72/day", "limits:", "3", "per", "1h"] in lines
+    assert any(line[:3] == ["together", "3/h", "72/day"] and line[-4:] == ["<-", "h", "and", "day"] for line in lines)
+    assert lines[-1][:3] == ["host", "60/h", "1440/day"]
+    told = json.loads(healer("check", str(folder / "organism.yaml"), "--explain-bounds", "--json").out)
+    assert told["rates"][0]["because"][-1] == {
+        "of": "host", "because": "actions_per_hour: 60", "per_hour": 60, "per_day": 1440,
+    }  # fmt: skip
+
+
+def test_findings_stand_file_by_file_and_targets_that_are_alike_in_one_line(folder, healer):
+    text = RULES.replace("VERIFY", "").replace("target: program:api", "each: {kind: program}")
+    (folder / "rules.yaml").write_text(text)
+    (folder / "more.yaml").write_text(text.replace("api-down", "other"))
+    (folder / "organism.yaml").write_text(
+        CONFIG.replace("[{name: api,", '[{name: "a1", command: [sleep, "1"]}, {name: api,').replace(
+            "[rules.yaml]", "['*s.yaml', more.yaml]"
+        )
+    )
+    said = healer("check", str(folder / "organism.yaml"))
+    blocks = said.out.split("\n\n")
+    assert len(blocks) == 2
+    assert all("rules.yaml" in line for line in blocks[0].splitlines())
+    assert "program:a1 and 1 more  restart  3/h" in said.out
