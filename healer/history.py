@@ -13,6 +13,7 @@ from healer import blocking
 from healer.errors import HealerError
 from healer.model.observation import Observation, Reading, Series
 from healer.model.unit import Unit
+from healer.store.after import add_after
 from healer.store.asked import Asked, answer
 from healer.store.kept import IncidentRecord, Keep, Sample, Snapshot
 from healer.store.store import DamagedError, OldSchemaError, Store, open_store, set_aside
@@ -166,6 +167,10 @@ class History:
     async def answer(self, asked: Asked) -> dict[str, Any]:
         """What a metric was, as one JSON document; raises HealerError like ``samples``."""
         return await self._ask(lambda store: answer(store.reader, asked))
+
+    async def add_after(self, healings: list[dict[str, Any]]) -> None:
+        """Fill in what became of the values that healings rested on; raises HealerError like ``samples``."""
+        await self._ask(lambda store: add_after(store.reader, healings))
 
     async def incidents(self, since: float = 0.0, *, limit: int = 1000) -> list[IncidentRecord]:
         """Read the incidents opened since a wall second, newest first; raises HealerError like ``samples``."""

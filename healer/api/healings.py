@@ -1,10 +1,11 @@
-"""What was done, told from the sealed log: each intent with its outcome and its verdict."""
+"""What was done, told from the sealed log: each intent with its outcome and its verdict, and how often that helped."""
 
+import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from audit import canonical
 from audit.errors import AuditError
@@ -16,6 +17,20 @@ from healer.model.decision import QUIET_VERBS
 KEPT = 2000
 """Healings remembered; older ones are in the log."""
 Healing = dict[str, Any]
+NOT_DONE = frozenset({"stale", "cancelled", "refused", "skipped"})
+"""Verdicts of what never began: they say nothing about whether a cure works."""
+
+
+BY = ("rule", "action", "target")
+
+
+class Ended(NamedTuple):
+    """What a verdict is counted under."""
+
+    rule: str
+    action: str
+    target: str
+    result: str
 
 
 class Healings:
@@ -25,11 +40,20 @@ class Healings:
         self._folder, self._kept = folder, kept
         self._next = 0
         self._found: OrderedDict[str, Healing] = OrderedDict()
+        self._turn = threading.Lock()
+        self.ended: Counter[Ended] = Counter()
+        """Every verdict of the log, by what it was about."""
+        self.cured: dict[str, tuple[int, float]] = {}
+        """Action to its verified cures, and the seconds from intent to verdict of them all."""
         self.by_rule: dict[str, Counter[str]] = {}
         """Rule to its verdicts: success is what was observed."""
 
     def update(self) -> None:
         """Read what was sealed since; blocks on the disk. Raises HealerError where the log cannot be read."""
+        with self._turn:  # two who ask at once must not both count the same blocks
+            self._update()
+
+    def _update(self) -> None:
         try:
             with open_log(self._folder) as log:
                 for row in log.rows(self._next):
@@ -58,6 +82,8 @@ class Healings:
         healing |= {
             "at": int(fields["ts"]) / 1e6,
             "because": fields.get("because"),
+            "before": [{"series": one.get("series"), "value": one.get("value")} for one in fields.get("evidence", ())],
+            "after": [],
             "request": fields.get("request", ""),
             "seq": sealed.seq,
             "leaf": sealed.leaf,
@@ -66,7 +92,10 @@ class Healings:
             "took_ms": None,
             "verdict": None,
             "verdict_because": "",
+            "ended_at": None,
             "healed_ms": None,
+            "harmony_before": None,
+            "harmony_after": None,
             "impact": None,
         }
         self._found[str(fields.get("id"))] = healing
@@ -76,11 +105,21 @@ class Healings:
     def _judge(self, healing: Healing, fields: Mapping[str, Any]) -> None:
         healing["verdict"] = fields.get("result")
         healing["verdict_because"] = fields.get("because")
+        healing["ended_at"] = int(fields["ts"]) / 1e6
         healing["healed_ms"] = int(fields.get("took_us", 0)) / 1000
         if "harmony_before" in fields and "harmony_after" in fields:
-            healing["impact"] = (int(fields["harmony_after"]) - int(fields["harmony_before"])) / 100
+            before, after = int(fields["harmony_before"]), int(fields["harmony_after"])
+            healing |= {"harmony_before": before / 100, "harmony_after": after / 100, "impact": (after - before) / 100}
         if healing["action"] not in QUIET_VERBS:
-            self.by_rule.setdefault(str(healing["rule"]), Counter())[str(healing["verdict"])] += 1
+            self._count(healing)
+
+    def _count(self, healing: Healing) -> None:
+        rule, action, result = str(healing["rule"]), str(healing["action"]), str(healing["verdict"])
+        self.by_rule.setdefault(rule, Counter())[result] += 1
+        self.ended[Ended(rule, action, str(healing["target"]), result)] += 1
+        if result == "verified":
+            times, seconds = self.cured.get(action, (0, 0.0))
+            self.cured[action] = (times + 1, seconds + healing["healed_ms"] / 1000)
 
     def last(self, limit: int, *, rule: str = "*", target: str = "*", quiet: bool = False) -> list[Healing]:
         """The newest first; ``quiet`` also tells of notes, waits and captures, which cure nothing."""
@@ -93,6 +132,30 @@ class Healings:
             if fnmatchcase(str(healing["rule"]), rule) and fnmatchcase(str(healing["target"]), target):
                 found.append(dict(healing))
         return found
+
+
+def summary(ended: Mapping[Ended, int], by: str) -> list[dict[str, Any]]:
+    """How often it helped, by rule, action or target: successes are verdicts that it did, not attempts or exits of 0.
+
+    ``success`` is the share of what began; None where nothing did.
+    """
+    found: dict[str, Counter[str]] = {}
+    for key, times in ended.items():
+        found.setdefault(str(getattr(key, by)), Counter())[key.result] += times
+    rows = []
+    for name, results in sorted(found.items()):
+        began = sum(times for result, times in results.items() if result not in NOT_DONE)
+        verified = results["verified"]
+        rows.append(
+            {
+                by: name,
+                "began": began,
+                "verified": verified,
+                "success": round(verified / began, 4) if began else None,
+                "results": dict(sorted(results.items())),
+            }
+        )
+    return rows
 
 
 def sealed_event(folder: Path, request_id: str, since: int) -> Mapping[str, Any] | None:

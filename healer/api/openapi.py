@@ -28,7 +28,13 @@ _READS: dict[str, tuple[str, tuple[Doc, ...]]] = {
     "/api/v1/maintenance": ("Windows in which nothing is done, open or to come.", ()),
     "/api/v1/healings": (
         "What was done, from the sealed log, newest first.",
-        (_LIMIT, _query("rule", "glob"), _query("target", "glob"), _query("all", "1: notes and waits too")),
+        (
+            _LIMIT,
+            _query("rule", "glob"),
+            _query("target", "glob"),
+            _query("all", "1: notes and waits too"),
+            _query("by", "rule, action or target: how often it helped, instead"),
+        ),
     ),
     "/api/v1/rules": ("Every rule, most urgent first.", ()),
     "/api/v1/rules/{rule}/explain": (

@@ -1,5 +1,6 @@
 """What can be read: each handler gathers one view and sends it."""
 
+import contextlib
 import math
 import re
 from typing import Any
@@ -9,7 +10,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from healer import blocking
 from healer.api import health
-from healer.api.healings import Healings
+from healer.api.exposition import healings_text
+from healer.api.healings import BY, Healings, summary
 from healer.api.openapi import document
 from healer.api.port import Port
 from healer.api.problem import Json, ProblemError
@@ -87,12 +89,19 @@ class Readers:
         """What was done, from the sealed log, newest first."""
         asked = request.query_params
         await blocking.call(self._healings.update)
+        if by := asked.get("by"):
+            if by not in BY:
+                raise ProblemError(400, f"by is one of: {', '.join(BY)}")
+            return Json({"by": by, "summary": summary(self._healings.ended, by)})
         found = self._healings.last(
             _count(request, "limit", 20),
             rule=asked.get("rule", "*"),
             target=asked.get("target", "*"),
             quiet=asked.get("all", "") in {"1", "true"},
         )
+        if (history := self._port.history) is not None:
+            with contextlib.suppress(HealerError):  # without history, only what was sealed is told
+                await history.add_after(found)
         return Json({"healings": found})
 
     async def rules(self, _: Request) -> Response:
@@ -162,7 +171,10 @@ class Readers:
 
     async def prometheus(self, _: Request) -> Response:
         """The latest numbers for a scraper."""
-        return PlainTextResponse(self._port.metrics_text(), media_type=PROMETHEUS)
+        with contextlib.suppress(HealerError):  # a log that cannot be read is told by other metrics
+            await blocking.call(self._healings.update)
+        text = self._port.metrics_text() + healings_text(self._healings)
+        return PlainTextResponse(text, media_type=PROMETHEUS)
 
 
 def _count(request: Request, name: str, default: int, *, most: int = MOST_ROWS) -> int:

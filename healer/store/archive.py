@@ -3,7 +3,7 @@
 import math
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 from healer.errors import HealerError
 from healer.model.observation import Series
 from healer.store import engine, schema
+from healer.store.after import add_after
 from healer.store.asked import Asked, answer
 from healer.store.engine import told
 from healer.store.kept import IncidentRecord, Line
@@ -66,6 +67,10 @@ class Archive:
     def lines(self, metric: str, labels: Mapping[str, str], *, start: float, end: float, step: float) -> list[Line]:
         """One metric in buckets of ``step`` seconds, from the coarsest level that still shows them."""
         return self._reader.lines(self._reader.series({metric}, labels), start, end, step)
+
+    def add_after(self, healings: Iterable[MutableMapping[str, Any]]) -> None:
+        """Fill in what became of the values that healings rested on."""
+        add_after(self._reader, healings)
 
     def answer(self, asked: Asked) -> dict[str, Any]:
         """What a metric was, as one JSON document."""

@@ -1,8 +1,10 @@
+import threading
+
 import pytest
 
 from audit.clock import SystemClock
 from audit.writer import Writer
-from healer.api.healings import Healings, sealed_event, top
+from healer.api.healings import Healings, sealed_event, summary, top
 from healer.errors import HealerError
 
 COMMON = {"v": 1, "mono": 1, "boot": "b", "node": "here"}
@@ -108,3 +110,54 @@ def test_the_place_of_an_event_is_right_before_its_request(writer, tmp_path):
     assert sealed_event(tmp_path, "r-1", since) == {"seq": place.seq, "leaf": place.leaf, "height": place.height}
     seal(writer, {**request, "id": "r-2"})
     assert sealed_event(tmp_path, "r-2", 0) == {}  # a request that had nothing sealed
+
+
+def test_what_it_rested_on_and_harmony_are_told(writer, tmp_path):
+    evidence = [{"series": 'program.up{target="program:api"}', "value": "0", "age_us": 5}]
+    leaf = seal(writer, {**intent(1), "evidence": evidence})[0].leaf
+    seal(writer, outcome(1, leaf), verdict(1, leaf))
+    healings = Healings(tmp_path)
+    healings.update()
+    (found,) = healings.last(1)
+    assert found["before"] == [{"series": 'program.up{target="program:api"}', "value": "0"}]
+    assert (found["harmony_before"], found["harmony_after"], found["impact"]) == (50.0, 90.5, 40.5)
+    assert found["ended_at"] == 3e-6
+
+
+def test_success_counts_what_was_seen_and_not_what_was_tried(writer, tmp_path):
+    results = ["verified", "verified", "unverified", "failed-transient", "stale", "refused"]
+    for number, result in enumerate(results):
+        leaf = seal(writer, intent(number, target=f"program:{number % 2}"))[0].leaf
+        seal(writer, outcome(number, leaf), verdict(number, leaf, result))
+    seal(writer, intent(90))  # still open: neither
+    leaf = seal(writer, intent(91, action="notify"))[0].leaf
+    seal(writer, outcome(91, leaf), verdict(91, leaf))  # telling somebody cures nothing
+    healings = Healings(tmp_path, kept=2)  # counting outlives what is remembered
+    healings.update()
+    (row,) = summary(healings.ended, "rule")
+    assert (row["rule"], row["began"], row["verified"], row["success"]) == ("r", 4, 2, 0.5)
+    assert row["results"]["stale"] == 1
+    assert [one["target"] for one in summary(healings.ended, "target")] == ["program:0", "program:1"]
+    assert healings.cured == {"restart": (2, 5.0)}
+    assert summary({}, "action") == []
+
+
+def test_of_what_never_began_there_is_no_rate(writer, tmp_path):
+    leaf = seal(writer, intent(1))[0].leaf
+    seal(writer, outcome(1, leaf, "stale"), verdict(1, leaf, "stale"))
+    healings = Healings(tmp_path)
+    healings.update()
+    assert summary(healings.ended, "action")[0]["success"] is None
+
+
+def test_two_who_ask_at_once_count_once(writer, tmp_path):
+    for number in range(40):
+        leaf = seal(writer, intent(number))[0].leaf
+        seal(writer, outcome(number, leaf), verdict(number, leaf))
+    healings = Healings(tmp_path)
+    askers = [threading.Thread(target=healings.update) for _ in range(4)]
+    for one in askers:
+        one.start()
+    for one in askers:
+        one.join()
+    assert sum(healings.ended.values()) == 40

@@ -2,6 +2,8 @@ import asyncio
 
 import pytest
 
+from audit.clock import SystemClock
+from audit.writer import Writer
 from healer.history import History
 from healer.model.observation import Observation, labels
 from healer.model.unit import Unit
@@ -90,3 +92,37 @@ async def test_history_is_read_from_the_store_and_past_incidents_too(fake, liste
 async def test_an_agent_that_keeps_no_history_says_so(fake, listen):
     async with listen(fake) as client:
         assert (await client.get("/api/v1/history/cpu.used")).status_code == 404
+
+
+async def test_the_scrape_counts_healings_and_does_without_a_log(fake, listen):
+    async with listen(fake) as client:
+        assert "healer_healings_total" not in (await client.get("/metrics")).text
+        with Writer.open(fake.state_dir, node="here", clock=SystemClock()) as writer:
+            common = {"v": 1, "mono": 1, "boot": "b", "node": "here", "ts": 1, "id": "i-1"}
+            begun = {
+                **common, "kind": "intent", "corr": "r@t", "action": "restart", "target": "program:api",
+                "generation": "g", "params": {}, "rule": "r", "rules_hash": "h", "step": 0, "attempt": 1,
+                "actor": "rule:r", "because": "it", "evidence": [], "deadline_us": 1, "mode": "auto",
+            }  # fmt: skip
+            leaf = writer.submit([begun]).result()[0].leaf
+            ended = {**common, "of": leaf, "because": "seen", "took_us": 5}
+            writer.submit([{**ended, "kind": "verdict", "result": "verified"}]).result()
+        counted = 'healer_healings_total{action="restart",result="verified",rule="r",target="program:api"} 1'
+        for _ in range(2):
+            assert counted in (await client.get("/metrics")).text.splitlines()
+        assert (await client.get("/api/v1/healings?by=rule")).json()["summary"][0]["verified"] == 1
+        assert (await client.get("/api/v1/healings?by=weather")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query", ["start=-1", "start=nan", "end=1e99", "step=0.5x", "step=", "label=x", "limit=999999", "since=1y"]
+)
+async def test_a_question_about_the_past_that_means_nothing_is_refused(fake, listen, tmp_path, query):
+    fake.history = History(tmp_path / "state.db", linger=0.0)
+    fake.history.start()
+    try:
+        async with listen(fake) as client:
+            assert (await client.get(f"/api/v1/history/cpu.used?{query}")).status_code == 400
+            assert (await client.get("/api/v1/history/cpu.used?step=5m&start=1&end=2")).json()["lines"] == []
+    finally:
+        fake.history.close()

@@ -2,6 +2,9 @@ import json
 
 from audit.clock import SystemClock
 from audit.writer import Writer
+from healer.model.observation import labels
+from healer.store.kept import Sample
+from healer.store.store import Store
 
 
 def intent(number, **more):
@@ -64,3 +67,42 @@ def test_a_log_that_is_damaged_is_told(healer, tmp_path):
     said = healer("healings")
     assert (said.code, said.out) == (2, "")
     assert "Traceback" not in said.err
+
+
+def test_what_it_changed_is_told_before_and_after(healer, tmp_path):
+    series = 'program.up{target="program:api"}'
+    leaf = seal(tmp_path, intent(1, evidence=[{"series": series, "value": "0", "age_us": 5}]))[0].leaf
+    common = {"v": 1, "mono": 2, "boot": "b", "node": "here", "of": leaf, "id": "i-1", "took_us": 1_500_000}
+    ended = {"ts": 1_700_000_002_000_000, "because": "seen", "harmony_before": 6100, "harmony_after": 9800}
+    seal(
+        tmp_path,
+        {**common, "ts": 1_700_000_001_000_000, "kind": "outcome", "result": "done", "because": "ended"},
+        {**common, **ended, "kind": "verdict", "result": "verified"},
+    )
+    row = healer("healings", "--impact").out.splitlines()[1]
+    assert "61 -> 98" in row
+    assert row.endswith(f"{series} 0 -> ?")  # history was lost; what was sealed is told all the same
+    store = Store(tmp_path / "state.db")
+    store.record([Sample(metric="program.up", labels=labels(target="program:api"), at=1_700_000_001.5, value=1.0)])
+    store.close()
+    assert healer("healings", "--impact").out.splitlines()[1].endswith(f"{series} 0 -> 1")
+    found = json.loads(healer("healings", "--json").out)["healings"][0]
+    assert found["after"] == [{"series": series, "value": 1.0, "at": 1_700_000_001.5}]
+
+
+def test_how_often_it_helped_is_told_by_rule_action_or_target(healer, agent, tmp_path):
+    leaf = seal(tmp_path, intent(1))[0].leaf
+    common = {"v": 1, "mono": 2, "boot": "b", "node": "here", "ts": 2, "of": leaf, "id": "i-1", "took_us": 1500}
+    seal(
+        tmp_path,
+        {**common, "kind": "outcome", "result": "done", "because": "ended"},
+        {**common, "kind": "verdict", "result": "unverified", "because": "not seen"},
+    )
+    said = healer("healings", "--by", "action")
+    assert said.out.splitlines()[1].split() == ["restart", "1", "0", "0%", "1", "unverified"]
+    assert json.loads(healer("healings", "--by", "rule", "--json").out)["summary"][0]["success"] == 0.0
+
+
+def test_the_rates_are_told_without_an_agent_too(healer, tmp_path):
+    seal(tmp_path, intent(1))
+    assert "nothing was done" in healer("healings", "--by", "target").err
