@@ -22,17 +22,19 @@ _MODES = ("off", "observe", "suggest", "approve", "auto")
 @click.option("--format", "wanted", type=click.Choice(_FORMATS), default="auto", help="What SOURCE is.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write to; else nothing is.")
 @click.option("--mode", type=click.Choice(_MODES), default="observe", help="How far the imported rules may go.")
+@click.option("--client", "clients", multiple=True, metavar="NAME=URL@GROUP", help="A client scenarios speak of.")
 @click.option("--force", is_flag=True, help="Write over files that are there.")
-def import_(*, source: Path, wanted: str, out: Path | None, mode: str, force: bool) -> int:
+def import_(*, source: Path, wanted: str, out: Path | None, mode: str, clients: tuple[str, ...], force: bool) -> int:
     """Import rules from SOURCE (a file or a folder) of another supervisor.
 
     Everything in it is accounted for: carried over, carried over with a change, or not carried over, with the reason
     and the place. Exit 0 all carried over, 1 something was changed or left out, 2 invalid.
     """
     from healer.importing import importer
+    from healer.importing.avena_clients import told
 
     given = settings()
-    found = importer.bring(source, wanted=wanted, mode=mode)
+    found = importer.bring(source, wanted=wanted, mode=mode, clients=[told(one) for one in clients])
     if out is not None and not found.proof.problems:
         _write(out, found.documents, force=force)
     if given.json:

@@ -3,16 +3,20 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from healer.yamldoc.mark import Mark
 
-_SHORTEST_SECRET = 4
-"""A shorter one is found in every other word; it is left out where it stood, and looked for nowhere else."""
+_SHORTEST_SECRET = 7
+"""A shorter one may be part of any word; it is left out where it stood, and looked for nowhere else."""
 _NOT_IN_IDS = re.compile(r"[^a-z0-9]+")
 _LETTERS = str.maketrans({"ł": "l", "Ł": "L", "ß": "ss", "ø": "o", "Ø": "O", "đ": "d", "æ": "ae", "Æ": "AE"})
+
+
+AS_A_COMMENT = "as a comment only: its rule is incomplete"
+"""What became of the sound parts of a rule that lacks another part."""
 
 
 class Fate(StrEnum):
@@ -87,6 +91,13 @@ class Harvest:
         if item not in self._known:
             self._known.add(item)
             self.items.append(item)
+
+    def turn(self, since: int, fate: Fate, because: str) -> None:
+        """Give what was noted from there on another fate, but for what had a worse one: what it stands in was lost."""
+        worse = (Fate.CARRIED, Fate.CHANGED, Fate.LEFT)
+        for place, item in enumerate(self.items[since:], since):
+            if worse.index(item.fate) < worse.index(fate):
+                self.items[place] = replace(item, fate=fate, because=because)
 
     def of(self, fate: Fate) -> Iterator[Item]:
         """What had this fate, in the order of the text."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from healer.errors import ConfigError
-from healer.importing import emit, sources, supervisord
+from healer.importing import avena, emit, monit, sources, supervisord, symbiotic
+from healer.importing.avena_clients import Told
 from healer.importing.harvest import Harvest, slug
 from healer.importing.proof import Proof, prove
 from healer.yamldoc.mark import Mark, Problems
@@ -23,8 +24,11 @@ class Imported:
     proof: Proof
 
 
-def bring(path: Path, *, wanted: str = "auto", mode: str = "observe") -> Imported:
-    """Read a file or a folder; raises ConfigError where nothing in it could be read."""
+def bring(path: Path, *, wanted: str = "auto", mode: str = "observe", clients: Sequence[Told] = ()) -> Imported:
+    """Read a file or a folder; raises ConfigError where nothing in it could be read.
+
+    ``clients`` are those of an orchestrator, where its configuration is not among the files.
+    """
     problems, harvest = Problems(), Harvest(mode)
     paths = sources.files(path)
     if not paths:
@@ -34,22 +38,30 @@ def bring(path: Path, *, wanted: str = "auto", mode: str = "observe") -> Importe
     found = list(sources.read(paths, wanted, problems))
     if not found:
         raise problems.error("import")
-    _gather(found, harvest, problems)
+    _gather(found, harvest, problems, clients)
     documents = _documents(harvest, path)
     proof = prove(documents)
     told = tuple(harvest.hide(str(one)) for one in sorted(set(problems.found)))
     return Imported(harvest=harvest, documents=documents, problems=told, proof=proof)
 
 
-def _gather(found: Sequence[sources.Found], harvest: Harvest, problems: Problems) -> None:
+def _gather(found: Sequence[sources.Found], harvest: Harvest, problems: Problems, clients: Sequence[Told]) -> None:
     seen = {one.path.resolve() for one in found}
     queue = list(found)
+    # Scenarios start each other, and share their clients: they are read together.
+    avena.read([one.root for one in found if one.format == "avena" and one.root is not None], harvest, clients)
     while queue:
         one = queue.pop(0)
         if one.format == "supervisord":
             supervisord.read(one.text, one.name, harvest, problems)
             for setting in supervisord.includes(one.text, one.name):
                 queue += _included(one, setting.value, setting.mark, seen, harvest, problems)
+        elif one.format == "monit":
+            monit.read(one.text, one.name, harvest, problems)
+            for word in monit.includes(one.text, one.name):
+                queue += _included(one, word.text, word.mark, seen, harvest, problems)
+        elif one.format == "symbiotic" and one.root is not None:
+            symbiotic.read(one.root, harvest)
 
 
 def _included(

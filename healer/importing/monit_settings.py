@@ -1,0 +1,67 @@
+"""Monit's ``set`` statements: one gives the length of a cycle, the others are about Monit itself."""
+
+import re
+from collections.abc import Sequence
+
+from healer.importing.harvest import Harvest
+from healer.importing.monit_words import Block, said
+
+CYCLE = 30.0
+"""Seconds of a cycle where nobody says."""
+OTHERS = {
+    "logfile": "what the agent says goes to the journal",
+    "log": "what the agent says goes to the journal",
+    "pidfile": "the agent has none",
+    "idfile": "the agent's identity is its sealing key",
+    "statefile": "the agent's state folder is --state-dir",
+    "mailserver": "there is no e-mail yet: a webhook channel under notify: can send it",
+    "mail-format": "messages are written in the rules",
+    "alert": "there is no e-mail yet: alerts go to the journal; declare a webhook under notify: for more",
+    "eventqueue": "events are kept in the sealed log",
+    "httpd": "the agent's own port is api.tcp, on loopback only; its socket needs no password",
+    "mmonit": "there is no such server",
+    "limits": "the agent's own limits apply",
+    "onreboot": "programs have autostart; rules judge what they see after a start",
+    "ssl": "TLS is always verified here, unless a target says verify_tls: false",
+    "tls": "TLS is always verified here, unless a target says verify_tls: false",
+    "fips": "that is for the system's libraries to say",
+    "expectbuffer": "it belongs to send/expect tests, which are not carried over",
+}
+"""What became of settings that are none of a rule's."""
+_TELLING = frozenset({"httpd", "mailserver", "mmonit"})
+"""Statements with passwords in them: nothing of theirs is repeated."""
+
+
+def cycle_of(found: Sequence[Block], harvest: Harvest) -> float:
+    """Seconds of a cycle, as ``set daemon`` says."""
+    for block in found:
+        low = [word.low for word in block.head]
+        if low[:2] == ["set", "daemon"] and len(low) > 2 and re.fullmatch(r"\d{1,6}", low[2]) and int(low[2]):
+            harvest.carried(
+                block.mark, f"set daemon {low[2]}", f"a cycle is {low[2]} s: targets are looked at so often"
+            )
+            if "delay" in low:
+                harvest.left(block.mark, "start delay", "each target has a startup_grace instead")
+            return float(low[2])
+    checks = [block for block in found if block.head[0].low == "check"]
+    if checks:
+        harvest.changed(checks[0].mark, "cycles", f"no set daemon in this file: a cycle is taken for {CYCLE:g} s")
+    return CYCLE
+
+
+def take(block: Block, harvest: Harvest) -> None:
+    """Account for one ``set``; its secrets are taken out."""
+    word = block.head[1].low if len(block.head) > 1 else ""
+    if word == "daemon":
+        return
+    for index, one in enumerate(block.head[:-1]):
+        after = block.head[index + 1].text
+        if one.low in {"password", "passphrase"}:
+            harvest.credential(f"monit-{word}-password", after)
+        if one.low == "allow" and ":" in after:
+            harvest.credential(f"monit-{word}-password", after.partition(":")[2])
+    shown = f"set {word}" if word in _TELLING else said(block.head)
+    if word == "alert":
+        harvest.changed(block.mark, shown, OTHERS[word])
+    else:
+        harvest.left(block.mark, shown, OTHERS.get(word, "nothing here is like it"))
