@@ -49,7 +49,8 @@ def _of_condition(rule: Rule) -> Said:
             "write {target} behind a metric, or target: instead of each:",
         )
     verdict = trivial.verdict(rule.when)
-    if verdict is not None:
+    # What an event, a person or the calendar starts may well have nothing more to ask.
+    if verdict is False or (verdict and rule.trigger.kind == "auto"):
         yield (f"the condition is {'always' if verdict else 'never'} true", "look at the bounds it compares with")
     if rule.clear is not None and trivial.verdict(rule.clear) is False:
         yield ("clear is never true: an incident would never end", "look at the bounds it compares with")
@@ -124,7 +125,7 @@ def _same(rules: Sequence[Rule], _: Mapping[str, Collection[str]]) -> Aside:
     """Rules with one condition about the same targets: the later one is shadowed."""
     first: dict[object, Rule] = {}
     for rule in rules:
-        other = first.setdefault((rule.when, rule.each, rule.target, rule.trigger.kind), rule)
+        other = first.setdefault((rule.when, rule.each, rule.target, repr(rule.trigger)), rule)
         if other is not rule and _remedies(other) != _remedies(rule):
             yield rule, f"fires exactly when {other.id} does ({other.position}): they compete", "make one rule of them"
         elif other is not rule:
@@ -184,11 +185,15 @@ def _echoing(rules: Sequence[Rule], _: Mapping[str, Collection[str]]) -> Aside:
     for rule in waiting:
         for topic in _topics(rule):
             for other in waiting:
-                if not fnmatch.fnmatchcase(topic, other.trigger.topic):
+                if not _hears(other, topic):
                     continue
-                back = any(fnmatch.fnmatchcase(answer, rule.trigger.topic) for answer in _topics(other))
+                back = any(_hears(rule, answer) for answer in _topics(other))
                 if rule is other or back:
                     yield rule, f"publishes '{topic}', which wakes {other.id}, which wakes it again", "break the loop"
+
+
+def _hears(rule: Rule, topic: str) -> bool:
+    return any(fnmatch.fnmatchcase(topic, heard.topic) for heard in rule.trigger.heard)
 
 
 def _topics(rule: Rule) -> list[str]:

@@ -28,7 +28,7 @@ def circles(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str, str]]:
 
 
 def unbound(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str, str]]:
-    """Every ``{capture.NAME}`` in the steps of a rule that no pattern in its ``when`` can take."""
+    """Every ``{capture.NAME}`` in its steps that no pattern takes, every ``{event.NAME}`` that no event brings."""
     for rule in rules:
         taken = {name for node in walk(rule.when) if isinstance(node, Heard | Matched) for name in names(node.pattern)}
         words = [word for step in steps_of(rule) for many in step.params.values() for word in _words(many)]
@@ -38,6 +38,8 @@ def unbound(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str, str]]:
             if kind == "capture" and name not in taken:
                 known = ", ".join(sorted(taken)) or 'nothing: write matched(..., "... {name} ...") in when'
                 yield rule, f"no pattern takes {word}", f"taken are: {known}"
+            if kind == "event" and rule.trigger.kind != "event":
+                yield rule, f"no event starts this rule, so {word} is never known", "trigger: {event: TOPIC}"
 
 
 def _words(value: object) -> Iterator[str]:

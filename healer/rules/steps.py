@@ -32,7 +32,7 @@ from healer.yamldoc.secret import TextOrSecret
 from healer.yamldoc.shape import Bad, Field, ListOf, MapOf, Record, Schema, Shape, Values, suggestion
 
 RULE = Text(pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}", called="an id")
-TARGET = Text(pattern=rf"[a-z_]+:{NAME}", called="a target (kind:name)")
+TARGET = Text(pattern=rf"[a-z_]+:{NAME}", called="a target (kind:name)", hint="write kind:name, such as program:api")
 
 
 def position(mark: Mark) -> Position:
@@ -310,6 +310,9 @@ def _misfits(step: Step) -> Iterator[tuple[str, str]]:
             yield f"'{back.action}' in a rollback without verify", "say how its own success is proved"
     for word in _misplaced(step):
         yield f"{word} stands where code is expected", "write the command out"
+    for word in map(str, step.params.get("argv", ())):
+        if placeholders.BINDING.search(word) and not placeholders.BINDING.fullmatch(word):
+            yield f"'{word[:60]}' is filled in part: nothing would be", "a placeholder is a whole argument, or none"
 
 
 def _misplaced(step: Step) -> Iterator[str]:

@@ -62,6 +62,10 @@ def test_a_fine_rule_has_no_findings(tmp_path):
             'trigger: {event: "a.*"}, when: harmony < 50, then: [{publish: a.b}]',
             "publishes 'a.b', which wakes r0",
         ),
+        (
+            'trigger: {all_within: {events: [x, "a.*"], within: 1m}}, when: harmony < 50, then: [{publish: a.b}]',
+            "publishes 'a.b', which wakes r0",
+        ),
     ],
 )
 def test_each_trap_is_found(tmp_path, rule, what):
@@ -92,6 +96,15 @@ def test_each_trap_is_found(tmp_path, rule, what):
 )
 def test_rules_that_fight_are_found(tmp_path, rules, what):
     assert any(what in line for line in found(tmp_path, *rules)), found(tmp_path, *rules)
+
+
+@pytest.mark.parametrize("trigger", ["manual", "{schedule: '0 3 * * *'}", "{event: a}"])
+def test_what_something_else_starts_need_not_ask_anything_and_other_events_are_other_rules(tmp_path, trigger):
+    always = "when: harmony >= 0, then: [{notify: journal}]"
+    assert found(tmp_path, f"trigger: {trigger}, {always}", f"trigger: {{event: other}}, {always}") == []
+    assert any(
+        "never true" in line for line in found(tmp_path, f"trigger: {trigger}, when: harmony > 100, then: [wait: 1s]")
+    )
 
 
 def test_rules_that_are_switched_off_are_left_alone(tmp_path):

@@ -80,3 +80,11 @@ def test_a_capture_that_no_pattern_takes_is_a_mistake(tmp_path):
     assert loaded(tmp_path, rule("a", when, then=steps.format("pid")))
     said = refused(tmp_path, rule("a", when, then=steps.format("pit")))
     assert "no pattern takes {capture.pit} (taken are: pid)" in said
+
+
+def test_a_field_of_an_event_that_starts_nothing_is_a_mistake_and_so_is_a_part_of_an_argument(tmp_path):
+    steps = '[{run: [echo, "{event.user}"]}]'
+    assert loaded(tmp_path, rule("a", UP, more="trigger: {event: login},", then=steps))
+    assert "no event starts this rule" in refused(tmp_path, rule("a", UP, then=steps))
+    part = '[{run: [echo, "{event.user}.log"]}]'
+    assert "filled in part" in refused(tmp_path, rule("a", UP, more="trigger: {event: login},", then=part))
