@@ -72,6 +72,7 @@ def load_suite(path: Path, *, vocabulary: Vocabulary = METRICS, verbs: Mapping[s
         try:
             values: Values = shape(vocabulary, verbs).read(found.root, problems)
             files = tuple((path.parent / name) for name in values["rule_files"])
+            _check_files(files, values.where("rule_files"), problems)
             suite = Suite(file=found.name, rule_files=files, cases=_cases(values))
             _check_targets(suite, problems)
         except Bad:
@@ -90,6 +91,15 @@ def check(suite: Suite, rules: RuleSet) -> None:
                 hint = suggestion(one.rule, known) or "look at rule_files"
                 problems.add(_mark(one.position), f"no rule '{one.rule}' in rule_files", hint)
     problems.check("tests")
+
+
+def _check_files(files: Iterable[Path], mark: Mark, problems: Problems) -> None:
+    """Find files under test that are not there."""
+    for path in files:
+        if not path.exists():
+            near = suggestion(path.name, (one.name for one in sorted(path.parent.glob("*.yaml"))))
+            hint = near if near.startswith("did") else "the path starts at the folder of this file"
+            problems.add(mark, f"there is no file {path}", hint)
 
 
 def _check_targets(suite: Suite, problems: Problems) -> None:
@@ -129,6 +139,9 @@ def _moment(local: dt.datetime, zone: str) -> float:
 # What is seen ----------------------------------------------------------------------------------------------------
 
 
+_VALUES = Text(longest=65536, called="all values in one text, such as '1x2 0x8'")
+
+
 class _LineShape(Shape):
     """``{series: ..., values: ...}``."""
 
@@ -138,7 +151,7 @@ class _LineShape(Shape):
         self._vocabulary = vocabulary
         self._record = Record(
             Field(name="series", shape=Text(), required=True, doc='such as http.ok{target="http:front"}'),
-            Field(name="values", shape=Text(longest=65536), required=True, doc="such as '1+0x6 0x8 _ stale'"),
+            Field(name="values", shape=_VALUES, required=True, doc="such as '1+0x6 0x8 _ stale'"),
         )
 
     def read(self, node: Node, problems: Problems) -> Line:
@@ -208,6 +221,27 @@ def _signed(text: str) -> float:
     return -seconds if found and found[1] == "-" else seconds
 
 
+class _Happenings(Record):
+    """One happening; what people would write first is told how it is written."""
+
+    def read(self, node: Node, problems: Problems) -> Any:  # noqa: ANN401 - see Shape
+        """The happening."""
+        entries = node.entries if isinstance(node, Table) else ()
+        found = [entry for entry in entries if entry.key in request.VERBS and entry.key not in self.fields]
+        for entry in found:
+            what = f"'{entry.key}' is what people ask for"
+            problems.add(entry.mark, what, f"write ask: {entry.key}, and subject: or args: beside it")
+        if found:
+            raise Bad
+        return super().read(node, problems)
+
+
+_TOPIC = Text(
+    pattern=r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*",
+    longest=200,
+    called="a topic",
+    hint="dotted words, such as user.login",
+)
 _WORDS = ("event", "ask", "jump", "restart")
 _BESIDE = {"data": "event", "own": "event", "subject": "ask", "args": "ask", "refused": "ask"}
 
@@ -226,9 +260,9 @@ def _happening(values: Values, problems: Problems) -> Happening:
     return Happening(**held, position=position(values.mark))
 
 
-_HAPPENING = Record(
+_HAPPENING = _Happenings(
     Field(name="at", shape=Duration(), required=True, doc="when, from the beginning"),
-    Field(name="event", shape=Text(longest=200), doc="a topic that somebody puts on the bus"),
+    Field(name="event", shape=_TOPIC, doc="a topic that somebody puts on the bus"),
     Field(name="data", shape=Data(), doc="what the event carries"),
     Field(name="own", shape=Flag(), doc="true: the agent itself says it (with event)"),
     Field(name="ask", shape=Word(request.VERBS), doc="what a person asks of the agent"),
@@ -330,6 +364,12 @@ def _case(values: Values, problems: Problems) -> Values:
             problems.add(held.mark, "no moment", "write at: 30s, here or beside expect")
             raise Bad
         made.append(Expectation(**(dict(held) | {"at": at}), position=position(held.mark)))
+    last = max(one.at for one in made)
+    for happening in values["happens"]:
+        if happening.at > last:
+            mark = _mark(happening.position)
+            problems.add(mark, f"at {happening.at:g} s the test is over", f"the last expectation is at {last:g} s")
+            raise Bad
     values["expect"] = tuple(made)
     values["lines"] = values.pop("series")
     values["cures"] = values.pop("actions")
@@ -365,7 +405,7 @@ def shape(vocabulary: Vocabulary = METRICS, verbs: Mapping[str, Verb] = VERBS) -
     """A whole file of tests."""
     expect = Record(*_expectation_fields(verbs), build=_expect)
     case = Record(
-        Field(name="name", shape=Text(longest=200), required=True, doc="the claim"),
+        Field(name="name", shape=Text(longest=200), required=True, doc="what it shows, in a sentence"),
         *_shared(),
         Field(name="maintenance", shape=Flag(), default=False, shown="false", doc="true: under maintenance throughout"),
         Field(name="outcome", shape=Word(OUTCOMES), default="done", shown="done", doc="what actions come to"),

@@ -41,8 +41,10 @@ class Text(Shape):
         longest: int = MAX_TEXT,
         empty: bool = False,
         parse: Callable[[str], Any] | None = None,
+        hint: str = "",
     ) -> None:
         self._pattern = re.compile(pattern) if pattern else None
+        self._hint = hint or f"it must match {pattern}"
         self._called = called or self.says
         self._longest = longest
         self._empty = empty
@@ -59,9 +61,7 @@ class Text(Shape):
             problems.add(node.mark, f"a text of {len(node.value)} characters", f"at most {self._longest}")
             raise Bad
         if self._pattern and not self._pattern.fullmatch(node.value):
-            problems.add(
-                node.mark, f"'{node.value[:60]}' is not {self._called}", f"it must match {self._pattern.pattern}"
-            )
+            problems.add(node.mark, f"'{node.value[:60]}' is not {self._called}", self._hint)
             raise Bad
         return parsed(node, self._parse, problems) if self._parse else node.value
 
@@ -196,6 +196,8 @@ class _Quantity(Shape):
     """A number with its unit."""
 
     unit: ClassVar[str]
+    units: ClassVar[tuple[str, ...]] = ()
+    """Those that are proposed for a number that has none."""
     example: ClassVar[str]
     pattern: ClassVar[str]
 
@@ -213,8 +215,12 @@ class _Quantity(Shape):
         return _between(node, value, self._least, self._most, problems, self.unit)
 
     def _bare(self, value: object, problems: Problems, node: Scalar) -> float:
-        problems.add(node.mark, f"{value} has no unit", f"write it as {self.example}")
+        problems.add(node.mark, f"{value} has no unit", self._with_unit(value))
         raise Bad
+
+    def _with_unit(self, value: object) -> str:
+        """The same number, as it would be right: whoever forgets a unit has one in mind."""
+        return "write " + " or ".join(f"{value}{unit}" for unit in self.units)
 
     def _text(self, node: Scalar, problems: Problems) -> float:
         return float(parsed(node, self.parse, problems))
@@ -238,6 +244,7 @@ class Duration(_Quantity):
 
     says = "a duration"
     unit = "s"
+    units = ("s", "m", "h")
     example = "30s"
     pattern = r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"
 
@@ -261,6 +268,7 @@ class Size(_Quantity):
 
     says = "a size"
     unit = "B"
+    units = ("KiB", "MiB", "GiB")
     example = "64MiB"
     pattern = r"^\d+(\.\d+)? ?(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)$"
 

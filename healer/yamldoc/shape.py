@@ -175,7 +175,9 @@ class ListOf(Shape):
         return {"anyOf": [made, self.shape.schema()]} if self._alone else made
 
     def advice(self, node: Node) -> str:
-        """Brackets are what is usually missing."""
+        """Brackets, or a dash, are what is usually missing."""
+        if isinstance(node, Table):
+            return "write - before its first key"
         if isinstance(node, Scalar) and node.value is not None:
             return f"write [{node.text[:40]}]"
         return super().advice(node)

@@ -40,6 +40,8 @@ AT = "    at: 20s\n"
 
 def load(tmp_path, text):
     (tmp_path / "tests").mkdir(exist_ok=True)
+    for name in ("web.yaml", "db.yaml"):
+        (tmp_path / name).write_text(RULE)
     (tmp_path / "tests" / "t.yaml").write_text(text)
     return load_suite(tmp_path / "tests" / "t.yaml")
 
@@ -90,6 +92,21 @@ def test_a_file_of_tests_is_read(tmp_path):
         (AT, "    happens: {at: 5s}\n", ":10:14: expected one of event, ask, jump, restart; found none"),
         (AT, "    happens: {at: 5s, ask: pause, jump: +1h}\n", "found ask and jump"),
         (AT, "    happens: {at: 5s, ask: pause, data: {}}\n", ":10:41: data goes with event (remove it"),
+        (AT, "    happens: {at: 5s, pause: agent}\n", ":10:23: 'pause' is what people ask for (write ask: pause,"),
+        (AT, "    happens: {at: 5s, event: 'a b'}\n", "'a b' is not a topic (dotted words, such as user.login)"),
+        (
+            AT,
+            AT + "    happens: {at: 21s, restart: 1s}\n",
+            "at 21 s the test is over (the last expectation is at 20 s)",
+        ),
+        ("../db.yaml", "../dc.yaml", "/dc.yaml (did you mean 'db.yaml'?)"),
+        ("../db.yaml", "../../nowhere.yaml", "nowhere.yaml (the path starts at the folder of this file)"),
+        ("values: '1x2 0x3'", "values: [1, 0]", "expected all values in one text, such as '1x2 0x8', found a list"),
+        (
+            "    series:\n      - {series",
+            "    series:\n      {series",
+            "expected a list, found a mapping (write - before",
+        ),
         (AT, "    happens: {at: 5s, ask: paus}\n", "did you mean 'pause'?"),
         (AT, "    happens: {at: 5s, jump: 1}\n", ":10:29: expected a duration with a sign, such as +1h"),
         (AT, "    happens: {at: 5s, jump: +1x}\n", "'1x' is not a duration"),
@@ -134,7 +151,6 @@ def test_what_happens_and_what_comes_of_actions_is_read(tmp_path):
 
 def test_a_rule_that_is_not_there_is_a_mistake_at_its_place(tmp_path):
     suite = load(tmp_path, GOOD.replace("rule: died", "rule: dyed", 1))
-    (tmp_path / "web.yaml").write_text(RULE)
     with pytest.raises(ConfigError) as error:
         check(suite, load_rules([tmp_path / "web.yaml"]))
     assert [line.partition("/tests/")[2] for line in error.value.problems] == [

@@ -37,14 +37,14 @@ def test_values_are_read_into_base_units(text, shape, value):
 @pytest.mark.parametrize(
     ("text", "shape", "says"),
     [
-        ("30", Duration(), "f:1:1: 30 has no unit (write it as 30s)"),
+        ("30", Duration(), "f:1:1: 30 has no unit (write 30s or 30m or 30h)"),
         ("30x", Duration(), "f:1:1: '30x' is not a duration"),
         ("1h30", Duration(), "f:1:3: '1h30' is not a duration"),
         ("'-5s'", Duration(), "not a duration"),
         ("400d", Duration(), "out of bounds"),
         ("true", Duration(), "expected a duration such as 30s, found true"),
         ("[30s]", Duration(), "found a list"),
-        ("64", Size(), "64 has no unit (write it as 64MiB)"),
+        ("64", Size(), "64 has no unit (write 64KiB or 64MiB or 64GiB)"),
         ("64Mb", Size(), "not a size"),
         ("80", Ratio(), "did you mean 80%?"),
         ("120%", Ratio(), "out of bounds"),

@@ -32,7 +32,7 @@ def test_a_record_has_its_defaults_and_its_places():
 def test_every_mistake_of_a_record_is_told_at_once():
     assert told("mx: 3\nper: 5\n", LIMIT) == [
         "f:1:1: unknown key 'mx' (did you mean 'max'?)",
-        "f:2:6: 5 has no unit (write it as 30s)",
+        "f:2:6: 5 has no unit (write 5s or 5m or 5h)",
         "f:1:1: 'max' is missing (how many)",
     ]
 
