@@ -21,7 +21,7 @@ from healer.yamldoc.parsers import Count, Duration, Flag, Number, Ratio, Text, V
 from healer.yamldoc.shape import Bad, Field, ListOf, Record, Schema, Shape, Values
 
 PRIORITIES = {"low": 2, "normal": 4, "high": 7, "critical": 10}
-ID = Text(pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}", called="an id")
+ID = Text(pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}", called="an id", hint="letters, digits, dots and dashes: web-down")
 _NAME = Text(longest=128, called="a name")
 
 
