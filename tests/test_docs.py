@@ -30,6 +30,8 @@ NOT_SAID_ON_THE_BUS = {
     "profile.economy",  # words between the economy and its caller, who says profile.changed
     "profile.restored",
     "state.db",
+    "target.bad",  # metrics, as target.flaps
+    "target.flaps",
 }
 UNUSED_RESULTS = {Result.CANCELLED.value, Result.SKIPPED.value}
 
