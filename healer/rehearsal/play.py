@@ -15,14 +15,13 @@ from healer.model.anatomy import DEFAULT_VITALS
 from healer.model.decision import Decision, Outcome, Result
 from healer.model.event import Happened, Looked
 from healer.model.observation import Observation, Reading, Series, Unknown
-from healer.model.trigger import Trigger
 from healer.model.unit import Unit
 from healer.rehearsal.judge import Checked, Row, judge
 from healer.rehearsal.talk import Talk, Watcher
 from healer.rules import load as rules_loader
 from healer.rules import suite as suites
 from healer.rules.case import Case, Cure, Expectation, Happening, Suite
-from healer.rules.rule import RuleSet
+from healer.rules.rule import Rule, RuleSet
 from healer.rules.schedules import upcoming
 from healer.rules.series import Mark, Value
 from healer.testing import START, WALL
@@ -116,7 +115,7 @@ class _Play:
         self._used: dict[tuple[str, str], int] = {}
         self._agenda: list[_Due] = []
         self._numbers = itertools.count()
-        self._looks = 0
+        self._looks = self._era = 0
         self._checked: list[Checked] = []
         self._setup = Setup(
             node="test",
@@ -140,11 +139,9 @@ class _Play:
         self._due(0.0, LOOK, None)
         for one in self._case.expect:
             self._due(one.at, JUDGE, one)
-        last = max(one.at for one in self._case.expect)
         for happening in self._case.happens:
             self._due(happening.at, HAPPEN, happening)
-        for at, rule in self._scheduled(last):
-            self._due(at, HAPPEN, rule)
+        self._schedule()
         left = len(self._case.expect)
         while left:
             due = heapq.heappop(self._agenda)
@@ -164,8 +161,10 @@ class _Play:
                 self._happen(happening)
             case (Decision() as decision, Cure() as cure):
                 self._end(decision, cure)
-            case str() as rule:
-                self.talk.ask("trigger", rule)
+            case _Call() as call:
+                if call.era == self._era:
+                    self.talk.ask("trigger", call.rule.id)
+                    self._call(call)
             case _:
                 self._look()
 
@@ -251,6 +250,7 @@ class _Play:
             self._wall += one.jump
             self.talk.jump(one.jump)
             self.talk.tell(f"the wall clock jumps by {one.jump:+g} s")
+            self._schedule()
         elif one.restart:
             at = self.talk.now + one.restart
             self.talk = self.talk.again(self._setup, one.restart, at + self._wall)
@@ -283,17 +283,22 @@ class _Play:
         meant = [each.id for each in open_ones if one.subject in {"agent", each.rule, each.target, each.incident}]
         return {"id": meant[0] if len(meant) == 1 else f"(one of {len(meant)} about {one.subject})"}
 
-    def _scheduled(self, last: float) -> Iterator[tuple[float, str]]:
-        """The moments at which the calendar asks for rules, as seconds from the beginning."""
+    def _schedule(self) -> None:
+        """Put the next moment of every rule that follows the calendar on the agenda, as the wall clock is now."""
+        self._era += 1
         for rule in self._setup.rules.rules:
             if rule.trigger.kind == "schedule" and rule.enabled:
-                zone = rule.trigger.tz or self._case.tz
-                trigger = replace(rule.trigger, tz=zone)
-                yield from ((at, rule.id) for at in _moments(trigger, self._wall + START, last))
+                self._call(_Call(rule, self._era))
+
+    def _call(self, call: "_Call") -> None:
+        trigger = replace(call.rule.trigger, tz=call.rule.trigger.tz or self._case.tz)
+        if (wall := upcoming(trigger, self.talk.now + self._wall)) is not None:
+            self._due(wall - self._wall - START, HAPPEN, call)
 
 
-def _moments(trigger: Trigger, start: float, last: float) -> Iterator[float]:
-    wall = upcoming(trigger, start)
-    while wall is not None and wall - start <= last:
-        yield wall - start
-        wall = upcoming(trigger, wall)
+@dataclass(slots=True)
+class _Call:
+    """The calendar asks for a rule; a jump of the clock begins another era, in which older calls are void."""
+
+    rule: Rule
+    era: int

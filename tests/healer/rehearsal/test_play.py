@@ -147,6 +147,20 @@ def test_a_wall_clock_that_jumps_opens_the_hours(found):
     ) == [""]
 
 
+def test_after_a_jump_the_calendar_goes_by_the_new_time(found):
+    assert found(
+        """
+        start: "2026-06-01 01:00"
+        happens: {at: 1m, jump: +1h}
+        expect:
+          - {at: 30m, rule: nightly, action: notify, times: 1}
+          - {at: 2h, rule: nightly, action: notify, times: 1}
+        """,
+        rules=CALENDAR,
+        series=IDLE,
+    ) == ["", ""]
+
+
 def test_everything_that_happens_is_watched(play):
     seen = []
     play("expect: {at: 10s, rule: down, target: program:api, none: true}", watcher=seen.append)
