@@ -73,7 +73,7 @@ class Holding:
             if known.fed != slot:
                 known.fed = slot
                 self._feed(target, known, known.score(slot))
-        self._oscillations()
+        self._let_go()
 
     def _feed(self, target: str, known: Restless, score: float) -> None:
         core, brakes = self._core, self._core.world.brakes
@@ -104,16 +104,20 @@ class Holding:
 
     # Cures that take turns ------------------------------------------------------------------------------------
 
-    def _oscillations(self) -> None:
-        memory, now, brakes = self._core.desk.memory, self._core.desk.now, self._core.world.brakes
-        for target in dict.fromkeys(one.target for one in memory.acted if one.rule):
-            held = memory.oscillations.get(target)
-            if held and held.held:
-                enough = brakes.breaker_healthy_for
-                if min(self._core.world.healthy_for(target, now), now - held.since) >= enough:
-                    self.let_go(target, f"{target} has been healthy for {enough:g} s")
-            elif pair := turns(memory, target, since=now - brakes.oscillation_window):
-                self._hold(target, pair)
+    def hold(self, target: str) -> None:
+        """Hold cures that took turns on a target; asked after each effect, so that no third one comes in between."""
+        memory, brakes = self._core.desk.memory, self._core.world.brakes
+        held = memory.oscillations.get(target)
+        if held and held.held:
+            return
+        if pair := turns(memory, target, since=self._core.desk.now - brakes.oscillation_window):
+            self._hold(target, pair)
+
+    def _let_go(self) -> None:
+        now, enough = self._core.desk.now, self._core.world.brakes.breaker_healthy_for
+        for target, held in list(self._core.desk.memory.oscillations.items()):
+            if held.held and min(self._core.world.healthy_for(target, now), now - held.since) >= enough:
+                self.let_go(target, f"{target} has been healthy for {enough:g} s")
 
     def _hold(self, target: str, pair: list[str]) -> None:
         rules = " and ".join(dict.fromkeys(pair))
