@@ -49,7 +49,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "stop-healing": ("brakes", "Throw the kill switch: nothing is done any more."),
     "resume-healing": ("brakes", "Take the kill switch away, and leave safe mode."),
     "event": ("event", "Put an event on the agent's bus."),
-    "rules": ("rules", "List, show and switch rules."),
+    "rules": ("rules", "List, show, switch and import rules."),
     "reload": ("reload", "Read configuration and rules again, all or nothing."),
     "audit": ("audit", "Prove the sealed log, and read it."),
     "demo": ("demo", "Break three small programs and watch them healed."),

@@ -11,6 +11,7 @@ _SAFE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./@+-]*(?::[A-Za-z0-9_./@+-]+)*\Z")
 _QUANTITY = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?(?:ms|s|m|h|d|w|%|B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)\Z")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _EXACT = 2**53 - 1
+_LONGEST_NUMBER = 20
 
 
 def rules(harvest: Harvest, source: str) -> str:
@@ -118,7 +119,10 @@ def scalar(value: Any) -> str:  # noqa: ANN401 - whatever YAML can hold
 
 def _number(value: float) -> str:
     text = repr(value)
-    return f"{value:.6f}" if "e" in text else text
+    if "e" in text:
+        text = f"{value:.9f}".rstrip("0").rstrip(".")
+    # YAML readers differ about longer ones, and about those with an exponent.
+    return text if len(text) <= _LONGEST_NUMBER else f'"{value!r}"'
 
 
 def _escaped(char: str) -> str:

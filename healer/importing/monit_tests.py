@@ -49,7 +49,9 @@ def understood(kind: str, name: str, words: Words, seconds: float) -> Asked:
     """The condition of one ``if``, for a check of this kind looked at every so many seconds; raises NoHome."""
     quoted = [word.text for word in words if word.quoted]
     places = iter(range(len(quoted)))
-    text = " ".join(f"\x00{next(places)}\x00" if word.quoted else word.text.lower() for word in words)
+    text = " ".join(
+        f"\x00{next(places)}\x00" if word.quoted else word.text.lower().replace("\x00", "") for word in words
+    )
     for pattern, op in _OPS:
         text = re.sub(pattern, op, text)
     text = re.sub(r"\s+", " ", _NOISE.sub("", text)).replace("( ", "(").replace(" )", ")").replace(" %", "%").strip()

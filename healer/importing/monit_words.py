@@ -12,7 +12,7 @@ _WORD = re.compile(r"""
   | "(?P<double>(?:\\.|[^"\\])*)" | '(?P<single>(?:\\.|[^'\\])*)'
   | (?P<op> != | == | >= | <= | <> | [<>=] )
   | (?P<mark> [(){},;] )
-  | (?P<word> [^\s"'<>=!(){},;\#]+ )
+  | (?P<word> [^\s"'<>=!(){},;\#\0]+ )
 """, re.VERBOSE | re.DOTALL)  # fmt: skip
 _STARTS = frozenset({"check", "set", "include"})
 _INSIDE = frozenset({
