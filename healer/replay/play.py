@@ -94,8 +94,9 @@ def play(
         if player.now >= until:
             break
     player.wait(min(until, max(player.now, recording.extent.end)))
+    core = player.look_up()
     if judged is not None:
-        judged(player.look_up())
+        judged(core)
     return player.story
 
 
@@ -146,12 +147,13 @@ class _Player:
         self._extra = [(self._tracks[number].times[0], number, 0) for number in owed]
         heapq.heapify(self._extra)
         self._owed -= shown
-        while (at := self._next()) <= self._until and at < _FOR_EVER:
-            self.wait(at, heeding=True)
-            if self._next() == at:
-                self._look(self._at(at))
+        last = min(end, self._until)
+        while self.now < last or self._next() <= last:
+            # What is decided on the way may ask for a sample that nobody would have shown.
+            self.wait(min(last, self._next()), heeding=True)
+            if self._next() <= self.now:
+                self._look(self._at(self._next()))
                 self._show_again()
-        self.wait(min(end, self._until))
 
     def _next(self) -> float:
         """When there is something to show next."""
@@ -165,7 +167,7 @@ class _Player:
             found[self._events.pop()[1:]] = None
         while self._extra and self._extra[0][0] == at:
             found[heapq.heappop(self._extra)[1:]] = None
-        return list(found)
+        return sorted(found)
 
     def _ended(self, end: float) -> Iterator[tuple[float, int, int]]:
         """Series whose samples have stopped coming, those without one in this stretch too."""
