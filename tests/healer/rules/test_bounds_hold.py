@@ -186,8 +186,8 @@ def live(ruleset, ceilings, seed, failing, *, hours=3.0):
         if decision.action not in QUIET_VERBS:
             result = chance.choice(EFFECTS) if chance.random() < failing else Result.DONE
             if result is not Result.STALE:
-                taken[decision.target, decision.action].append(talk.now)
-                taken[decision.target, ALL].append(talk.now)
+                taken[decision.target, decision.action].append(sealed(talk))
+                taken[decision.target, ALL].append(sealed(talk))
         generation = f"g{len(talk.acted)}" if decision.action in {"restart", "start"} else ""
         return Outcome(id=decision.id, result=result, because="", at=talk.now, took=0.0, generation=generation)
 
@@ -217,9 +217,14 @@ def later(talk, seconds):
     talk.handle(Tick(at=talk.now, wall=talk.now + WALL - START))
 
 
+def sealed(talk):
+    """Now, in whole microseconds: the time that an entry has, by which brakes and bounds count."""
+    return round(talk.now * 1e6)
+
+
 def most(times, window):
     """The most of them in any half-open window of that length."""
-    return max(bisect_right(times, at) - bisect_right(times, at - window) for at in times)
+    return max(bisect_right(times, at) - bisect_right(times, at - round(window * 1e6)) for at in times)
 
 
 @settings(
@@ -276,7 +281,7 @@ def attack(ruleset, ceilings, *, tries, rest, hours, enough):
     def world(decision):
         result = Result.DONE
         if decision.action not in QUIET_VERBS:
-            taken[decision.target, decision.action].append(talk.now)
+            taken[decision.target, decision.action].append(sealed(talk))
             failed[decision.incident] += 1
             if failed[decision.incident] < tries:
                 result = Result.FAILED_TRANSIENT
