@@ -8,6 +8,13 @@ from healer.gates.approval import find
 from healer.gates.interface import Question
 from healer.model.memory import Approval
 
+_TOPICS = {
+    "granted": "approval.granted",
+    "denied": "approval.denied",
+    "expired": "approval.expired",
+    "stale": "approval.stale",
+}
+
 
 class Tell(Protocol):
     """How people are told."""
@@ -21,7 +28,7 @@ def seal(desk: Desk, approval: Approval, decision: str, who: str, because: str) 
     """Seal what became of a question."""
     desk.note(
         "approval",
-        f"approval.{decision}",
+        _TOPICS[decision],
         id=approval.id,
         decision=decision,
         who=who,

@@ -89,18 +89,19 @@ class Holding:
         flapping = target in core.desk.memory.flapping
         watched = core.desk.now - known.began >= SLOTS * brakes.flap_slot
         if not flapping and score >= brakes.flapping_high:
-            self._turn(target, "steady", "flapping", f"flap score {score:.0%}, {brakes.flapping_high:.0%} is too much")
+            self._turn(target, "target.flapping", f"flap score {score:.0%}, {brakes.flapping_high:.0%} is too much")
             core.acting.tell(
                 f"{target} is flapping (score {score:.0%}): nothing takes it down until it is steady",
                 channel="",
                 incident=f"flapping:{target}",
             )
         elif flapping and score < brakes.flapping_low and watched:
-            self._turn(target, "flapping", "steady", f"flap score {score:.0%}")
+            self._turn(target, "target.steady", f"flap score {score:.0%}")
             core.incidents.ask_again("flapping")
 
-    def _turn(self, target: str, old: str, new: str, because: str) -> None:
-        self._core.desk.move(f"flapping:{target}", old, new, because, topic=f"target.{new}", target=target)
+    def _turn(self, target: str, topic: str, because: str) -> None:
+        old, new = ("steady", "flapping") if topic == "target.flapping" else ("flapping", "steady")
+        self._core.desk.move(f"flapping:{target}", old, new, because, topic=topic, target=target)
 
     # Cures that take turns ------------------------------------------------------------------------------------
 
