@@ -28,7 +28,7 @@ def upgrade() -> None:
     )
     op.create_index("chunk_place", "chunk", ["level", "slot", "series_id"])
     unrolled = sa.text("rolled = 0")
-    op.create_index("chunk_unrolled", "chunk", ["series_id", "slot"], sqlite_where=unrolled, postgresql_where=unrolled)
+    op.create_index("chunk_unrolled", "chunk", ["series_id", "slot"], sqlite_where=unrolled)
     op.drop_table("schema_version")
 
 
