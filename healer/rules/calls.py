@@ -26,6 +26,7 @@ from healer.rules.syntax import (
     is_word,
 )
 from healer.rules.tokens import Token, unquote
+from healer.rules.trend import HISTORY
 from healer.rules.units import as_word, check_limit, is_interval, near, own
 from healer.yamldoc.shape import Mistake
 
@@ -36,11 +37,7 @@ MAX_WINDOW = 86400.0
 """Seconds; samples are kept in memory."""
 MAX_AHEAD = 30 * 86400.0
 """Seconds a forecast may look ahead."""
-HISTORY = 3600.0
-"""Seconds of samples a forecast rests on, unless it says."""
 MIN_HISTORY = 60.0
-SEASON = 86400.0
-"""Seconds of a season, unless it is given."""
 RECENT = 300.0
 """Seconds for which the message of an event counts, unless it is said."""
 _OF_ONE = (Over, Age, Trend, Anomaly)
@@ -138,7 +135,7 @@ def _anomaly(reader: "Reader", name: Token) -> Expr:
     select = _numbers(reader, name)
     given = bool(reader.accept(","))
     return Anomaly(
-        of=select, season=_duration(reader, "a season", season.SHORTEST, season.LONGEST) if given else SEASON
+        of=select, season=_duration(reader, "a season", season.SHORTEST, season.LONGEST) if given else season.DAY
     )
 
 

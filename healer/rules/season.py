@@ -3,9 +3,11 @@
 import math
 from array import array
 
+DAY = 86400.0
+"""Seconds of a season, unless it is given."""
 SLOTS = 288
 """Parts of a day."""
-SHORTEST, LONGEST = 3600.0, 7 * 86400.0
+SHORTEST, LONGEST = 3600.0, 7 * DAY
 """Seconds a season may have."""
 _SEEN = 0.75
 """Share of the first season that must have been seen."""

@@ -132,6 +132,15 @@ class Slot(Due):
                 found = study.forecast(given, now=line.at, since=self.since)
         return (NAN, NAN, NAN) if found is None else found
 
+    def ends(self) -> Interval:
+        """What a forecast says, of all its known series together where it is of several: low, likely, high."""
+        live = [self.interval(line) for line in self.lines if not line.gone and line.known]
+        known = [found for found in live if found[0] == found[0]]
+        if not known or not isinstance(self.source, Aggregate):
+            return known[0] if len(live) == len(known) == 1 else (NAN, NAN, NAN)
+        low, likely, high = (_ACROSS[self.source.function](side) for side in zip(*known, strict=True))
+        return low, likely, high
+
     def next_turn(self, now: float) -> float:
         """When an age passes one of the limits it is compared with; infinity when it is no age."""
         if not is_age(self.source):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+HISTORY = 3600.0
+"""Seconds of samples a forecast rests on, unless it says."""
 POINTS = 64
 """Samples kept of a history, whatever its length and the pace of the sensor."""
 LEAST = 16

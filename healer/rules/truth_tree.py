@@ -24,6 +24,7 @@ from healer.rules.syntax import (
     Word,
     is_condition,
 )
+from healer.rules.trend import Interval
 from healer.rules.unparse import unparse
 
 _TRUTHS = (Truth.FALSE, Truth.TRUE, Truth.UNKNOWN)
@@ -126,20 +127,21 @@ def _leaf(evaluator: Evaluator, expr: Source, slots: dict[Input, Slot], now: flo
     members = _members(slot, now) if isinstance(expr, Aggregate) else ()
     return TruthNode(
         source=unparse(expr),
-        value=_interval(slot) if isinstance(slot.over, Trend) and known else _said(value) if known else "unknown",
+        value=_interval(slot.ends())
+        if isinstance(slot.over, Trend) and known
+        else _said(value)
+        if known
+        else "unknown",
         age=max(0.0, now - max(seen)) if seen else None,
         because="" if known else why(slot, now),
         children=members,
     )
 
 
-def _interval(slot: Slot) -> str:
+def _interval(ends: Interval) -> str:
     """A forecast, from one end to the other."""
-    live = [line for line in slot.lines if not line.gone]
-    if len(live) != 1:
-        return _said(slot.compute(live[0].at if live else 0.0))
-    ends = slot.interval(live[0])
-    return _said(ends[0]) if ends[0] == ends[2] else f"{_said(ends[0])} to {_said(ends[2])}"
+    low, _, high = ends
+    return _said(low) if low == high else f"{_said(low)} to {_said(high)}"
 
 
 def _members(slot: Slot, now: float) -> tuple[TruthNode, ...]:
@@ -151,7 +153,7 @@ def _member(slot: Slot, line: Line, now: float) -> TruthNode:
     known = value == value  # noqa: PLR0124 - NaN is not itself
     return TruthNode(
         source=str(line.series),
-        value=_said(value),
+        value=_interval(slot.interval(line)) if isinstance(slot.over, Trend) and known else _said(value),
         age=max(0.0, now - line.at) if line.count else None,
         because="" if known else _line_why(slot, line),
     )
@@ -191,4 +193,6 @@ def _line_why(slot: Slot, line: Line) -> str:
 def _said(value: float | str) -> str:
     if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN is not itself
         return "unknown"
+    if isinstance(value, float) and math.isinf(value):
+        return "never"
     return f'"{value}"' if isinstance(value, str) else shown(value)

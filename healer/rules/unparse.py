@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import cast
 
 from healer.model.unit import Unit
+from healer.rules.season import DAY
 from healer.rules.syntax import (
     Age,
     Aggregate,
@@ -31,6 +32,7 @@ from healer.rules.syntax import (
     Word,
     Xor,
 )
+from healer.rules.trend import HISTORY
 
 # From loose to tight. The same numbers stand in the grammar (docs/expressions.md).
 _OR, _XOR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _UNARY, _ATOM = range(9)
@@ -99,12 +101,14 @@ def _over(expr: Expr) -> str:
 
 def _trend(expr: Expr) -> str:
     node = cast("Trend", expr)
-    return f"{node.function}({unparse(node.of)}, {_number(node.given)}, {decimal(node.history)}s)"
+    history = "" if node.history == HISTORY else f", {decimal(node.history)}s"
+    return f"{node.function}({unparse(node.of)}, {_number(node.given)}{history})"
 
 
 def _anomaly(expr: Expr) -> str:
     node = cast("Anomaly", expr)
-    return f"anomaly({unparse(node.of)}, {decimal(node.season)}s)"
+    season = "" if node.season == DAY else f", {decimal(node.season)}s"
+    return f"anomaly({unparse(node.of)}{season})"
 
 
 def _heard(expr: Expr) -> str:

@@ -195,3 +195,11 @@ def test_a_calendar_follows_a_jump_of_the_clock_and_no_drift():
     assert truth(made, 1001.0) is TRUE
     made.set_wall(MONDAY + 8 * 3600 + 0.01)
     assert not made._pending
+
+
+def test_after_a_re_arm_that_lies_ahead_silence_counts_from_there():
+    made = listening('occurred("a", 1m)')
+    made.rearm("rule", 1030.0)
+    assert truth(made, 1010.0) is UNKNOWN
+    assert truth(made, 1075.0) is UNKNOWN
+    assert truth(made, 1090.0) is FALSE

@@ -119,3 +119,44 @@ def test_before_the_first_evaluation_nothing_is_claimed():
 def test_an_unknown_key_is_a_key_error():
     with pytest.raises(KeyError):
         explain(Evaluator(METRICS), "nope", 0.0)
+
+
+def growing(mount, slope, *, first=0.5):
+    return [see(first + slope * step, step * 60.0, "disk.used", mount=mount) for step in range(64)]
+
+
+def test_a_forecast_is_told_from_one_end_to_the_other_and_an_end_that_never_comes_as_such():
+    readings = [*growing("/", 0.001), *growing("/srv", 0.0)]
+    node = explained("min(eta(disk.used, 95%)) < 4h", *sorted(readings, key=lambda one: one.at), now=3780.0)
+    assert render(node).splitlines() == [
+        "✗ min(eta(disk.used, 95%)) < 4h: false",
+        "  · min(eta(disk.used, 95%)): 23220, 0.0 s ago",
+        '    · disk.used{mount="/"}: 23220, 0.0 s ago',
+        '    · disk.used{mount="/srv"}: never, 0.0 s ago',
+    ]
+    wavy = [see(0.5 + 0.001 * step + 0.004 * (step % 3), step * 60.0, "disk.used", mount="/") for step in range(64)]
+    leaf = explained("forecast(disk.used, 1h) > 60%", *wavy, now=3780.0).children[0]
+    assert " to " in leaf.value
+
+
+@pytest.mark.parametrize(
+    ("text", "truth", "because"),
+    [
+        ("eta(disk.used, 95%) < 4h", Truth.UNKNOWN, "no trend yet"),
+        ("anomaly(disk.used) > 4", Truth.UNKNOWN, "its first season is not over"),
+        ('occurred("a", 10m)', Truth.UNKNOWN, "not listened for so long"),
+        ('calendar(days="mon")', Truth.UNKNOWN, "the time of day is not known"),
+        ('any_state("stopped", kind="file")', Truth.UNKNOWN, "no target is selected"),
+    ],
+)
+def test_what_is_not_known_yet_says_why(text, truth, because):
+    node = explained(f"{text} or cpu.used > 100%", ROOT)
+    assert (node.truth, leaves(node)[0].because) == (truth, because)
+
+
+def test_what_was_heard_says_how_long_ago():
+    evaluator = Evaluator(METRICS)
+    evaluator.add("rule", parse('occurred("a", 10m)', vocabulary=METRICS))
+    evaluator.heard("a", {}, 1.0)
+    evaluator.evaluate(3.0)
+    assert render(explain(evaluator, "rule", 3.0)) == '✓ occurred("a", 600s): true, 2.0 s ago'
