@@ -14,8 +14,13 @@ _EXACT = 2**53 - 1
 _LONGEST_NUMBER = 20
 
 
-def rules(harvest: Harvest, source: str) -> str:
-    """The file of rules; what is incomplete stands in it as comments."""
+Spans = list[tuple[int, Made]]
+"""The line at which each piece begins, in their order."""
+
+
+def rules(harvest: Harvest, source: str) -> tuple[str, Spans]:
+    """The file of rules, and where each stands in it; what is incomplete stands in it as comments."""
+    spans: Spans = []
     lines = [
         f"# Imported from {_comment(source)}. Every rule is in mode {harvest.mode} until you say otherwise.",
         "# `healer rules import` tells what could not be carried over; what stands here as a comment is incomplete.",
@@ -25,12 +30,14 @@ def rules(harvest: Harvest, source: str) -> str:
         ["rules:"] if any(not made.missing for made in harvest.rules) else ["# no rule could be carried over whole"]
     )
     for made in harvest.rules:
+        spans.append((len(lines) + 1, made))
         lines += _entry(made)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n", spans
 
 
-def organism(harvest: Harvest, source: str, files: Sequence[str]) -> str:
-    """The proposed organism.yaml, or the part of it to be copied into the one there is."""
+def organism(harvest: Harvest, source: str, files: Sequence[str]) -> tuple[str, Spans]:
+    """The proposed organism.yaml, or the part of it to be copied into the one there is, and where each piece stands."""
+    spans: Spans = []
     lines = [
         f"# Imported from {_comment(source)}: a proposal. Copy what you want into your own organism.yaml.",
         "version: 1",
@@ -41,8 +48,9 @@ def organism(harvest: Harvest, source: str, files: Sequence[str]) -> str:
         if found:
             lines.append(f"{key}:" if any(not made.missing for made in found) else f"# {key}:")
         for made in found:
+            spans.append((len(lines) + 1, made))
             lines += _entry(made)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n", spans
 
 
 def _entry(made: Made) -> list[str]:

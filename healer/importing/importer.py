@@ -1,5 +1,6 @@
 """One import from its files to its documents."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from healer.errors import ConfigError
 from healer.importing import avena, emit, monit, sources, supervisord, symbiotic
 from healer.importing.avena_clients import Told
-from healer.importing.harvest import Harvest, slug
+from healer.importing.harvest import Harvest, Made, slug
 from healer.importing.proof import Proof, prove
 from healer.yamldoc.mark import Mark, Problems
 
@@ -39,8 +40,7 @@ def bring(path: Path, *, wanted: str = "auto", mode: str = "observe", clients: S
     if not found:
         raise problems.error("import")
     _gather(found, harvest, problems, clients)
-    documents = _documents(harvest, path)
-    proof = prove(documents)
+    documents, proof = _proved(harvest, path)
     told = tuple(harvest.hide(str(one)) for one in sorted(set(problems.found)))
     return Imported(harvest=harvest, documents=documents, problems=told, proof=proof)
 
@@ -91,13 +91,37 @@ def _included(
     return list(sources.read(fresh, one.format, problems))
 
 
-def _documents(harvest: Harvest, path: Path) -> dict[str, str]:
+def _proved(harvest: Harvest, path: Path) -> tuple[dict[str, str], Proof]:
+    """The documents, and what check says; what check refuses is made a comment, and told."""
+    while True:
+        documents, spans = _documents(harvest, path)
+        proof = prove(documents)
+        refused = [(made, one) for one in proof.problems if (made := _made_at(one, spans)) is not None]
+        if not refused:
+            return documents, proof
+        for made, problem in refused:
+            what = problem.split(": ", 1)[1]
+            if not made.missing:
+                called = made.body.get("id") or made.body.get("name")
+                harvest.left(made.mark, f"what was made of it ({called})", f"healer check refuses it: {what}")
+            made.missing.append(f"healer check: {what}")
+
+
+def _made_at(problem: str, spans: Mapping[str, emit.Spans]) -> Made | None:
+    """The piece a mistake stands in, unless it is a comment already: ``file:line:col: what``."""
+    found = re.match(r"([^:]+):(\d+):\d+: ", problem)
+    before = [made for line, made in spans.get(found[1], ()) if line <= int(found[2])] if found else []
+    return before[-1] if before and not before[-1].missing else None
+
+
+def _documents(harvest: Harvest, path: Path) -> tuple[dict[str, str], dict[str, emit.Spans]]:
     stem = slug(path.stem) or "imported"
     whole = any(not made.missing for made in harvest.rules)
     # Without one complete rule it is no file of rules: another name keeps it from being loaded.
     name = f"rules.d/{stem}.yaml" if whole else f"rules.d/{stem}.incomplete.txt"
-    files = [name] if whole else []
-    documents = {"organism.yaml": harvest.hide(emit.organism(harvest, path.name, files))}
+    text, spans = emit.organism(harvest, path.name, [name] if whole else [])
+    documents, places = {"organism.yaml": harvest.hide(text)}, {"organism.yaml": spans}
     if harvest.rules:
-        documents[name] = harvest.hide(emit.rules(harvest, path.name))
-    return documents
+        text, places[name] = emit.rules(harvest, path.name)
+        documents[name] = harvest.hide(text)
+    return documents, places

@@ -142,6 +142,7 @@ def _mode(found: "re.Match[str]", _: Sequence[str], __: float) -> Asked:
 
 def _owner(found: "re.Match[str]", quoted: Sequence[str], _: float) -> Asked:
     name = _unquoted(found["name"], quoted)
+    name = "root" if name == "0" else name
     if not re.fullmatch(r"[a-z_][a-z0-9_.-]{0,31}", name):
         raise NoHome("owners are known by name here, not by number")
     glob = f"{name}:*" if found["which"] in {"uid", "owner"} else f"*:{name}"
@@ -224,7 +225,8 @@ _TABLES: Mapping[str, Sequence[tuple[str, Make]]] = {
     ),
     "network": ((rf"(?P<way>upload|download) {_OP} {_NUMBER} ?(?P<unit>b|kb|mb|gb)(?:/s| ?per second)?", _rate),),
 }
-_TABLES = {**_TABLES, "directory": tuple(one for one in _TABLES["file"][:3]), "fifo": _TABLES["file"][:3]}
+_PLACE = tuple(one for one in _TABLES["file"] if one[1] in {_mode, _owner} or "exist" in one[0] or "mtime" in one[0])
+_TABLES = {**_TABLES, "directory": _PLACE, "fifo": _PLACE}
 
 
 # ------------------------------------------------------------------------------------------------ connections

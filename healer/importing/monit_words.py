@@ -11,7 +11,8 @@ _WORD = re.compile(r"""
     (?P<space>[ \t\r\n\f]+ | \#[^\n]*)
   | "(?P<double>(?:\\.|[^"\\])*)" | '(?P<single>(?:\\.|[^'\\])*)'
   | (?P<op> != | == | >= | <= | <> | [<>=] )
-  | (?P<mark> [(){},;] )
+  | (?P<braces> \{[^{}]*\} )
+  | (?P<mark> [(){},;!] )
   | (?P<word> [^\s"'<>=!(){},;\#\0]+ )
 """, re.VERBOSE | re.DOTALL)  # fmt: skip
 _STARTS = frozenset({"check", "set", "include"})
@@ -71,7 +72,8 @@ def words(text: str, file: str, problems: Problems) -> list[Word]:
             held = re.sub(r"\\(.)", r"\1", match.group(match.lastgroup), flags=re.DOTALL)
             found.append(Word(text=held, mark=mark, quoted=True))
         elif match.lastgroup != "space":
-            found.append(Word(text=match.group(), mark=mark))
+            # What stands in braces is a list or a letter: one word, whatever is in it.
+            found.append(Word(text=" ".join(match.group().split()), mark=mark))
     return found
 
 

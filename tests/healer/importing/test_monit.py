@@ -136,7 +136,8 @@ def test_two_probes_of_one_host_have_two_names(imported):
 
 def test_dependencies_in_a_circle_are_told_by_check(imported):
     text = "check file a with path /a\n depends on b\ncheck file b with path /b\n depends on a\n"
-    assert "a circle of requirements" in " ".join(imported("monit", text).proof.problems)
+    found = imported("monit", text)
+    assert "a circle of requirements" in " ".join(item.because for item in found.harvest.items)
 
 
 def test_words_of_another_language_are_told(imported):

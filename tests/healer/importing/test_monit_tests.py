@@ -41,6 +41,7 @@ def four_cores(monkeypatch):
         ("file", "changed checksum", "changes(file.checksum{target}, 60s) > 0"),
         ("file", 'content = "out of memory"', "file.match{target} == 1"),
         ("directory", "not exist", "file.exists{target} == 0"),
+        ("directory", "failed uid 0", 'not (file.owner{target} matches "root:*")'),
         ("program", "status != 0", "command.rc{target} != 0"),
         ("network", "upload > 500 kB/s", 'net.tx_rate{interface="@"} > 500KiB'),
     ],
@@ -94,7 +95,7 @@ def test_connections_become_targets(text, target):
         ("file", "failed checksum expect the sum 8f7f419955cefa0b33a2ba316cba3659"),
         ("program", "status != 0 for 6 times within 5 cycles"),
         ("network", "failed link"),
-        ("fifo", "permission 644"),
+        ("fifo", "size > 1 MB"),
         ("nothing", ""),
     ],
 )

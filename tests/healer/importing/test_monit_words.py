@@ -14,7 +14,8 @@ check process a with pidfile "/run/a b.pid"   # said aside
   onreboot start
   not every "* 8-19 * * *"
 check host start with address 127.0.0.1
-  alert a@b only on {timeout, nonexist}
+  alert a@b only on {timeout, nonexist} with the mail-format { subject: it's over!
+    check this }
 """
 
 
