@@ -42,7 +42,7 @@ class Hooks:
         except RefusedError as exc:
             refused, params = refused or ("binding", str(exc)), {}
         if refused is not None:
-            self._withhold(question, *refused)
+            self._withhold(instance, question, *refused)
             return
         self.acting.decide(
             Decision(
@@ -93,7 +93,12 @@ class Hooks:
         refused = _first(order.ask_all(question))
         return (refused[0], refused[1].because) if refused else None
 
-    def _withhold(self, question: Question, gate: str, because: str) -> None:
+    def _withhold(self, instance: Instance, question: Question, gate: str, because: str) -> None:
+        incident = self.desk.memory.incidents.get(instance.key)
+        told = (question.incident, gate, incident.opened if incident else 0.0)
+        if told in instance.hooks_withheld:
+            return
+        instance.hooks_withheld = {one for one in instance.hooks_withheld if one[2] == told[2]} | {told}
         self.desk.withhold(
             Withheld(
                 incident=question.incident,

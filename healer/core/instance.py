@@ -42,6 +42,8 @@ class Instance:
     """What the gates said the last time they were asked."""
     asked_at: float | None = None
     told_unknown: bool = False
+    hooks_withheld: set[tuple[str, str, float]] = field(default_factory=set)
+    """Hooks that a gate has stopped in this incident: each is sealed once for each gate."""
     woken: float = -math.inf
     """When an event last started it."""
     spent: str = ""

@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from healer.simulation.oracle import Deed, Entry, Evidence
-from healer.simulation.rulebooks import FACTS, JITTER, RESET_AFTER, WITNESSED
+from healer.simulation.rulebooks import APPROVED, FACTS, JITTER, RESET_AFTER, WITNESSED
+from healer.simulation.startlaws import START_LAWS
+from healer.simulation.waylaws import WAYS_LAWS
 from healer.simulation.world import Effect, Sample
 
 SLACK = 0.002
@@ -18,7 +20,7 @@ QUIET = 50.0
 """Seconds at the end of the calm in which nothing more is done."""
 
 Law = Callable[[Evidence], None]
-LAWS: list[Law] = []
+LAWS: list[Law] = [*WAYS_LAWS, *START_LAWS]
 
 
 def law(check: Law) -> Law:
@@ -82,7 +84,7 @@ def on_fresh_evidence(evidence: Evidence) -> None:
     last_end: dict[str, float] = {}
     for deed, effect in evidence.acts():
         fact = FACTS.get(effect.rule)
-        if fact is not None and effect.rule != "front-silent":
+        if fact is not None and not fact.elsewhere:
             because = _unfit(effect, fact.metric, fact.bad, last_end.get(effect.target), evidence)
             if because:
                 evidence.blame("fresh evidence", f"{deed.intent['id']} ({effect.rule} on {effect.target}): {because}")
@@ -142,9 +144,21 @@ def keeps_out_of_maintenance(evidence: Evidence) -> None:
                 else:
                     open_windows.pop(entry["id"], None)
         for key, window in open_windows.items():
-            over = effect.wall + SLACK >= window["until_us"] / 1e6
-            if not over and _covers(window["selector"], effect.target):
+            if _stands(window, effect.wall) and _covers(window["selector"], effect.target):
                 evidence.blame("maintenance", f"{deed.intent['id']} on {effect.target} inside {key}")
+
+
+def _stands(window: Entry, wall: float) -> bool:
+    """Whether a window is open at that second, by its own words: hours are of the day in UTC, in the simulation."""
+    if wall + SLACK >= window["until_us"] / 1e6 or wall - SLACK < (window["from_us"] or 0) / 1e6:
+        return False
+    spans = (window["recurrence"] or {}).get("hours", ())
+    minutes = [edge / 60 % 1440 for edge in (wall - SLACK, wall + SLACK)]
+    within = [
+        any((first <= at < last) if first < last else (at >= first or at < last) for at in minutes)
+        for first, last in spans
+    ]
+    return not spans or any(within)
 
 
 def _covers(selector: dict[str, object], target: str) -> bool:
@@ -154,6 +168,88 @@ def _covers(selector: dict[str, object], target: str) -> bool:
         or selector.get("kind") == target.partition(":")[0]
         or selector.get("target") == target
     )
+
+
+@law
+def a_person_said_yes(evidence: Evidence) -> None:
+    """What waits for a yes is done once for each, after it, in the same life, and in time."""
+    used: set[str] = set()
+    for entry in evidence.entries:
+        if entry.kind != "intent" or (entry["rule"] not in APPROVED and entry["mode"] != "approve") or entry["hook"]:
+            continue
+        name, key = entry["id"], entry["approval"]
+        if because := _no_yes(entry, key, evidence):
+            evidence.blame("approval", f"{name} ({entry['rule']} on {entry['target']}): {because}")
+        elif key in used:
+            evidence.blame("approval", f"{name} rests on {key}, which was used before")
+        used.add(key)
+
+
+def _no_yes(intent: Entry, key: str, evidence: Evidence) -> str:
+    """Why an approval does not cover an intent."""
+    asked = granted = None
+    for entry in evidence.entries[: intent.number]:
+        if entry.kind == "lifecycle" and entry["phase"] == "start":
+            granted = None  # a yes of a former life is none
+        if entry.kind != "approval" or entry["id"] != key:
+            continue
+        if entry["decision"] == "asked":
+            asked = entry
+        else:
+            granted = entry if entry["decision"] == "granted" and granted is None else None
+    if asked is None or granted is None:
+        return f"nobody said yes to {key or 'it'}"
+    if any(asked[name] != intent[name] for name in ("corr", "target", "action", "step")):
+        return f"{key} was about something else"
+    if not str(granted["who"]).startswith("uid:"):
+        return f"{key} was granted by {granted['who']}"
+    if granted.at - asked.at > APPROVED[intent["rule"]] + SLACK:
+        return f"{key} was granted {granted.at - asked.at:.1f} s after it was asked"
+    evidence.house.chance.reach("approved")
+    return ""
+
+
+@law
+def cures_do_not_take_turns(evidence: Evidence) -> None:
+    """After A, B, A, B on one target neither is done again until a person, or long health, lets them go on."""
+    done: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    held: dict[str, set[str]] = defaultdict(set)
+    for entry in evidence.entries:
+        if entry.kind == "state" and str(entry["subject"]).startswith("oscillation:") and entry["to"] == "calm":
+            target = str(entry["subject"]).partition(":")[2]
+            done[target].clear()
+            held[target].clear()
+        if entry.kind != "intent" or not entry["rule"] or entry["action"] == "notify" or entry["hook"]:
+            continue
+        if evidence.deeds[entry.leaf].without_effect:
+            continue
+        target, one = entry["target"], (str(entry["rule"]), str(entry["action"]))
+        if one[0] in held[target]:
+            evidence.blame("turns", f"{entry['id']} by {one[0]} on {target}, which was held")
+        done[target].append(one)
+        first, second, third, fourth = ([("", "")] * 4 + done[target])[-4:]
+        opposite = {first[1], second[1]} in ({"stop", "start"}, {"stop", "restart"})
+        if first == third and second == fourth and first != second and (first[0] != second[0] or opposite):
+            held[target] |= {first[0], second[0]}
+            evidence.house.chance.reach("turns held")
+
+
+@law
+def errors_of_a_kind_are_skipped(evidence: Evidence) -> None:
+    """After so many errors in a row of a verb on a kind, none is tried until the pause is over."""
+    brakes = evidence.house.brakes
+    errors: dict[tuple[str, str], tuple[int, float]] = {}
+    for entry in evidence.entries:
+        if entry.kind == "outcome" and (deed := evidence.deeds.get(entry["of"])) and not deed.quiet:
+            key = (deed.intent["action"], str(deed.intent["target"]).partition(":")[0])
+            if entry["result"] == "done":
+                errors.pop(key, None)
+            elif entry["result"] in {"failed-transient", "failed-permanent", "ambiguous"}:
+                errors[key] = (errors.get(key, (0, 0.0))[0] + 1, entry.at)
+        elif entry.kind == "intent" and (key := (entry["action"], str(entry["target"]).partition(":")[0])) in errors:
+            count, last = errors[key]
+            if count >= brakes.errors_until_skipped and entry.at - last < brakes.errors_retried_after - SLACK:
+                evidence.blame("errors", f"{entry['id']}: {' of a '.join(key)} had failed {count} times in a row")
 
 
 @law
@@ -401,8 +497,9 @@ def _cure(deed: Deed) -> tuple[tuple[str, str], Callable[[float], bool]]:
     """What must be seen: the target and metric, and of which values."""
     intent = deed.intent
     if intent["rule"]:
-        metric, good = FACTS[intent["rule"]].cured
-        return (str(intent["corr"]).partition("@")[2], metric), good
+        fact = FACTS[intent["rule"]]
+        metric, good = fact.cured
+        return (intent["target"] if fact.apart else str(intent["corr"]).partition("@")[2], metric), good
     metric = f"{intent['target'].partition(':')[0]}.up"
     return (intent["target"], metric), lambda value: value == (0 if intent["action"] == "stop" else 1)
 
@@ -425,7 +522,7 @@ def told_once(evidence: Evidence) -> None:
     for entry in evidence.entries:
         if entry.kind == "state" and entry["from"] == "pending":
             round_of[str(entry["subject"]).partition(":")[2]] += 1
-        elif entry.kind == "withheld" and entry["rule"]:
+        elif entry.kind == "withheld" and entry["rule"] and not str(entry["corr"]).startswith("hook:"):
             key = (entry["corr"], entry["gate"], round_of[entry["corr"]])
             if key in seen:
                 evidence.blame("told once", f"{entry['gate']} was sealed twice for {entry['corr']}")

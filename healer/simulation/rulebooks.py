@@ -8,6 +8,7 @@ from pathlib import Path
 
 from healer.rules import load as loader
 from healer.rules.rule import RuleSet
+from healer.simulation import starts, ways
 
 _STEADY = """\
 version: 1
@@ -72,6 +73,19 @@ rules:
         timeout: 6s
         verify: {when: "program.memory{target} < 400MiB", within: 6s}
     on_exhausted: {rearm_after: 1m}
+  - id: box-fat
+    each: {kind: container}
+    when: container.memory{target} > 500MiB
+    mode: approve
+    cooldown: 6s
+    limits: [{max: 3, per: 1m}]
+    backoff: {initial: 2s, factor: 2, max: 10s, jitter: 20%, reset_after: 1m}
+    then:
+      - restart: {}
+        approve: {ttl: 20s}
+        timeout: 6s
+        verify: {when: "container.memory{target} < 400MiB", within: 6s}
+    on_exhausted: {rearm_after: 20s}
   - id: only-watching
     each: {kind: program}
     when: program.up{target} == 0
@@ -146,6 +160,10 @@ class Fact:
     cured: tuple[str, Bad]
     """The metric, and what must be seen of it, for its cure to be called verified."""
     acts: bool = True
+    elsewhere: bool = False
+    """It acts on other targets than the one it judges."""
+    apart: bool = False
+    """Each of its targets is proved by itself."""
 
 
 def _is_down(value: float) -> bool:
@@ -174,6 +192,14 @@ _IDLE = Fact(
     cured=("program.up", _is_up),
     acts=False,
 )
+_STARTED = Fact(
+    metric="container.cpu",
+    bad=_at_all,
+    cooldown=4,
+    limits=((3, 60, _EACH),),
+    backoff=(2, 2, 10),
+    cured=("container.up", _is_up),
+)
 FACTS: Mapping[str, Fact] = {
     "down": Fact(
         metric="program.up",
@@ -198,6 +224,42 @@ FACTS: Mapping[str, Fact] = {
         limits=((2, 120, "rule"),),
         backoff=(3, 2, 20),
         cured=("http.ok", _is_up),
+        elsewhere=True,
+    ),
+    "ways-down": Fact(
+        metric="program.up",
+        bad=_is_down,
+        cooldown=8,
+        limits=((4, 60, _EACH), (8, 240, _EACH)),
+        backoff=(2, 2, 16),
+        cured=("program.up", _is_up),
+    ),
+    "ways-box": Fact(
+        metric="container.up",
+        bad=_is_down,
+        cooldown=5,
+        limits=((4, 120, "target"),),
+        backoff=(3, 2, 20),
+        cured=("container.up", _is_up),
+    ),
+    "herd": Fact(
+        metric="http.ok",
+        bad=_is_down,
+        cooldown=20,
+        limits=((8, 120, "rule"),),
+        backoff=(3, 2, 20),
+        cured=("program.up", _is_up),
+        elsewhere=True,
+        apart=True,
+    ),
+    "kick": Fact(
+        metric="http.ok",
+        bad=_is_down,
+        cooldown=20,
+        limits=((2, 120, "rule"),),
+        backoff=(3, 2, 20),
+        cured=("http.ok", _is_up),
+        elsewhere=True,
     ),
     "fat": Fact(
         metric="program.memory",
@@ -206,6 +268,14 @@ FACTS: Mapping[str, Fact] = {
         limits=((2, 60, _EACH),),
         backoff=(2, 2, 20),
         cured=("program.memory", lambda value: value < 400 * 2**20),
+    ),
+    "box-fat": Fact(
+        metric="container.memory",
+        bad=lambda value: value > 500 * 2**20,
+        cooldown=6,
+        limits=((3, 60, _EACH),),
+        backoff=(2, 2, 10),
+        cured=("container.memory", lambda value: value < 400 * 2**20),
     ),
     "only-watching": _IDLE,
     "nobody": _IDLE,
@@ -217,6 +287,8 @@ FACTS: Mapping[str, Fact] = {
         backoff=(2, 2, 10),
         cured=("container.cpu", _never),
     ),
+    "told": _STARTED,
+    "by-hand": _STARTED,
     "stopper": Fact(
         metric="program.cpu",
         bad=lambda value: value > 0.8,
@@ -237,17 +309,27 @@ FACTS: Mapping[str, Fact] = {
 """By rule id."""
 WITNESSED = frozenset({"box-down"})
 """Rules that act only once the toy witnesses have seen the intent."""
+APPROVED = {"box-fat": 20.0}
+"""Rules that act only where a person said yes, and for how many seconds that is waited for."""
 JITTER = 0.2
 RESET_AFTER = 60.0
 BOOKS: Mapping[str, str] = {
     "steady": _STEADY.replace("HOLD", "0s"),
     "steady-slow": _STEADY.replace("HOLD", "2s"),
+    "ways": ways.BOOK.replace("HOLD", "0s"),
+    "ways-slow": ways.BOOK.replace("HOLD", "2s"),
+    "told": _STEADY.replace("HOLD", "0s") + starts.RULES,
+    "told-slow": _STEADY.replace("HOLD", "2s") + starts.RULES,
     "fight": _FIGHT.replace("HOLD", "0s"),
     "fight-slow": _FIGHT.replace("HOLD", "2s"),
 }
 RELOADS: Mapping[str, str] = {
     "steady": "steady-slow",
     "steady-slow": "steady",
+    "ways": "ways-slow",
+    "ways-slow": "ways",
+    "told": "told-slow",
+    "told-slow": "told",
     "fight": "fight-slow",
     "fight-slow": "fight",
 }

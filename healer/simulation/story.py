@@ -100,8 +100,13 @@ class Story:
                 actions_per_hour=chance.random.choice((60, 60, 12)),
                 breaker_backoff_after=2,
                 breaker_opens_after=chance.random.choice((2, 3, 5)),
+                errors_until_skipped=chance.random.choice((3, 5)),
+                errors_retried_after=20.0,
+                flap_slot=3.0,
             ),
-            book=chance.random.choice(("steady", "steady", "steady-slow", "fight")),
+            book=chance.random.choice(
+                ("steady", "steady", "steady-slow", "fight", "ways", "ways-slow", "told", "told-slow")
+            ),
             every=chance.random.choice((1.0, 2.0, 3.0)),
         )
 
