@@ -246,12 +246,12 @@ class _Play:
             self.talk.handle(Happened(topic="event", data=data, at=self.talk.now, own=one.own))
         elif one.ask:
             self._ask(one)
-        elif one.jump:
+        elif one.jump is not None:
             self._wall += one.jump
             self.talk.jump(one.jump)
             self.talk.tell(f"the wall clock jumps by {one.jump:+g} s")
             self._schedule()
-        elif one.restart:
+        elif one.restart is not None:
             at = self.talk.now + one.restart
             self.talk = self.talk.again(self._setup, one.restart, at + self._wall)
 

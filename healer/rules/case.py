@@ -54,9 +54,9 @@ class Happening:
     args: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     refused: bool = False
     """The request is to be refused; where it is not, the test fails."""
-    jump: float = 0.0
+    jump: float | None = None
     """Seconds by which the wall clock is moved."""
-    restart: float = 0.0
+    restart: float | None = None
     """Seconds for which the agent is down, before it starts again from its log."""
     position: Position
 

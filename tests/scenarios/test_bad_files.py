@@ -75,7 +75,11 @@ limits: {actions_per_hour: 60, concurrent: 4, group_unavailable: 1}
 reflect: {every: 1m}
 audit: {events: ["security.*"], verify_every: 5m}
 """
-TESTS = (CHECKOUT / "rules" / "tests" / "container.yaml").read_text(encoding="utf-8")
+TESTS = (
+    (CHECKOUT / "rules" / "tests" / "container.yaml")
+    .read_text(encoding="utf-8")
+    .replace("../container.yaml", str(CHECKOUT / "rules" / "container.yaml"))
+)
 KINDS = {
     "rules": (RULES, rules_schema(), lambda path: load([path])),
     "config": (CONFIG, config_schema(), lambda path: load_config(path, environ={})),
@@ -367,3 +371,18 @@ def test_the_old_set_stays_in_force_whatever_is_written_over_it(tmp_path):
         assert agent.status()["counts"]["rules"] == 1
         assert agent.reload()["rules"] == 1
         assert agent._agent.loop.core is not old
+
+
+def test_a_set_that_is_being_written_is_not_taken_before_it_is_whole(tmp_path):
+    rules, octets = tmp_path / "rules.yaml", RULES.replace("front", "anew").encode()
+    rules.write_text(RULES, encoding="utf-8")
+    with Agent({"rules": {"files": [str(rules)]}}, state_dir=tmp_path / "state", environ={}) as agent:
+        old = agent._agent.loop.core
+        for at in range(50, len(octets) - 60, 100):
+            rules.write_bytes(octets[:at])
+            with pytest.raises(ConfigError):
+                agent.reload()
+            assert agent._agent.loop.core is old
+        rules.write_bytes(octets)
+        agent.reload()
+        assert [rule.id for rule in agent._agent.loop.core.setup.rules.rules] == ["anew"]

@@ -69,7 +69,7 @@ def test_a_restart_of_the_agent_forgets_nothing_that_was_sealed(found):
 def test_an_action_cut_short_by_a_restart_of_the_agent_is_interrupted_not_done(found):
     assert found("""
         actions: {action: restart, takes: 15s}
-        happens: {at: 28s, restart: 5s}
+        happens: {at: 28s, restart: 0s}
         expect: {at: 1m, rule: down, target: program:api, verdict: interrupted}
     """) == [""]
 
