@@ -1,6 +1,7 @@
 """Readings in, truths out: what fires, what does not, and when."""
 
 import math
+import operator
 import random
 
 import pytest
@@ -626,27 +627,52 @@ def test_a_forecast_is_unknown_while_there_is_no_trend():
     assert evaluator.truth("rule") is UNKNOWN
 
 
+FORMS = {
+    "{}": lambda value: value,
+    "-{}": lambda value: -value,
+    "{} * -2": lambda value: value * -2,
+    "-2 * {}": lambda value: -2 * value,
+    "2 * {}": lambda value: 2 * value,
+    "{} / -4": lambda value: value / -4,
+    "1 - {}": lambda value: 1 - value,
+    "{} - 20%": lambda value: value - 0.2,
+    "max({})": lambda value: value,
+    "-min({})": lambda value: -value,
+}
+HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
 @given(
-    st.integers(0, 500),
-    st.floats(-0.002, 0.002),
-    st.sampled_from(["<", "<=", ">", ">="]),
-    st.floats(0.0, 1.0),
+    seed=st.integers(0, 500),
+    slope=st.floats(-0.002, 0.002),
+    form=st.sampled_from(sorted(FORMS)),
+    op=st.sampled_from(sorted(HOLDS)),
+    share=st.floats(-0.5, 1.5),
+    swapped=st.booleans(),
 )
-@settings(max_examples=30)
-def test_an_interval_is_compared_as_a_whole(seed, slope, op, limit):
+@settings(max_examples=60, deadline=None)
+def test_an_interval_is_compared_as_a_whole(seed, slope, form, op, share, swapped):
     chance = random.Random(seed)
-    text = f"forecast(disk.used{{mount='/'}}, 30m) {op} {limit:.4f}"
-    evaluator = watching(text)
-    evaluator.add("not", parse(f"not {text}", vocabulary=METRICS))
-    now = filling(evaluator, [min(1.0, max(0.0, value + chance.gauss(0, 0.01))) for value in ramp(slope)])
+    values = [min(1.0, max(0.0, value + chance.gauss(0, 0.01))) for value in ramp(slope)]
+    number = form.format("forecast(disk.used{mount='/'}, 30m)")
+    evaluator = watching(f"{number} > 0")
+    filling(evaluator, values)
     slot = evaluator.inputs("rule")[0]
-    low, _, high = slot.interval(slot.lines[0])
-    limit = float(f"{limit:.4f}")
-    holds = [{"<": end < limit, "<=": end <= limit, ">": end > limit, ">=": end >= limit}[op] for end in (low, high)]
-    expected = UNKNOWN if low != low else TRUE if all(holds) else UNKNOWN if any(holds) else FALSE  # noqa: PLR0124
-    assert evaluator.truth("rule") is expected
+    ends = slot.interval(slot.lines[0])
+    if math.isnan(ends[0]):
+        return
+    low, high = sorted((FORMS[form](ends[0]), FORMS[form](ends[2])))
+    # Bare numbers above 1 are no ratios: what lies out there is compared with the nearest that is one.
+    limit = round(max(-1.0, min(1.0, low + share * (high - low))), 4)
+    turned = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+    text = f"{limit} {turned[op]} {number}" if swapped else f"{number} {op} {limit}"
+    for key, words in (("is", text), ("not", f"not ({text})")):
+        evaluator.add(key, parse(words, vocabulary=METRICS))
+    evaluator.evaluate(63 * 60.0)
+    holds = [HOLDS[op](end, limit) for end in (low, high)]
+    expected = TRUE if all(holds) else UNKNOWN if any(holds) else FALSE
+    assert evaluator.truth("is") is expected
     assert evaluator.truth("not") is {TRUE: FALSE, FALSE: TRUE, UNKNOWN: UNKNOWN}[expected]
-    assert now > 0
 
 
 @pytest.mark.parametrize(
