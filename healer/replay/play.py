@@ -123,8 +123,8 @@ class _Player:
         """(when, track, place) of what is still to be shown of it, the next one last."""
         self._extra: list[tuple[float, int, int]] = []
         """The same, of what came to be owed meanwhile, as a heap."""
-        self._owed: set[Series] = set()
-        """Series of which the next sample has to be shown, wherever it lies."""
+        self._owed: dict[Series, float] = {}
+        """Series of which the next sample after that second has to be shown, wherever it lies."""
         _account(self.story, core, recording.extent.series)
         self._take(self.core.recover())
 
@@ -142,11 +142,9 @@ class _Player:
         events += self._ended(end)
         events.sort(reverse=True)
         self._events = events
-        shown = {track.series for track in self._tracks if track.times}
-        owed = [number for number, track in enumerate(self._tracks) if track.times and track.series in self._owed]
-        self._extra = [(self._tracks[number].times[0], number, 0) for number in owed]
-        heapq.heapify(self._extra)
-        self._owed -= shown
+        self._extra = []
+        for number, track in enumerate(self._tracks):
+            self._owe(number, track, self._owed.pop(track.series, _FOR_EVER))
         last = min(end, self._until)
         while self.now < last or self._next() <= last:
             # What is decided on the way may ask for a sample that nobody would have shown.
@@ -223,12 +221,19 @@ class _Player:
         if self.core.evaluator.rearms == self._rearms:
             return
         self._rearms = self.core.evaluator.rearms
+        counts_from = max(self.now, self.core.evaluator.rearmed_to)
         for number, track in enumerate(self._tracks):
-            place = bisect.bisect_right(track.times, self.now)
-            if place < len(track.times):
-                heapq.heappush(self._extra, (track.times[place], number, place))
-            else:
-                self._owed.add(track.series)
+            self._owe(number, track, counts_from)
+
+    def _owe(self, number: int, track: Track, after: float) -> None:
+        """Show the first sample after that second, in this stretch or a later one."""
+        if after == _FOR_EVER:
+            return
+        place = bisect.bisect_right(track.times, after)
+        if place < len(track.times):
+            heapq.heappush(self._extra, (track.times[place], number, place))
+        else:
+            self._owed[track.series] = after
 
     def _look(self, shown: Sequence[tuple[int, int]]) -> None:
         """What all sensors saw at this moment, a look each."""

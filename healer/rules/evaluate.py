@@ -89,6 +89,8 @@ class Evaluator(Book):
         self._untold: list[Change] = []
         self.rearms = 0
         """How often anything was re-armed: who feeds recorded samples must then show a fresh one of each series."""
+        self.rearmed_to = -NEVER
+        """The latest second up to which samples do not count for something; it may lie ahead."""
         self._again: set[int] = set()
         """Re-armed: told even where it is what it was (a constant is), since whoever re-armed it has forgotten it."""
 
@@ -122,6 +124,7 @@ class Evaluator(Book):
             return
         self._unlink(entry)
         self.rearms += 1
+        self.rearmed_to = max(self.rearmed_to, at)
         entry.since = at
         self._again.add(entry.order)
         self._unlinked[entry] = None
