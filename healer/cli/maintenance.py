@@ -1,5 +1,6 @@
 """``healer maintenance``: windows in which nothing is done, and which must end."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -103,7 +104,8 @@ def list_() -> int:
         (
             one["id"],
             ", ".join(f"{name}={value}" for name, value in one["selector"].items()),
-            "open" if one["open"] else "waits",
+            "open" if one["open"] else f"from {when(one['from'])}" if _to_come(one) else "waits",
+            _again(one["repeat"]),
             when(one["until"]),
             show.ago(one["left"]),
             one["owner"],
@@ -111,8 +113,31 @@ def list_() -> int:
         )
         for one in found
     ]
-    show.table(given, ("ID", "OVER", "STATE", "UNTIL", "LEFT", "OWNER", "REASON"), rows, empty="there is no window")
+    show.table(
+        given, ("ID", "OVER", "STATE", "AGAIN", "UNTIL", "LEFT", "OWNER", "REASON"), rows, empty="there is no window"
+    )
     return 0
+
+
+def _to_come(one: Mapping[str, Any]) -> bool:
+    """Whether it has not begun at all yet."""
+    return one["from"] is not None and not one["repeat"]
+
+
+def _again(repeat: Mapping[str, Any]) -> str:
+    """The hours and days at which a window comes again, as a person writes them."""
+    hours = ", ".join(f"{_clock(first)}-{_clock(last)}" for first, last in repeat.get("hours", ()))
+    days = repeat.get("days", ())
+    named = "" if len(days) in {0, len(_DAYS)} else ", ".join(_DAYS[day] for day in days)
+    rest = [f"{name} {value}" for name, value in repeat.items() if name not in {"hours", "days", "tz"}]
+    return " ".join(part for part in (hours, named, *rest, repeat.get("tz", "")) if part)
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @maintenance.command(cls=Command)
