@@ -11,10 +11,12 @@ from typing import Any
 
 from healer.core import core as cores
 from healer.core.acting import Acting
+from healer.core.approving import Approving
 from healer.core.core import Core, Setup
 from healer.core.incidents import Incidents
 from healer.core.instance import Instance
 from healer.core.proving import Proof, Proving
+from healer.core.sequences import Ear
 from healer.core.world import World
 from healer.gates import limit, order
 from healer.gates.interface import Question, Refusal
@@ -223,6 +225,37 @@ def _ids(memory: Memory) -> None:
     memory.counter = 0
 
 
+def _windows(memory: Memory) -> None:
+    memory.maintenance.clear()
+
+
+def _not_used(memory: Memory, entry: Mapping[str, Any]) -> None:
+    if approval := memory.approvals.get(entry.get("approval", "")):
+        approval.state, approval.intent = "granted", ""
+
+
+def _yes_after_crash(stack: ExitStack) -> None:
+    """The yes is remembered, and every question of a former life counts as answered by it."""
+
+    def trusting(self: Approving) -> None:
+        for approval in self._core.desk.memory.approvals.values():
+            approval.state, approval.who, approval.answered = "granted", "uid:0", self._core.desk.now
+
+    stack.enter_context(_swapped(Approving, "recover", trusting))
+
+
+def _silence_is_yes(stack: ExitStack) -> None:
+    def lenient(self: Approving) -> None:
+        desk = self._core.desk
+        for approval in list(desk.memory.approvals.values()):
+            if approval.state == "asked" and desk.now - approval.asked > 5.0:
+                approval.state, approval.who, approval.answered = "granted", "agent", desk.now
+                if instance := self._core.instances.get(approval.incident):
+                    self._core.incidents.at_once(instance)
+
+    stack.enter_context(_swapped(Approving, "expire", lenient))
+
+
 def _verified_unseen(self: Proving, intent_id: str) -> tuple[OpenIntent, Result] | None:
     proof: Proof = self.proofs[intent_id]
     return self.verdict(proof.intent, Result.VERIFIED, "it said that it was done")
@@ -269,6 +302,11 @@ class _Nothing(dict[str, str]):
         del key, value
 
 
+def _eager(self: Incidents, instance: Instance, *, conclusive: bool) -> None:
+    if self.enabled(instance.rule) and instance.truth is Truth.TRUE and (conclusive or not instance.rule.for_):
+        self.open(instance)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(name="seal-after-act", what="the effect first, the intent never", apply=_act_then_seal),
     Mutant(name="act-while-sealing", what="the effect does not wait for its intent", apply=_effect_while_sealing),
@@ -310,6 +348,57 @@ MUTANTS: tuple[Mutant, ...] = (
         what="maintenance is not asked",
         apply=_without("maintenance"),
         insist=("people.maintenance",),
+    ),
+    Mutant(name="no-approval", what="nobody is asked", apply=_without("approval"), insist=("people.answer",)),
+    Mutant(
+        name="yes-for-ever",
+        what="a yes is not used up",
+        apply=_fold("intent", _not_used),
+        insist=("people.answer", "action.transient"),
+    ),
+    Mutant(
+        name="yes-after-crash",
+        what="a yes of a former life is carried out",
+        apply=_yes_after_crash,
+        insist=("people.answer", "crash.before-seal", "crash.step"),
+    ),
+    Mutant(name="silence-is-yes", what="no answer is a yes", apply=_silence_is_yes, insist=("people.answer",)),
+    Mutant(
+        name="no-oscillation",
+        what="cures that take turns are not held",
+        apply=_without("oscillation"),
+        insist=("world.hungry",),
+    ),
+    Mutant(
+        name="errors-tried-on",
+        what="a verb that fails on every target is tried on",
+        apply=_without("errors"),
+        insist=("action.transient", "action.permanent", "world.crash-loop"),
+    ),
+    Mutant(
+        name="maintenance-forgotten",
+        what="a start ends every window",
+        apply=_forgetful(_windows),
+        insist=("people.maintenance", "crash.step", "crash.recovery"),
+    ),
+    Mutant(
+        name="starts-forgotten",
+        what="a start forgets when an event last started a rule",
+        apply=_forgetful(lambda memory: memory.started.clear()),
+        insist=("people.tell", "crash.step", "crash.recovery"),
+    ),
+    Mutant(
+        name="one-event-will-do",
+        what="events are not counted",
+        apply=swap(Ear, "_complete", lambda *_: True),
+        insist=("people.tell",),
+    ),
+    Mutant(name="by-itself", what="a manual rule starts by its condition", apply=swap(Incidents, "_consider", _eager)),
+    Mutant(
+        name="standing-order",
+        what="what an event started acts when a gate opens later",
+        apply=swap(Incidents, "_expire", lambda *_: False),
+        insist=("people.tell", "people.maintenance"),
     ),
     Mutant(
         name="dangling-forgotten",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from healer.simulation import starts
 from healer.simulation.chance import Chance
 from healer.simulation.life import House, Life
 
@@ -75,6 +76,8 @@ class _Planner:
                 thing.crashes_left = chance.random.randint(1, 12)
             if chance.hit("world.slow-start"):
                 thing.startup = chance.between(1.0, 12.0)
+            if chance.hit("world.hungry"):
+                thing.hungry, thing.cpu = True, 0.95
             if chance.hit("world.worse"):
                 thing.spoils = self._name()
                 thing.incurable = chance.random.random() < 0.5
@@ -116,6 +119,9 @@ class _Planner:
         self._sometimes("people.request", 6, self._told(self._request))
         self._sometimes("people.pause", 2, self._told(self._pause))
         self._sometimes("people.maintenance", 2, self._told(self._maintenance))
+        self._sometimes("people.answer", 4, self._grow)
+        if self._house.book.startswith("told"):
+            self._sometimes("people.tell", 8, self._tell)
         self._sometimes("people.reload", 3, self._told(self._reload))
         self._sometimes("people.kill-switch", 2, self._kill_switch)
         self._sometimes("seal.full", 2, self._fill_disk)
@@ -153,9 +159,45 @@ class _Planner:
             self._house.clock.at + self._chance.between(5.0, 60.0), self._told(lambda life: life.ask("resume", scope))
         )
 
+    def _grow(self) -> None:
+        """A container grows, which only a person may have restarted; people answer soon, late, twice, or to nothing."""
+        house, chance = self._house, self._chance
+        house.world.things[self._name("container")].memory = 900e6
+        for _ in range(chance.random.randint(1, 4)):
+            house.world.plan(house.clock.at + chance.between(1.0, 30.0), self._told(self._answer))
+
+    def _tell(self) -> None:
+        """Somebody says that something is to be fixed, once or several times; somebody asks for it outright."""
+        house, random = self._house, self._chance.random
+        for _ in range(random.randint(1, 4)):
+            data = {"n": random.choice((0, 1, 2)), "who": random.choice(starts.WHO)}
+            if random.random() < 0.7:
+                data["target"] = self._name("container")
+            say = partial(Life.ask, verb="event", topic=starts.TOPIC, data=data)
+            house.world.plan(house.clock.at + self._chance.between(0.5, 12.0), self._told(say))
+        if random.random() < 0.5:
+            target = self._name("container")
+            self._told(lambda life: life.ask("trigger", "by-hand", target=target))()
+
+    def _answer(self, life: Life) -> None:
+        memory, random = life.loop.core.desk.memory, self._chance.random
+        waiting = [key for key, one in memory.approvals.items() if one.state == "asked"]
+        key = (
+            random.choice(waiting) if waiting and random.random() < 0.9 else f"a-{random.randint(0, memory.asked + 1)}"
+        )
+        for _ in range(random.choice((1, 1, 2))):
+            life.ask(random.choice(("approve", "approve", "deny")), id=key)
+
     def _maintenance(self, life: Life) -> None:
         selectors: tuple[dict[str, object], ...] = ({"all": True}, {"kind": "program"}, {"target": self._name()})
         args: dict[str, Any] = {"selector": self._chance.random.choice(selectors), "for": WINDOW}
+        later = self._chance.random.random()
+        if later < 0.3:
+            args["from"] = self._house.clock.wall() + self._chance.between(1.0, 30.0)
+        elif later < 0.6:
+            minute = int(self._house.clock.wall() // 60) % 1440
+            hours = f"{minute // 60:02d}:{minute % 60:02d}-{(minute + 1) % 1440 // 60:02d}:{(minute + 1) % 60:02d}"
+            args |= {"repeat": {"hours": hours, "tz": "UTC"}, "for": 5 * WINDOW}
         life.ask("maintenance-add", **args)
 
     def _kill_switch(self) -> None:

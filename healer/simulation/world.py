@@ -32,6 +32,8 @@ class Thing:
     """Times it will still die soon after a start."""
     incurable: bool = False
     """No restart helps, until the world is healed by hand."""
+    hungry: bool = False
+    """It eats the CPU again after every start."""
     spoils: str = ""
     """A target that dies when this one is restarted."""
     changed: float = 0.0
@@ -151,7 +153,7 @@ class World:
         thing.pid = thing.pid if reuse else next(self._pids)
         thing.started = next(self._starts)
         thing.starting, thing.changed = True, self.clock.at
-        thing.memory, thing.cpu = 100e6, 0.1
+        thing.memory, thing.cpu = 100e6, 0.95 if thing.hungry else 0.1
         started = thing.started
         self.plan(self.clock.at + thing.startup, lambda: self._come_up(thing, started))
 
@@ -200,7 +202,7 @@ class World:
         """From now on nothing is beyond cure, and nothing breaks by itself."""
         self._due = [one for one in self._due if one[0] <= self.clock.at]
         for name, thing in self.things.items():
-            thing.incurable, thing.crashes_left, thing.spoils = False, 0, ""
+            thing.incurable, thing.crashes_left, thing.spoils, thing.hungry = False, 0, "", False
             thing.memory, thing.cpu, thing.startup = 100e6, 0.1, 0.3
             if thing.starting:
                 started = thing.started
