@@ -31,7 +31,7 @@ BENCHES: Mapping[str, float] = {
     "proof": 300,
     "witness": 300,
     "idle": 420,
-    "history": 1200,
+    "history": 2400,
     "restart": 1800,
 }
 """Name, and the seconds after which it is given up."""

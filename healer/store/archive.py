@@ -58,6 +58,12 @@ class Archive:
         names = {metrics} if isinstance(metrics, str) else metrics
         return self._reader.stream(self._reader.series(names, labels), start, end)
 
+    def stretches(
+        self, start: float = 0.0, end: float = math.inf
+    ) -> Iterator[list[tuple[Series, list[float], list[Any]]]]:
+        """Everything between two wall seconds, two hours after two hours, in whole columns: series, times, values."""
+        return self._reader.stretches(self._reader.series(), start, end)
+
     def series(
         self, metrics: str | Collection[str] | None = None, labels: Mapping[str, str] | None = None
     ) -> list[Series]:

@@ -18,7 +18,7 @@ RAW_SPAN: Final = 3 * 3600.0
 """Seconds of which every sample is shown unless told otherwise."""
 POINTS: Final = 300
 """Buckets of one series that are a picture."""
-MOST: Final = 20_000
+MOST: Final = 10_000
 """Samples, or buckets, of one answer: of more, the rest is asked for."""
 _STEPS: Final = (10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21_600.0, 43_200.0, 86_400.0, 604_800.0)
 

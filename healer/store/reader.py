@@ -4,11 +4,12 @@ import json
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Column, Engine, Row, Select, bindparam, func, select
+from sqlalchemy import Column, Connection, Engine, Row, Select, bindparam, func, select
 
 from healer.model.observation import Labels, Series
 from healer.store import buckets, columns
@@ -45,7 +46,7 @@ class Reader:
         query = select(series.c.id, series.c.metric, series.c.labels).order_by(series.c.metric, series.c.labels)
         if metrics is not None and len(metrics) <= _FEW:
             query = query.where(series.c.metric.in_(metrics))
-        with told(self._path), self._engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(query).all()
         found = {
             row.id: Series(row.metric, self._labels(row.labels))
@@ -60,11 +61,37 @@ class Reader:
 
         Holds a few slots of two hours in memory, and a read transaction for as long as it takes to fetch those.
         """
-        slots = self._slots(start, end, known) if known else []
-        together = max(1, _AT_ONCE // (len(known) or 1))
+        if not known:
+            return
+        with self._reading() as connection:
+            slots = _slots(connection, start, end, known)
+        together = max(1, _AT_ONCE // len(known))
         for place in range(0, len(slots), together):
             some = slots[place : place + together]
-            yield from _merged(known, self._columns(known, some[0], some[-1]), (start, end))
+            with self._reading() as connection:
+                lines = self._columns(connection, known, some[0], some[-1])
+            yield from _merged(known, lines, (start, end))
+
+    def stretches(
+        self, known: Mapping[int, Series], start: float = 0.0, end: float = math.inf
+    ) -> Iterator[list[tuple[Series, list[float], list[Any]]]]:
+        """The same in whole columns, slot after slot, for who need not touch every sample: series, times, values."""
+        if not known:
+            return
+        with self._reading() as connection:
+            slots = _slots(connection, start, end, known)
+        for slot in slots:
+            with self._reading() as connection:
+                held = self._columns(connection, known, slot, slot)
+            yield [
+                (
+                    known[number],
+                    [at for times, _ in parts for at in times],
+                    [one for _, values in parts for one in values],
+                )
+                for number, found in held.items()
+                if (parts := list(_inside(found, (start, end))))
+            ]
 
     def lines(self, known: Mapping[int, Series], start: float, end: float, step: float) -> list[Line]:
         """These series in buckets of ``step`` seconds, from the coarsest level that still shows them.
@@ -74,11 +101,13 @@ class Reader:
         fitting = [level for level in LEVELS if level <= max(step, 0)]
         held: dict[int, list[Bucket | Words]] = {number: [] for number in known}
         upper = end
-        for level in LEVELS[len(fitting) - 1 :]:
-            lower = max(start, self._oldest(level))
-            if lower <= upper:
-                self._gather(held, known, level, (lower, upper), step)
-                upper = math.nextafter(lower, -math.inf)
+        # One transaction: what is rolled up meanwhile would be missed, or told twice.
+        with self._reading() as connection:
+            for level in LEVELS[len(fitting) - 1 :] if known else ():
+                lower = max(start, _oldest(connection, level))
+                if lower <= upper:
+                    self._gather(connection, held, known, level, (lower, upper), step)
+                    upper = math.nextafter(lower, -math.inf)
         return [
             Line(series=known[number], buckets=tuple(sorted(found, key=lambda one: one.at)))
             for number, found in held.items()
@@ -87,40 +116,29 @@ class Reader:
 
     def span(self) -> tuple[float, float] | None:
         """The wall seconds between which samples are kept, to the slot; None where there are none."""
-        first = self._oldest(0)
-        with told(self._path), self._engine.connect() as connection:
+        with self._reading() as connection:
+            first = _oldest(connection, 0)
             packed = connection.execute(select(func.max(chunk.c.slot)).where(chunk.c.level == 0)).scalar()
             fresh = connection.execute(select(func.max(sample.c.at))).scalar()
-        last = max((packed or 0) + SLOT if packed is not None else 0.0, fresh or 0.0)
-        return None if first == math.inf else (first, float(last))
+        last = [float(one) for one in (fresh, None if packed is None else packed + SLOT) if one is not None]
+        return (first, max(last)) if last else None
 
     def incidents(self, since: float = 0.0, *, limit: int = 1000) -> list[IncidentRecord]:
         """The incidents opened at or after a wall second, the newest first."""
         query = select(incident).where(incident.c.opened >= since).order_by(incident.c.opened.desc()).limit(limit)
-        with told(self._path), self._engine.connect() as connection:
+        with self._reading() as connection:
             rows = connection.execute(query).mappings().all()
         return [IncidentRecord(**row) for row in rows]
 
     # ------------------------------------------------------------------------------------------ samples
 
-    def _slots(self, start: float, end: float, known: Mapping[int, Series], *, unrolled: bool = False) -> list[int]:
-        """The slots in which anything of these series was kept."""
-        wanted = _of(select(chunk.c.slot).distinct(), chunk.c.series_id, known).where(
-            chunk.c.level == 0, chunk.c.slot > max(start, 0.0) - SLOT, chunk.c.slot <= min(end, FAR)
-        )
-        if unrolled:
-            wanted = wanted.where(chunk.c.rolled != ROLLED)
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
         with told(self._path), self._engine.connect() as connection:
-            found = set(connection.execute(wanted).scalars())
-            at = start
-            # From slot to slot by the index, instead of over all rows.
-            while (first := connection.execute(_NEXT, {"at": at}).scalar()) is not None and first <= end:
-                found.add(int(first // SLOT * SLOT))
-                at = first // SLOT * SLOT + SLOT
-        return sorted(found)
+            yield connection
 
     def _columns(
-        self, known: Mapping[int, Series], first: int, last: int, *, unrolled: bool = False
+        self, connection: Connection, known: Mapping[int, Series], first: int, last: int, *, unrolled: bool = False
     ) -> dict[int, list[Values]]:
         """Chunks and rows of the slots from ``first`` to ``last``, as columns by series."""
         packed = _of(select(chunk), chunk.c.series_id, known).where(
@@ -129,9 +147,8 @@ class Reader:
         if unrolled:
             packed = packed.where(chunk.c.rolled != ROLLED)
         rows = _of(select(sample), sample.c.series_id, known).where(sample.c.at >= first, sample.c.at < last + SLOT)
-        with told(self._path), self._engine.connect() as connection:
-            chunks = connection.execute(packed.order_by(chunk.c.slot, chunk.c.id)).all()
-            fresh = connection.execute(rows.order_by(sample.c.series_id, sample.c.at)).all()
+        chunks = connection.execute(packed.order_by(chunk.c.slot, chunk.c.id)).all()
+        fresh = connection.execute(rows.order_by(sample.c.series_id, sample.c.at)).all()
         found: dict[int, list[Values]] = {}
         for row in chunks:
             if row.series_id in known:
@@ -153,15 +170,9 @@ class Reader:
 
     # ------------------------------------------------------------------------------------------ buckets
 
-    def _oldest(self, level: int) -> float:
-        """The wall second from which on a level knows everything; infinite where it has nothing."""
-        with told(self._path), self._engine.connect() as connection:
-            known = [connection.execute(_FIRST, {"level": one}).scalar() for one in {0, level}]
-            known.append(connection.execute(_NEXT, {"at": 0.0}).scalar())
-        return min((float(one) for one in known if one is not None), default=math.inf)
-
     def _gather(
         self,
+        connection: Connection,
         held: dict[int, list[Bucket | Words]],
         known: Mapping[int, Series],
         level: int,
@@ -170,10 +181,10 @@ class Reader:
     ) -> None:
         """Add the buckets of one level between two wall seconds, both included."""
         width = max(step, level, 1.0)
-        numbers = self._rolled(known, level, span) if level else {}
+        numbers = self._rolled(connection, known, level, span) if level else {}
         words: dict[int, list[Words]] = {}
-        for slot in self._slots(*span, known, unrolled=bool(level)):
-            for number, found in self._columns(known, slot, slot, unrolled=bool(level)).items():
+        for slot in _slots(connection, *span, known, unrolled=bool(level)):
+            for number, found in self._columns(connection, known, slot, slot, unrolled=bool(level)).items():
                 for times, values in _inside(found, span):
                     if isinstance(values[0], str):
                         words.setdefault(number, []).extend(buckets.worded(times, values, width))
@@ -184,13 +195,14 @@ class Reader:
         for number, said in words.items():
             held[number].extend(buckets.joined_words(said, width))
 
-    def _rolled(self, known: Mapping[int, Series], level: int, span: tuple[float, float]) -> dict[int, list[Bucket]]:
+    def _rolled(
+        self, connection: Connection, known: Mapping[int, Series], level: int, span: tuple[float, float]
+    ) -> dict[int, list[Bucket]]:
         """What was rolled up to a level, in buckets that begin between two wall seconds."""
         wanted = _of(select(chunk), chunk.c.series_id, known).where(
             chunk.c.level == level, chunk.c.slot > span[0] - DAY, chunk.c.slot <= min(span[1], FAR)
         )
-        with told(self._path), self._engine.connect() as connection:
-            rows = connection.execute(wanted.order_by(chunk.c.slot, chunk.c.id)).all()
+        rows = connection.execute(wanted.order_by(chunk.c.slot, chunk.c.id)).all()
         found: dict[int, list[Bucket]] = {}
         for row in rows:
             if row.series_id not in known:
@@ -212,6 +224,31 @@ class Reader:
 
 _NEXT = select(sample.c.at).where(sample.c.at >= bindparam("at")).order_by(sample.c.at).limit(1)
 _FIRST = select(func.min(chunk.c.slot)).where(chunk.c.level == bindparam("level"))
+
+
+def _slots(
+    connection: Connection, start: float, end: float, known: Mapping[int, Series], *, unrolled: bool = False
+) -> list[int]:
+    """The slots in which anything of these series was kept."""
+    wanted = _of(select(chunk.c.slot).distinct(), chunk.c.series_id, known).where(
+        chunk.c.level == 0, chunk.c.slot > max(start, 0.0) - SLOT, chunk.c.slot <= min(end, FAR)
+    )
+    if unrolled:
+        wanted = wanted.where(chunk.c.rolled != ROLLED)
+    found = set(connection.execute(wanted).scalars())
+    at = start
+    # From slot to slot by the index, instead of over all rows.
+    while (first := connection.execute(_NEXT, {"at": at}).scalar()) is not None and first <= end:
+        found.add(int(first // SLOT * SLOT))
+        at = first // SLOT * SLOT + SLOT
+    return sorted(found)
+
+
+def _oldest(connection: Connection, level: int) -> float:
+    """The wall second from which on a level knows everything; infinite where it has nothing."""
+    known = [connection.execute(_FIRST, {"level": one}).scalar() for one in {0, level}]
+    known.append(connection.execute(_NEXT, {"at": 0.0}).scalar())
+    return min((float(one) for one in known if one is not None), default=math.inf)
 
 
 def _of(query: Select[Any], column: Column[int], known: Mapping[int, Series]) -> Select[Any]:

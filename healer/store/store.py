@@ -4,14 +4,14 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select, tuple_
 
 from healer.errors import HealerError
 from healer.model.observation import Labels, Series
@@ -28,6 +28,7 @@ _KEPT_SNAPSHOTS = 3
 _KEPT_ASIDE = 5
 _KNOWN_SERIES = 20_000
 _LONGEST_WORD = 1000
+_NAMED_AT_ONCE = 400
 
 
 class Store:
@@ -78,16 +79,16 @@ class Store:
         good = [one for one in samples if _sane(one)]
         if not good:
             return
-        added: dict[Series, int] = {}
         with self.begin() as connection:
+            ids = self._ids | self._named(
+                {Series(one.metric, one.labels) for one in good} - self._ids.keys(), connection
+            )
             rows = [
-                {"series_id": self._series_id(connection, one, added), "at": one.at, **_value(one.value)}
-                for one in good
+                {"series_id": ids[Series(one.metric, one.labels)], "at": one.at, **_value(one.value)} for one in good
             ]
             connection.execute(insert(schema.sample).prefix_with("OR IGNORE"), rows)
-        if len(self._ids) > _KNOWN_SERIES:
-            self._ids.clear()
-        self._ids |= added  # only now: ids of a transaction that failed name nothing
+        # Only now: numbers of a transaction that failed name nothing.
+        self._ids = ids if len(ids) <= _KNOWN_SERIES else {}
 
     def samples(self, metric: str, since: float, *, until: float = math.inf, limit: int = 100_000) -> list[Sample]:
         """Read the samples of every series of a metric between two wall seconds, the oldest first."""
@@ -114,17 +115,22 @@ class Store:
         """Read the incidents opened at or after a wall second, the newest first."""
         return self.reader.incidents(since, limit=limit)
 
-    def _series_id(self, connection: Connection, one: Sample, added: dict[Series, int]) -> int:
-        key = Series(one.metric, one.labels)
-        known = self._ids.get(key) or added.get(key)
-        if known is not None:
-            return known
-        name = {"metric": _text(one.metric), "labels": _labels_text(one.labels)}
-        connection.execute(insert(schema.series).prefix_with("OR IGNORE"), name)
-        table = schema.series.c
-        query = select(table.id).where(table.metric == name["metric"], table.labels == name["labels"])
-        added[key] = int(connection.execute(query).scalar_one())
-        return added[key]
+    def _named(self, unknown: Collection[Series], connection: Connection) -> dict[Series, int]:
+        """The numbers of series, new ones where they have none."""
+        if not unknown:
+            return {}
+        texts = {(_text(one.metric), _labels_text(one.labels)): one for one in unknown}
+        names = [{"metric": metric, "labels": held} for metric, held in texts]
+        connection.execute(insert(schema.series).prefix_with("OR IGNORE"), names)
+        found: dict[Series, int] = {}
+        names_left = list(texts)
+        for place in range(0, len(names_left), _NAMED_AT_ONCE):
+            some = names_left[place : place + _NAMED_AT_ONCE]
+            wanted = tuple_(schema.series.c.metric, schema.series.c.labels).in_(some)
+            for row in connection.execute(select(schema.series).where(wanted)):
+                found[texts[row.metric, row.labels]] = row.id
+        # Two whose texts are the same share a line.
+        return {one: found[texts[_text(one.metric), _labels_text(one.labels)]] for one in unknown}
 
 
 def open_store(path: Path) -> tuple[Store, str]:

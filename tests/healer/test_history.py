@@ -1,3 +1,4 @@
+import asyncio
 import os
 import sqlite3
 import stat
@@ -10,6 +11,7 @@ from healer.errors import HealerError
 from healer.history import History, Thinner
 from healer.model.observation import Observation, Unknown, labels
 from healer.model.unit import Unit
+from healer.store.asked import Asked
 from healer.store.kept import IncidentRecord, Keep
 from healer.store.store import Store
 
@@ -233,3 +235,83 @@ def test_a_snapshot_is_written_at_once_and_not_when_the_next_samples_are(path):
         time.sleep(0.01)
     assert history.latest_snapshot().height == 7
     history.close()
+
+
+async def test_upkeep_goes_on_beside_the_writing_and_loses_nothing(path):
+    history = History(path, linger=0.0, resolution=0.0)
+    history.start()
+    begin = 1_700_006_400.0
+    for hour in range(26):
+        history.record([disk(hour * 3600.0 + at, mount=f"/{at}") for at in range(20)], now=0.0, wall=begin)
+    assert history.flush()
+    history.tidy(begin + 90_000.0 + 7200, Keep())
+    history.tidy(begin + 90_000.0 + 7200, Keep())  # one at a time
+    for at in range(50):
+        history.record([disk(94_000.0 + at)], now=0.0, wall=begin)
+        await asyncio.sleep(0)
+    history.save_snapshot(7, "a" * 64, {}, wall=1.0)
+    assert history.flush()
+    assert len(await history.samples("disk.used", 0.0)) == 26 * 20 + 50
+    found = await history.answer(
+        Asked(metric="disk.used", labels={"mount": "/3"}, start=begin, end=begin + 1e5, step=3600.0)
+    )
+    assert [one["count"] for one in found["lines"][0]["buckets"]] == [1] * 26
+    assert (history.lost, history.trouble) == (0, "")
+    assert history.close()
+
+
+def test_upkeep_that_fails_is_told_and_the_writing_goes_on(path):
+    history = History(path, linger=0.0)
+    history.start()
+    history.record([disk(1.0)], now=0.0, wall=1e9)
+    assert history.flush()
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TRIGGER no BEFORE INSERT ON chunk BEGIN SELECT RAISE(ABORT, 'no room'); END")
+    raw.close()
+    history.tidy(2e9, Keep())
+    assert history.flush()
+    assert "no room" in history.trouble
+    history.record([disk(100.0)], now=0.0, wall=1e9)
+    assert history.flush()
+    assert (history.written, history.lost) == (3, 0)
+    assert history.close()
+
+
+def test_what_is_damaged_is_replaced_when_upkeep_meets_it(path):
+    history = History(path, linger=0.0)
+    history.start()
+    history.record([disk(float(at), mount=f"/{at}") for at in range(5000)], now=0.0, wall=1e9)
+    assert history.flush()
+    history._store._engine.dispose()
+    with sqlite3.connect(path) as raw:
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'chunk'").fetchone()
+    raw.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    history.tidy(2e9, Keep())
+    assert history.flush()
+    assert len(history.set_aside) == 1
+    history.record([disk(9999.0)], now=0.0, wall=1e9)
+    assert history.flush()
+    assert history.trouble == ""
+    assert history.close()
+
+
+async def test_the_loop_is_not_held_by_a_day_of_upkeep(path):
+    history = History(path, linger=0.0, resolution=0.0)
+    history.start()
+    for at in range(0, 7200, 10):
+        history.record([disk(float(at), value=at / 7, mount=f"/{number}") for number in range(10)], now=0.0, wall=1e9)
+    assert history.flush(20.0)
+    history.tidy(2e9, Keep(raw=2e9))
+    late, until = [], time.monotonic() + 20
+    while history._care or history._jobs or history._busy:
+        before = time.monotonic()
+        await asyncio.sleep(0.001)
+        late.append(time.monotonic() - before)
+        assert time.monotonic() < until
+    late.sort()
+    assert late[len(late) // 2] < 0.05  # a busy machine is late too: it is the middle that upkeep would move
+    assert history.close()

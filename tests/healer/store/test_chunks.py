@@ -8,6 +8,7 @@ import pytest
 from healer.model.observation import labels
 from healer.store.chunks import DAY, SLOT
 from healer.store.kept import Keep, Sample
+from healer.store.reader import Reader
 from healer.store.store import Store
 
 BEGIN = 1_700_006_400  # the first second of a day
@@ -143,3 +144,26 @@ def test_a_backlog_is_packed_in_portions(store, monkeypatch):
     did = list(store.upkeep(BEGIN + DAY - 1.0, KEEP))
     assert max(did) == 7
     assert len(told(store)) == 50
+
+
+def test_what_is_rolled_up_while_it_is_read_is_neither_missed_nor_told_twice(store, monkeypatch):
+    store.record([seen(BEGIN + at, 1.0) for at in range(0, DAY, 600)])
+    list(store.upkeep(BEGIN + DAY - 1.0, KEEP))
+    real = Reader._rolled
+
+    def meanwhile(*args):
+        found = real(*args)
+        list(store.upkeep(BEGIN + DAY + 100.0, KEEP))
+        return found
+
+    monkeypatch.setattr(Reader, "_rolled", meanwhile)
+    (line,) = store.reader.lines(store.reader.series(), float(BEGIN), BEGIN + float(DAY), 3600.0)
+    assert sum(one.samples for one in line.buckets) == 144
+
+
+def test_ten_thousand_series_are_kept_and_read_apart(store):
+    store.record([seen(BEGIN + 1.0, float(number), mount=f"/{number}") for number in range(10_000)])
+    assert len(store.reader.series()) == 10_000
+    list(itertools.islice(store.upkeep(BEGIN + 3.0 * SLOT, KEEP), 50))
+    assert len(store.samples("disk.used", 0.0)) == 10_000
+    assert sum(1 for _ in store.reader.stream(store.reader.series(), BEGIN, BEGIN + 10.0)) == 10_000
