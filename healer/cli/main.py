@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "check": ("check", "Find every mistake in configuration and rules, and the worst they can do."),
     "schema": ("schema", "Print the JSON Schema of rules or configuration, for editors."),
     "test": ("test", "Run the unit tests of rules."),
+    "replay": ("replay", "Show what rules would have done over what was recorded."),
     "status": ("status", "Show what the agent sees."),
     "health": ("health", "Say whether agent, rules and log are well."),
     "state": ("state", "Show the state of a target."),
