@@ -292,6 +292,7 @@ class Core:
                 because=f"the wall clock moved by {drift:+.3f} s against the boot clock",
                 data={"jump_us": round(drift * 1e6)},
             )
+            self.incidents.ask_again("active")  # hours were waited for by the clock that was wrong
         if self.desk.now >= self._next_beat:
             self._next_beat = self.desk.now + self.setup.beat
             self._beat()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from healer.core.core import Core, Setup
+from healer.model.active import Active
 from healer.model.decision import Outcome, Result
 from healer.model.limit import Backoff, Brakes, Limit
 from healer.model.mode import Mode
@@ -569,3 +570,26 @@ def test_a_requested_command_is_done_and_neither_a_success_nor_a_failure():
     assert {entry["result"] for entry in scenario.log.of("verdict")} == {"unverified"}
     assert not scenario.core.desk.memory.intents, "the target is free at once"
     assert not any(one.failures for one in scenario.core.desk.memory.breakers.values())
+
+
+@pytest.mark.parametrize("clock", ["goes", "jumps"])
+def test_outside_its_hours_a_rule_waits_for_them_and_a_clock_that_is_set_brings_them(clock):
+    # the conversation begins at 14:13:20 UTC
+    evening = Active(hours=((20 * 60, 21 * 60),), tz="UTC")
+    scenario = Scenario(setup(rule(active=evening)))
+    scenario.see("program.up", 1, target="program:api")
+    scenario.wait(1)
+    scenario.see("program.up", 0, target="program:api")
+    scenario.wait(60)
+    assert not scenario.acted
+    assert "they begin 2026-09-21 20:00 UTC" in scenario.log.of("withheld")[0]["because"]
+    if clock == "goes":
+        for _ in range(346):
+            scenario.wait(60)
+            scenario.see("program.up", 0, target="program:api")
+        assert not [one for one in scenario.acted if one.decided_at < 1000 + 5 * 3600 + 46 * 60 + 39]
+    else:
+        scenario.jump(6 * 3600)
+        scenario.see("program.up", 0, target="program:api")
+        scenario.wait(3)
+    assert actions(scenario)[:1] == [("restart", "program:api")]
