@@ -20,12 +20,14 @@ OWN = "own"
 class Ear(Slot):
     """Whether an event was heard within a time; it remembers the last one only."""
 
-    __slots__ = ("began", "captured", "heard", "last")
+    __slots__ = ("began", "captured", "heard", "last", "topic")
 
     def __init__(self, key: SlotKey, index: int, family: Family) -> None:
         super().__init__(key, index, family)
         self.heard = cast("Heard", self.source)
         self.last = -math.inf
+        self.topic = ""
+        """Of the last event meant."""
         self.captured: Mapping[str, str] = {}
         """What the pattern took of the last message."""
         self.began = math.inf
@@ -45,7 +47,7 @@ class Ear(Slot):
             if not found(message, meant.pattern):
                 return False
             self.captured = captures(message, meant.pattern)
-        self.last = at
+        self.last, self.topic = at, topic
         return True
 
     @property
@@ -55,7 +57,7 @@ class Ear(Slot):
 
     def take_up(self, other: "Ear") -> None:
         """Go on where another ear for the same stopped."""
-        self.last, self.captured, self.began = other.last, other.captured, other.began
+        self.last, self.topic, self.captured, self.began = other.last, other.topic, other.captured, other.began
 
     def compute(self, now: float) -> float:
         """1, 0, or NaN: silence is an answer only after listening for the whole time."""

@@ -17,7 +17,7 @@ from healer.rules.patterns import captures
 from healer.rules.slots import Slot
 from healer.rules.syntax import Expr, Matched, walk
 from healer.rules.units import Vocabulary
-from healer.rules.unparse import decimal
+from healer.rules.unparse import decimal, unparse
 
 MAX_EVIDENCE = 16
 _TRUTHS = (Truth.FALSE, Truth.TRUE, Truth.UNKNOWN)
@@ -329,16 +329,22 @@ class Evaluator(Book):
         return self._entries[key].since
 
     def evidence(self, key: str, now: float) -> tuple[Evidence, ...]:
-        """The newest reading of each series the key rests on, at most 16."""
+        """The newest reading of each series the key rests on, and the newest event it heard, at most 16."""
+        heard = [
+            Evidence(series=unparse(slot.heard), value=slot.topic, age_us=max(0, round((now - slot.last) * 1e6)))
+            for slot in self._entries[key].slots
+            if isinstance(slot, Ear) and math.isfinite(slot.last)
+        ]
         lines = dict.fromkeys(line for slot in self._entries[key].slots for line in slot.lines if line.count)
-        return tuple(
+        seen = [
             Evidence(
                 series=str(line.series),
                 value=shown(line.value) if line.known else "unknown",
                 age_us=max(0, round((now - line.at) * 1e6)),
             )
             for line in itertools.islice(lines, MAX_EVIDENCE)
-        )
+        ]
+        return (*heard, *seen)[:MAX_EVIDENCE]
 
 
 def shown(value: float | str) -> str:

@@ -203,3 +203,11 @@ def test_after_a_re_arm_that_lies_ahead_silence_counts_from_there():
     assert truth(made, 1010.0) is UNKNOWN
     assert truth(made, 1075.0) is UNKNOWN
     assert truth(made, 1090.0) is FALSE
+
+
+def test_what_was_heard_is_evidence():
+    made = listening('occurred("backup.*", 10m) and cpu.used < 1%')
+    made.heard("backup.done", {"message": "a secret"}, 1001.0)
+    made.evaluate(1003.0)
+    [heard] = made.evidence("rule", 1003.0)
+    assert (heard.series, heard.value, heard.age_us) == ('occurred("backup.*", 600s)', "backup.done", 2_000_000)
