@@ -3,13 +3,14 @@
 import contextlib
 import heapq
 import itertools
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from healer.core.core import Setup
+from healer.core.core import BEAT, ORGANS_EVERY, Setup
 from healer.core.watch import HarmonyWatch
 from healer.model.anatomy import DEFAULT_VITALS
 from healer.model.decision import Decision, Outcome, Result
@@ -33,6 +34,12 @@ RESULTS = {
     "ambiguous": Result.AMBIGUOUS,
     "refused": Result.REFUSED,
 }
+MANY = 3600
+"""Beats of the core in one test, at most: a test that is longer than an hour has slower ones."""
+SLOWEST = 600.0
+"""Seconds between two beats, at most."""
+LONGEST_WINDOW = 7 * 86400.0
+"""Seconds: no maintenance may be longer."""
 LOOK, END, HAPPEN, JUDGE = range(4)
 """What comes first of what falls on one second: an expectation sees all the rest."""
 
@@ -116,7 +123,10 @@ class _Play:
         self._agenda: list[_Due] = []
         self._numbers = itertools.count()
         self._looks = self._era = 0
+        self._looking = True
         self._checked: list[Checked] = []
+        self._last = max(one.at for one in case.expect)
+        beat = max(BEAT, min(SLOWEST, self._last / MANY))
         self._setup = Setup(
             node="test",
             boot="boot",
@@ -125,6 +135,8 @@ class _Play:
             vitals=DEFAULT_VITALS,
             mode=case.mode,
             default_mode=case.default_mode,
+            beat=beat,
+            organs_every=max(ORGANS_EVERY, beat),
         )
         self._wall = (WALL if case.start is None else case.start) - START
         self.talk = Talk(self._setup, memory=None, at=START, wall=START + self._wall, world=self._world)
@@ -134,8 +146,11 @@ class _Play:
     def play(self) -> Played:
         """Everything up to the last expectation, each judged at its moment."""
         if self._case.maintenance:
-            window: dict[str, Any] = {"selector": {"all": True}, "for": 7 * 86400.0}
+            window: dict[str, Any] = {"selector": {"all": True}, "for": LONGEST_WINDOW}
             self.talk.ask("maintenance-add", **window)
+            again = Happening(at=0.0, ask="maintenance-add", args=window, position=self._case.position)
+            for number in range(1, int(self._last / LONGEST_WINDOW * 2) + 1):
+                self._due(number * LONGEST_WINDOW / 2, HAPPEN, again)
         self._due(0.0, LOOK, None)
         for one in self._case.expect:
             self._due(one.at, JUDGE, one)
@@ -177,7 +192,13 @@ class _Play:
         self._watch.step(self.talk.core.organs.view.harmony)
         if self._watch.balancing:
             self.talk.ask("rebalance")
-        self._due(self._looks * self._case.interval, LOOK, None)
+        self._look_on()
+
+    def _look_on(self) -> None:
+        """Look again while there is anything to see: what is over is no look, and days of them would take minutes."""
+        self._looking = any(line.first + len(line.values) > self._looks for line in self._seen.values())
+        if self._looking:
+            self._due(self._looks * self._case.interval, LOOK, None)
 
     def _readings(self, number: int) -> Mapping[str, Iterable[Reading]]:
         """What each sensor sees at one interval; what stands for no look is not heard."""
@@ -222,8 +243,12 @@ class _Play:
             self.talk.finish(self._outcome(decision, cure))
 
     def _show(self, cure: Cure) -> None:
+        if cure.lines and not self._looking:
+            self._looks = math.ceil((self.talk.now - START) / self._case.interval)
         for line in cure.lines:
             self._seen[line.series] = _Seen(line.values, line.unit, self._looks)
+        if cure.lines and not self._looking:
+            self._look_on()
 
     def _outcome(self, decision: Decision, cure: Cure) -> Outcome:
         late = cure.takes > decision.timeout

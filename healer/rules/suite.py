@@ -315,9 +315,12 @@ class _Truth(Shape):
         return {"enum": [True, False, "unknown", "true", "false"]}
 
 
+_MOMENT = Duration(0.0, 31 * 86400.0)
+
+
 def _expectation_fields(verbs: Iterable[str]) -> tuple[Field, ...]:
     return (
-        Field(name="at", shape=Duration(), doc="moment; else that of the test"),
+        Field(name="at", shape=_MOMENT, doc="moment; else that of the test"),
         Field(name="rule", shape=ID, required=True, doc="id of the rule"),
         Field(name="target", shape=TARGET, default="", doc="the target; without it, a rule about the host"),
         Field(name="state", shape=Word(PHASES), default="", doc="phase of its incident at that moment"),
@@ -417,7 +420,7 @@ def shape(vocabulary: Vocabulary = METRICS, verbs: Mapping[str, Verb] = VERBS) -
             doc="what comes of actions, in turn; the last of a verb again and again",
         ),
         Field(name="happens", shape=ListOf(_HAPPENING, alone=True), default=(), doc="what else happens"),
-        Field(name="at", shape=Duration(), doc="the moment of the expectations"),
+        Field(name="at", shape=_MOMENT, doc="the moment of the expectations"),
         Field(name="expect", shape=ListOf(expect, least=1, alone=True), required=True, doc="what must be so"),
         build=_case,
     )

@@ -161,6 +161,27 @@ def test_after_a_jump_the_calendar_goes_by_the_new_time(found):
     ) == ["", ""]
 
 
+def test_days_take_a_second_and_maintenance_lasts_it_out(found):
+    assert found("""
+        maintenance: true
+        actions: {action: restart, series: [{series: 'program.up{target="program:api"}', values: '1x5'}]}
+        expect: {at: 10d, rule: down, target: program:api, withheld: maintenance, truth: unknown}
+    """) == [""]
+
+
+def test_what_is_seen_after_an_action_is_seen_also_where_nothing_was_left_to_see(found):
+    assert found(
+        """
+        actions:
+          action: restart
+          takes: 19s
+          series: [{series: 'program.up{target="program:api"}', values: '1x20'}]
+        expect: {at: 90s, rule: down, target: program:api, verdict: verified}
+    """,
+        series="series: [{series: 'program.up{target=\"program:api\"}', values: '1x2 0x2'}]",
+    ) == [""]
+
+
 def test_everything_that_happens_is_watched(play):
     seen = []
     play("expect: {at: 10s, rule: down, target: program:api, none: true}", watcher=seen.append)
