@@ -191,7 +191,8 @@ def _audit(given: Values | None) -> Audit:
 def _organ(given: Values | None) -> Organ:
     if given is None:
         return Organ()
-    return Organ(weight=given["weight"], mode=Mode.AUTO if given["mode"] is None else given["mode"])
+    mode = Mode.AUTO if given["mode"] is None else given["mode"]
+    return Organ(weight=given["weight"], mode=mode, concurrent=given["concurrent"])
 
 
 def _sensors(given: Values | None) -> Sensors:

@@ -32,6 +32,8 @@ class Organ:
 
     weight: float = 1.0
     mode: Mode = Mode.AUTO
+    concurrent: int = 0
+    """Actions for it that may be under way at once; 0: the host's own bound alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
