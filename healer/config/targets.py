@@ -71,6 +71,11 @@ def _common(organ: str, *, every: float, shown: str) -> tuple[Field, ...]:
             doc="a command target that tests its configuration: while that fails, it is not restarted",
         ),
         Field(
+            name="cgroup",
+            shape=PATH,
+            doc="its control group below /sys/fs/cgroup (version 2): looked at for stalls and CPU throttling",
+        ),
+        Field(
             name="volumes",
             shape=ListOf(PATH, alone=True),
             doc="paths it lives on: only when their file systems are full is it not restarted; else, when any is",

@@ -124,6 +124,9 @@ def _targets() -> Iterator[Metric]:
         yield seldom.put(
             f"{kind}.exit_code", Unit.NUMBER, "of the last run, 128 + N for signal N; unknown when nobody saw it"
         )
+    for what in ("cpu", "memory", "io"):
+        yield seldom.share(f"cgroup.{what}.psi.some10", f"time some task of its control group was stalled on {what}")
+    yield seldom.share("cgroup.throttled", "periods in which a CPU quota stopped its control group, of all")
     yield seldom.put("program.wanted", Unit.FLAG, "0 while it was stopped on purpose")
     yield seldom.put("program.state", Unit.WORD, "where it is in its life", words=STATES)
     yield seldom.put("process.count", Unit.COUNT, "processes that match, zombies left out")

@@ -9,6 +9,7 @@ from healer.drivers.docker import Docker
 from healer.drivers.http import Http
 from healer.errors import ConfigError
 from healer.model.target import EMPTY, Target
+from healer.sensors.cgroup import CgroupSensor
 from healer.sensors.command import CommandSensor
 from healer.sensors.container import ContainerSensor
 from healer.sensors.file import FileSensor
@@ -70,5 +71,7 @@ def defaults(services: Services, *, host_every: float = 1.0, slow_every: float =
 
 def everything(targets: Iterable[Target], services: Services, *, host_every: float = 1.0) -> list[Sensor]:
     """The default sensors, and one for each target that is not a program and that something here can look at."""
-    built = [build(target, services) for target in targets if target.kind in KINDS]
-    return defaults(services, host_every=host_every) + built
+    every = tuple(targets)
+    built = [build(target, services) for target in every if target.kind in KINDS]
+    groups = [CgroupSensor(target) for target in every if target.spec.get("cgroup")]
+    return [*defaults(services, host_every=host_every), *built, *groups]

@@ -197,3 +197,26 @@ def test_groups_have_members_by_name_and_by_kind():
     world.add(world.targets["http:w0"])
     assert world.members("front") == ("http:w0", "http:w1")
     assert world.targets["host:"] is HOST
+
+
+def test_what_a_control_group_suffers_is_known_for_a_minute_and_for_its_target_only():
+    world = World((), Brakes())
+    for metric, value in (("cgroup.cpu.psi.some10", 0.7), ("cgroup.throttled", 0.9)):
+        world.observe(
+            Observation(metric=metric, labels=labels(target="unit:x"), value=value, unit=Unit.RATIO, at=10.0)
+        )
+    assert world.strain("unit:x") == {"cpu": 0.7, "throttled": 0.9}
+    assert world.strain("unit:y") == {}
+    assert world.pressure() == {}
+    world.observe(Observation(metric="swap.in_rate", labels=(), value=5e7, unit=Unit.BYTES_PER_SECOND, at=90.0))
+    assert world.strain("unit:x") == {}
+    assert world.pressure() == {"swap": 5e7}
+
+
+def test_the_last_word_of_a_target_is_known_and_forgotten_when_it_is_unknown():
+    world = World((), Brakes())
+    marks = labels(target="http:x")
+    world.observe(Observation(metric="http.message", labels=marks, value="TLS failed", unit=Unit.WORD, at=1.0))
+    assert world.word("http.message", "http:x") == "TLS failed"
+    world.observe(Unknown(metric="http.message", labels=marks, because="gone", at=2.0))
+    assert world.word("http.message", "http:x") == ""

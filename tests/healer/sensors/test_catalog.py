@@ -56,6 +56,11 @@ def test_programs_share_one_sensor():
     assert named == ["host", "host:slow", "self", "programs", "tcp:x"]
 
 
+def test_a_target_that_names_its_control_group_has_it_looked_at():
+    grouped = Target(kind="unit", name="x", organ="heart", spec={"cgroup": "/system.slice/x.service"})
+    assert [sensor.name for sensor in everything([grouped], services())][-1] == "cgroup:unit:x"
+
+
 def test_what_nothing_tells_is_no_figure():
     assert services().figures() == {}
 
