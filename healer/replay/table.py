@@ -30,7 +30,7 @@ class Table:
         self._ignored: dict[str, str] = {}
         with self._opened() as file:
             rows = csv.reader(file)
-            self._series = self._header(next(rows, []))
+            self._series = self._header(self._first(rows))
             start, end = math.inf, -math.inf
             for times, _ in self._read(rows):
                 start, end = min(start, times[0]), max(end, times[-1])
@@ -57,6 +57,12 @@ class Table:
             return self._path.open(encoding="utf-8-sig", newline="")
         except OSError as exc:
             raise HealerError(f"{self._path} cannot be read: {exc.strerror}") from exc
+
+    def _first(self, rows: Iterator[list[str]]) -> list[str]:
+        try:
+            return next(rows, [])
+        except (UnicodeDecodeError, csv.Error) as exc:
+            raise HealerError(f"{self._path}:1: {exc}") from exc
 
     def _header(self, names: Sequence[str]) -> list[Series | None]:
         if len(names) < 2 or names[0].strip().lower() not in _TIME:

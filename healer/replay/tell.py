@@ -80,7 +80,7 @@ def _acts(would: Sequence[Would]) -> Mapping[tuple[str, str], Counter[str]]:
 def said(difference: Json) -> str:
     """``11 more restarts of program:nginx (3 -> 14)``."""
     more = difference["new"] - difference["old"]
-    action = difference["action"] + ("s" if abs(more) != 1 else "")
+    action = difference["action"] + ("" if abs(more) == 1 else "s")
     rules = ", ".join(sorted({*difference["rules_old"], *difference["rules_new"]}))
-    amount = f"{abs(more)} {'more' if more > 0 else 'fewer'} {action}" if more else f"as many {action}s, by other rules"
+    amount = f"{abs(more)} {'more' if more > 0 else 'fewer'} {action}" if more else f"as many {action}, by other rules"
     return f"{amount} of {difference['target']} ({difference['old']} -> {difference['new']}; {rules})"
