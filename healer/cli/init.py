@@ -67,12 +67,10 @@ def _write(folder: Path, text: str) -> None:
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
         schema.write(folder / "schemas")
-        (folder / "rules.d").mkdir(exist_ok=True)
-        with (
-            contextlib.suppress(FileExistsError),
-            (folder / "rules.d" / "own.yaml").open("x", encoding="utf-8") as file,
-        ):
-            file.write(RULES)
+        (folder / "rules.d" / "tests").mkdir(parents=True, exist_ok=True)
+        for name, said in (("own.yaml", RULES), ("tests/own.yaml", TESTS)):
+            with contextlib.suppress(FileExistsError), (folder / "rules.d" / name).open("x", encoding="utf-8") as file:
+                file.write(said)
     except FileExistsError as exc:
         raise HealerError(f"{exc.filename} is there already", hint="name another folder, or use --print") from exc
     except OSError as exc:
@@ -181,4 +179,27 @@ rules:
     for: 30s
     then:
       - notify: {message: a process that should run is gone}
+"""
+
+TESTS = """\
+# yaml-language-server: $schema=../../schemas/tests.json
+# Tests of your own rules: `healer test` plays them; docs/testing-rules.md tells what a test can say.
+version: 1
+rule_files: ../own.yaml
+targets:
+  - {kind: process, name: some}
+tests:
+  - name: a process that is gone for half a minute is told of
+    default_mode: auto
+    series: [{series: 'process.up{target="process:some"}', values: '1x2 0x6'}]
+    expect: {at: 80s, rule: process-gone, target: "process:some", action: notify, times: 1}
+
+  - name: a process that is back at once is nothing to tell
+    default_mode: auto
+    series: [{series: 'process.up{target="process:some"}', values: '1x2 0 1x6'}]
+    expect: {at: 80s, rule: process-gone, target: "process:some", none: true}
+
+  - name: in observe nothing is done about it
+    series: [{series: 'process.up{target="process:some"}', values: '1x2 0x6'}]
+    expect: {at: 80s, rule: process-gone, target: "process:some", withheld: mode}
 """

@@ -42,6 +42,13 @@ def test_what_is_written_loads_and_touches_nothing(tmp_path, healer, listener):
     assert f":{listener}" in said.out
 
 
+def test_what_is_written_brings_its_tests_and_they_leave_nothing_out(tmp_path, healer):
+    init._write(tmp_path, init.document([]))
+    said = healer("test", "--coverage", "--coverage-threshold", "100", "--config", str(tmp_path / "organism.yaml"))
+    assert said.code == 0, said.out
+    assert "3 tests with 3 expectations in 1 files: 0 failed" in said.err
+
+
 def test_nothing_that_is_there_is_written_over(tmp_path, healer):
     (tmp_path / "organism.yaml").write_text("mine")
     said = healer("init", str(tmp_path))
