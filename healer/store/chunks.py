@@ -33,7 +33,7 @@ WORDY: Final = 2
 """Words: there are no buckets of them."""
 GRACE: Final = 60.0
 """Seconds after the end of a slot in which what was seen in it may still come."""
-AT_ONCE: Final = 5000
+AT_ONCE: Final = 1500
 """Rows of one series packed in one transaction."""
 PRUNED_AT_ONCE: Final = 200
 """Chunks let go in one transaction."""

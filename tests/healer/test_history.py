@@ -315,3 +315,22 @@ async def test_the_loop_is_not_held_by_a_day_of_upkeep(path):
     late.sort()
     assert late[len(late) // 2] < 0.05  # a busy machine is late too: it is the middle that upkeep would move
     assert history.close()
+
+
+def test_a_full_disk_costs_samples_and_not_the_agent_and_what_is_there_stays(path):
+    history = History(path, linger=0.0, resolution=0.0)
+    history.start()
+    history.record([disk(float(at)) for at in range(100)], now=0.0, wall=1e9)
+    assert history.flush()
+    with history._store._engine.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={connection.exec_driver_sql('PRAGMA page_count').scalar()}")
+    history.record([disk(float(at), mount=f"/{at}") for at in range(1000)], now=0.0, wall=2e9)
+    assert history.flush()
+    assert "full" in history.trouble
+    assert history.lost == 1000
+    with history._store._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    history.record([disk(1.0)], now=0.0, wall=3e9)
+    assert history.flush()
+    assert (history.trouble, history.written, history.set_aside) == ("", 101, [])
+    assert history.close()

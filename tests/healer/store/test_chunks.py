@@ -2,11 +2,12 @@
 
 import itertools
 import sqlite3
+from contextlib import contextmanager
 
 import pytest
 
 from healer.model.observation import labels
-from healer.store.chunks import DAY, SLOT
+from healer.store.chunks import DAY, SLOT, upkeep
 from healer.store.kept import Keep, Sample
 from healer.store.reader import Reader
 from healer.store.store import Store
@@ -167,3 +168,34 @@ def test_ten_thousand_series_are_kept_and_read_apart(store):
     list(itertools.islice(store.upkeep(BEGIN + 3.0 * SLOT, KEEP), 50))
     assert len(store.samples("disk.used", 0.0)) == 10_000
     assert sum(1 for _ in store.reader.stream(store.reader.series(), BEGIN, BEGIN + 10.0)) == 10_000
+
+
+def test_what_dies_before_any_commit_is_done_again_and_nothing_is_lost(store):
+    store.record([seen(BEGIN + at, 1.0, mount) for at in range(0, DAY, 1800) for mount in ("/", "/var")])
+    survived, number = False, 0
+    while not survived:
+        number += 1
+        left = number
+
+        @contextmanager
+        def dying():
+            nonlocal left
+            left -= 1
+            with store.begin() as connection:
+                yield connection
+                if left == 0:
+                    raise MachineDiedError
+
+        try:
+            list(upkeep(dying, BEGIN + DAY + 100.0, KEEP))
+            survived = True
+        except MachineDiedError:
+            pass
+        assert len(store.samples("disk.used", 0.0)) == 96
+        lines = store.reader.lines(store.reader.series(), float(BEGIN), BEGIN + float(DAY), 300.0)
+        assert [sum(one.samples for one in line.buckets) for line in lines] == [48, 48]
+    assert number > 4
+
+
+class MachineDiedError(Exception):
+    """As if the power went."""
