@@ -11,6 +11,8 @@ from healer.yamldoc.mark import Mark
 
 _SHORTEST_SECRET = 7
 """A shorter one may be part of any word; it is left out where it stood, and looked for nowhere else."""
+_WORD = re.compile(r"[a-z]{1,11}")
+"""Taken out of everything, such a secret would take words of the language with it."""
 _NOT_IN_IDS = re.compile(r"[^a-z0-9]+")
 _LETTERS = str.maketrans({"ł": "l", "Ł": "L", "ß": "ss", "ø": "o", "Ø": "O", "đ": "d", "æ": "ae", "Æ": "AE"})
 
@@ -72,6 +74,7 @@ class Harvest:
         """Name to the secret itself, which is never written anywhere."""
         self._ids: set[str] = set()
         self._known: set[Item] = set()
+        self._targets: dict[str, Made] = {}
 
     # ------------------------------------------------------------------------------------------ account
 
@@ -117,9 +120,14 @@ class Harvest:
     def target(self, made: Made) -> str:
         """Add a target (or find the one declared already); returns its id."""
         target_id = f"{made.body['kind']}:{made.body['name']}"
-        if all(f"{other.body['kind']}:{other.body['name']}" != target_id for other in self.targets):
+        if target_id not in self._targets:
+            self._targets[target_id] = made
             self.targets.append(made)
         return target_id
+
+    def declared(self, target_id: str) -> Made | None:
+        """The target of that id, if there is one by now."""
+        return self._targets.get(target_id)
 
     def credential(self, name: str, value: str) -> str:
         """Take a secret out of what is written; returns the name it has from now on."""
@@ -133,7 +141,7 @@ class Harvest:
     def hide(self, text: str) -> str:
         """A text without any of the secrets that were seen: the last net under those who should have left them out."""
         for secret in sorted(self.credentials.values(), key=len, reverse=True):
-            if len(secret) >= _SHORTEST_SECRET:
+            if len(secret) >= _SHORTEST_SECRET and not _WORD.fullmatch(secret):
                 text = text.replace(secret, "***")
         return text
 

@@ -251,6 +251,10 @@ class _Check:
             "when": when,
             **self._often(asked, target, mark),
             "mode": self._harvest.mode,
+            # A pause shorter than the time between two looks would hold nothing back.
+            "cooldown": duration(2 * self._seconds)
+            if self._seconds > 30 and any("run" in one for one in then)
+            else None,
             "then": then,
         }
         return Made(body=without_none(body), mark=mark, missing=missing)
@@ -314,12 +318,8 @@ class _Check:
         stem, number = name(self._name), 1
         found = stem
         while True:
-            same = [
-                made.body
-                for made in self._harvest.targets
-                if (made.body["kind"], made.body["name"]) == (body["kind"], found)
-            ]
-            if not same or all(same[0].get(key) == body.get(key) for key in ("url", "host", "port", "expect")):
+            same = self._harvest.declared(f"{body['kind']}:{found}")
+            if same is None or all(same.body.get(key) == body.get(key) for key in ("url", "host", "port", "expect")):
                 return found
             number += 1
             found = f"{stem}-{body.get('port') or number}" if number == 2 else f"{stem}-{number}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from healer.config import load_config
 from healer.config.files import rule_files
 from healer.errors import ConfigError
-from healer.rules import bounds
+from healer.rules import review
 from healer.rules.load import load
 from healer.rules.vitals import check_vital
 
@@ -47,4 +47,4 @@ def _checked(root: Path) -> Proof:
         rules = load(rule_files(config.rules), base=root)
     except ConfigError as exc:
         return Proof(problems=tuple(map(shown, exc.problems or (str(exc),))))
-    return Proof(findings=tuple(shown(str(one)) for one in bounds.findings(rules, config)))
+    return Proof(findings=tuple(shown(str(one)) for one in review.findings(rules, config)))

@@ -60,5 +60,11 @@ def test_two_secrets_of_one_name_get_two_and_neither_is_ever_shown():
     assert harvest.hide("x hunter22 other99") == "x *** ***"
 
 
+def test_a_secret_that_is_a_word_takes_no_words_of_the_language_with_it():
+    harvest = Harvest()
+    harvest.credential("db", "program")
+    assert harvest.hide("programs: [program]") == "programs: [program]"
+
+
 def test_nothing_to_say_is_left_out_but_false_and_zero_stay():
     assert without_none({"a": None, "b": "", "c": [], "d": False, "e": 0}) == {"d": False, "e": 0}

