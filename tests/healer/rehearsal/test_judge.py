@@ -65,3 +65,10 @@ def test_a_rule_that_is_about_other_targets_is_said_to_be(found):
     assert said("target: file:f, state: firing") == "down is not bound to file:f here, but to program:api, program:two"
     because = said("action: restart", TWO.replace("program}", "unit}"))
     assert because.startswith("down is not bound to a target here, nor to any other")
+
+
+def test_what_was_withheld_after_it_was_done_once_was_not_only_withheld(found):
+    keys = "outcome: failed\nexpect: {{at: 26s, rule: down, target: program:api, {} withheld: backoff}}"
+    assert found(keys.format("action: restart,")) == [""]
+    (because,) = found(keys.format(""))
+    assert because.startswith("state firing; decided restart; withheld by backoff")
