@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -176,21 +177,30 @@ def _nobody() -> None:
 
 
 def recall(
-    folder: Path, snapshot: tuple[int, str, Mapping[str, Any]] | None, archives: Sequence[Path] = ()
+    folder: Path,
+    snapshot: tuple[int, str, Mapping[str, Any]] | None,
+    archives: Sequence[Path] = (),
+    *,
+    until: float = math.inf,
 ) -> tuple[Memory, int]:
     """Fold the safety state from the log in ``folder``; returns it and the number of entries folded.
 
     ``snapshot`` (height, header hash, body of `Memory.to_json`) saves the work below its height when the log holds
     exactly that header there; otherwise it is ignored. What was pruned above it is read from its archive, in one of
     ``archives`` or in ``folder/archive``. Raises AuditError when the log cannot be read, or an archive is missing: an
-    agent that has forgotten its brakes must not start as if there were none.
+    agent that has forgotten its brakes must not start as if there were none. ``until`` is the wall second up to which
+    entries count: what was remembered then.
     """
     with open_log(folder) as log:
-        return fold(log, snapshot, (*archives, folder / ARCHIVE))
+        return fold(log, snapshot, (*archives, folder / ARCHIVE), until=until)
 
 
 def fold(
-    log: Blocks, snapshot: tuple[int, str, Mapping[str, Any]] | None, archives: Sequence[Path]
+    log: Blocks,
+    snapshot: tuple[int, str, Mapping[str, Any]] | None,
+    archives: Sequence[Path],
+    *,
+    until: float = math.inf,
 ) -> tuple[Memory, int]:
     """The same for a log that is open."""
     start, memory = _from_snapshot(log, snapshot)
@@ -198,6 +208,8 @@ def fold(
     for row in archive.whole(log, start, archives):
         for sealed in sealed_of(row):
             fields = canonical.decode(sealed.octets)
+            if int(str(fields["ts"])) > until * 1e6:
+                return memory, folded
             if commitments.MARK in sealed.octets:
                 fields = commitments.veil(fields)
             if fields["kind"] == "intent":

@@ -1,14 +1,17 @@
 """``healer explain``: why a rule does, or does not do, something."""
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
-from healer.cli import show
+from healer.cli import moments, show
 from healer.cli.client import Client, segment
-from healer.cli.settings import Command, settings
+from healer.cli.settings import Command, Settings, settings
+from healer.errors import HealerError
 
 _MARKS = {"true": "✓", "false": "✗", "unknown": "?", None: "·"}
 
@@ -16,10 +19,14 @@ _MARKS = {"true": "✓", "false": "✗", "unknown": "?", None: "·"}
 @click.command(cls=Command)
 @click.argument("rule")
 @click.argument("target", default="")
-def explain(*, rule: str, target: str) -> int:
-    """Show the truth of RULE (on TARGET) with values and ages, every gate's answer, and what is missing."""
+@click.option("--at", metavar="MOMENT", help="How it stood then, by history and log: 2h (ago), 2026-11-20T17:05.")
+def explain(*, rule: str, target: str, at: str | None) -> int:
+    """Show the truth of RULE (on TARGET) with values and ages, every gate's answer, and what would have changed it."""
     given = settings()
-    found = Client(given).get(f"/rules/{segment(rule)}/explain", target=target or None)["explanations"]
+    if at is None:
+        found = Client(given).get(f"/rules/{segment(rule)}/explain", target=target or None)["explanations"]
+    else:
+        found = _then(given, rule, target, at)
     if given.json:
         show.as_json({"explanations": found})
         return 0
@@ -29,6 +36,21 @@ def explain(*, rule: str, target: str) -> int:
         for text in lines(one):
             show.line(text)
     return 0
+
+
+def _then(given: Settings, rule: str, target: str, at: str) -> list[dict[str, Any]]:
+    """As it was: the rules of today over the samples kept then, and the gates over what the log says of then."""
+    from healer.app.then import explained
+    from healer.clock import SystemClock
+    from healer.config import load_config
+
+    config = load_config(Path(given.config) if given.config else None, environ=os.environ)
+    moment = moments.wall(at, SystemClock().wall())
+    found = explained(config, given.state, rule, target, moment)
+    if not found:
+        raise HealerError(f"there is no rule {rule!r}" + (f" with target {target!r}" if target else ""))
+    show.note("as kept: today's rules, one sample of each series every few seconds, and what was sealed until then")
+    return found
 
 
 def lines(one: Mapping[str, Any]) -> Iterator[str]:

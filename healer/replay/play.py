@@ -84,10 +84,13 @@ def as_if_auto(setup: Setup) -> Setup:
 
 def play(
     setup: Setup, recording: Recording, *, told: Callable[[float], None] = lambda _: None,
-    judged: Callable[[Core], None] | None = None, until: float = _FOR_EVER,
+    judged: Callable[[Core], None] | None = None, whole: bool = False, until: float = _FOR_EVER,
 ) -> Story:  # fmt: skip
-    """Replay a recording; ``told`` hears how far it has come, ``judged`` sees the core at the end (or at ``until``)."""
-    player = _Player(setup, recording, until)
+    """Replay a recording; ``told`` hears how far it has come, ``judged`` sees the core at the end (or at ``until``).
+
+    ``whole``: every sample that anybody asks about is shown, so that values and ages are those of the recording.
+    """
+    player = _Player(setup, recording, until, whole=whole)
     for stretch in recording.stretches():
         player.stretch(stretch)
         told(player.now)
@@ -101,7 +104,8 @@ def play(
 
 
 class _Player:
-    def __init__(self, setup: Setup, recording: Recording, until: float) -> None:
+    def __init__(self, setup: Setup, recording: Recording, until: float, *, whole: bool) -> None:
+        self._whole = whole
         self.now, self._until = recording.extent.start, until
         self.story = Story()
         setup = replace(setup, beat=BEAT, organs_every=ORGANS_EVERY)
@@ -204,7 +208,7 @@ class _Player:
 
     def _bounds(self, series: Series) -> tuple[float, ...] | None:
         asked = self._wanted.of(series)
-        if asked is ALL:
+        if asked is ALL or (asked is not None and self._whole):
             return ALL
         if series.metric in PRIMARY.values():
             return tuple(sorted({0.0, 1.0, *(asked or ())}))
