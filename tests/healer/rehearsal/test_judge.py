@@ -68,7 +68,7 @@ def test_a_rule_that_is_about_other_targets_is_said_to_be(found):
 
 
 def test_what_was_withheld_after_it_was_done_once_was_not_only_withheld(found):
-    keys = "outcome: failed\nexpect: {{at: 26s, rule: down, target: program:api, {} withheld: backoff}}"
+    keys = "outcome: failed\nexpect: {{at: 32s, rule: down, target: program:api, {} withheld: backoff}}"
     assert found(keys.format("action: restart,")) == [""]
     (because,) = found(keys.format(""))
-    assert because.startswith("state firing; decided restart; withheld by backoff")
+    assert because.startswith("state firing; decided restart, restart; withheld by backoff")
