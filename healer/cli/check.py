@@ -57,12 +57,12 @@ def check(*, files: tuple[Path, ...], quiet: bool, given_rates: "tuple[Ceiling, 
     found = _read(given, files)
     if found.problems or found.config is None or found.rules is None:
         return _invalid(given, found.problems)
-    from healer.rules import bounds, ceiling
+    from healer.rules import bounds, ceiling, review
 
     rates = bounds.worst_case(found.rules, found.config)
     over = ceiling.exceeded(found.rules, rates, (*found.config.limits.max_rate, *given_rates))
     findings = (
-        _unseen(found.config) + _unwitnessed(found.config, found.rules) + bounds.findings(found.rules, found.config)
+        _unseen(found.config) + _unwitnessed(found.config, found.rules) + review.findings(found.rules, found.config)
     )
     if given.json:
         show.as_json(

@@ -10,12 +10,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from healer.model.limit import Brakes, Limit
-from healer.model.target import Target
 from healer.rules import caps
-from healer.rules import findings as looks
-from healer.rules.findings import Finding
-from healer.rules.reach import Alike, Settings, Use, alike, bindings
+from healer.rules.reach import Alike, Settings, Use, alike
 from healer.rules.rule import Rule, RuleSet
+from healer.rules.times import briefly
 
 HOUR, DAY = 3600.0, 86400.0
 ALL = "*"
@@ -52,23 +50,6 @@ class Rate:
     """The rules that could do it by themselves."""
     lines: tuple[Line, ...] = ()
     """What the two numbers follow from."""
-
-
-def findings(ruleset: RuleSet, settings: Settings) -> list[Finding]:
-    """Everything worth a person's look, in the order of the files. Rules that are switched off are left alone."""
-    rules = [rule for rule in ruleset.rules if rule.enabled]
-    found: list[Finding] = []
-    for rule in rules:
-        found += looks.of_rule(rule, settings.targets, settings.notify)
-    found += looks.between(rules, {rule.id: {one.id for one in bound(rule, settings)} for rule in rules})
-    places = {name: index for index, name in enumerate(ruleset.files)}
-    return sorted(found, key=lambda one: (places.get(one.position.file, -1), one.position.line, one.position.column))
-
-
-def bound(rule: Rule, settings: Settings) -> Iterator[Target]:
-    """The targets the rule has now."""
-    for index in bindings([rule], settings.targets)[0]:
-        yield settings.targets[index]
 
 
 def worst_case(ruleset: RuleSet, settings: Settings) -> list[Rate]:
@@ -193,11 +174,3 @@ def _line(of: str, because: str, count: Callable[[float], float]) -> Line:
 
 def _spelt(limit: Limit) -> str:
     return f"{limit.max} per {briefly(limit.per)}" + ("" if limit.scope == "action+target" else f" ({limit.scope})")
-
-
-def briefly(seconds: float) -> str:
-    """A length of time as one would write it in a rule."""
-    for size, unit in ((DAY, "d"), (HOUR, "h"), (60.0, "m")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1e3:g}ms"

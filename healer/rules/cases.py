@@ -6,6 +6,7 @@ does not follow is left open.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import combinations
 
 from healer.rules import spans
@@ -24,6 +25,7 @@ class _TooManyError(Exception):
     """There are more cases than anybody should compare."""
 
 
+@lru_cache(maxsize=4096)
 def cases(expr: Expr, *, truth: bool = True) -> tuple[Case, ...]:
     """The cases in which a condition is true (or false); none where it can never be."""
     try:

@@ -74,8 +74,10 @@ class Alike:
     targets: tuple[Target, ...]
     rules: tuple[Rule, ...]
     """The rules bound to each of them."""
+    could: tuple[Use, ...]
+    """What rules would do to each of them if every mode let them."""
     uses: tuple[Use, ...]
-    """What rules may do to each of them by themselves."""
+    """What they may do by themselves."""
 
 
 @dataclass(slots=True)
@@ -172,18 +174,17 @@ class _Sorting:
                 # A step that names a target nobody knows acts on the rule's own.
                 if step.targets is None and step.target not in self._places:
                     found[number, step.action, hook] += 1
-        uses = (
+        could = tuple(
             Use(rule=self._rules[number], action=action, hook=hook, times=times, instances=many.get(number, 1))
             for (number, action, hook), times in sorted(found.items())
+            if able(action, target.kind)
         )
         return Alike(
             targets=tuple(self._targets[place] for place in members),
             rules=tuple(self._rules[number] for number in self._owns[members[0]]),
-            uses=tuple(use for use in uses if self._may(use, target)),
+            could=could,
+            uses=tuple(use for use in could if _mode(use.rule, target, self._settings) >= Mode.APPROVE),
         )
-
-    def _may(self, use: Use, target: Target) -> bool:
-        return able(use.action, target.kind) and _mode(use.rule, target, self._settings) >= Mode.APPROVE
 
 
 def deeds(rule: Rule) -> Iterator[tuple[Step, bool]]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from healer.model.unit import Unit
 from healer.model.vocabulary import METRICS, STATES
@@ -107,7 +108,7 @@ def possible(key: Expr) -> Values:
     """The values that what is compared can have."""
     match key:
         case Select():
-            return _of_metric(key)
+            return _of_metric(key.metric, word=key.unit is Unit.WORD)
         case Over() | Aggregate():
             inner = possible(key.of)
             if key.function in _KEEPS and isinstance(inner, Span):
@@ -120,10 +121,11 @@ def possible(key: Expr) -> Values:
     return FULL
 
 
-def _of_metric(select: Select) -> Values:
-    metric = METRICS.get(select.metric)
-    if select.unit is Unit.WORD:
-        listed = STATES if select.metric == "target.state" else metric.words if metric else ()
+@lru_cache(maxsize=1024)
+def _of_metric(name: str, *, word: bool) -> Values:
+    metric = METRICS.get(name)
+    if word:
+        listed = STATES if name == "target.state" else metric.words if metric else ()
         return Words(only=frozenset(listed) or None)
     low, high = (metric.minimum, metric.maximum) if metric else (None, None)
     return Span(low=-math.inf if low is None else low, high=math.inf if high is None else high)

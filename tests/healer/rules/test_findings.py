@@ -1,8 +1,8 @@
 import pytest
 
 from healer.config import load_config
-from healer.rules.bounds import findings
 from healer.rules.load import load
+from healer.rules.review import findings
 
 CONFIG = load_config(
     {
@@ -19,10 +19,10 @@ ONE = "each: {kind: program}"
 DOWN = '"program.up{target} == 0"'
 
 
-def found(tmp_path, *rules):
+def found(tmp_path, *rules, settings=CONFIG):
     text = "version: 1\nrules:\n" + "".join(f"  - {{id: r{n}, {rule}}}\n" for n, rule in enumerate(rules))
     (tmp_path / "f.yaml").write_text(text)
-    return [f"{one.rule}: {one.what}" for one in findings(load([tmp_path / "f.yaml"]), CONFIG)]
+    return [f"{one.rule}: {one.what}" for one in findings(load([tmp_path / "f.yaml"]), settings)]
 
 
 FINE = f"{ONE}, when: {DOWN}, then: [{{restart: {{}}, {PROVED}}}]"
@@ -59,17 +59,44 @@ def test_a_fine_rule_has_no_findings(tmp_path):
             "'restart' cannot touch a unit",
         ),
         (
-            'trigger: {event: "a.*"}, when: harmony < 50, then: [{publish: a.b}]',
-            "publishes 'a.b', which wakes r0",
+            'trigger: {event: "a.*", own: true}, when: harmony < 50, then: [{publish: a.b}]',
+            "it wakes itself: publishes 'a.b'",
         ),
         (
-            'trigger: {all_within: {events: [x, "a.*"], within: 1m}}, when: harmony < 50, then: [{publish: a.b}]',
-            "publishes 'a.b', which wakes r0",
+            'trigger: {all_within: {events: [x, "a.*"], within: 1m}, own: true}, when: 1 < 2, then: [{publish: a.b}]',
+            "it wakes itself: publishes 'a.b'",
         ),
     ],
 )
 def test_each_trap_is_found(tmp_path, rule, what):
     assert any(what in line for line in found(tmp_path, rule)), found(tmp_path, rule)
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ("when: harmony < 5, then: [{run: [/x], verify: {when: harmony > 5}, target: 'program:no'}]", "program:no is"),
+        (f"{ONE}, when: {DOWN}, then: [{{if: harmony < 5, then: [{{restart: {{}}}}]}}]", "'restart' without verify"),
+        (f"{ONE}, when: {DOWN}, on_fire: [{{notify: gone}}], then: [{{restart: {{}}, {PROVED}}}]", "no channel 'gone'"),
+    ],
+)  # fmt: skip
+def test_nested_steps_are_looked_at_too(tmp_path, rule, what):
+    assert any(what in line for line in found(tmp_path, rule)), found(tmp_path, rule)
+
+
+def test_a_disruptive_rule_tells_somebody_where_there_is_somebody_to_tell(tmp_path):
+    told = "nobody is told when its cures have failed"
+    hook = {"notify": {"oncall": {"kind": "webhook", "url": "http://127.0.0.1/"}}}
+    settings = load_config({"programs": [{"name": "api", "command": ["true"]}], **hook}, environ={})
+    said = found(tmp_path, FINE, settings=settings)
+    assert [line for line in said if told in line] == [f"r0: {told}: that only goes to the journal"]
+    loud = FINE + ", on_exhausted: {notify: oncall}"
+    steps = FINE.replace("then: [", "then: [{notify: oncall}, ")
+    quiet = f"{ONE}, when: {DOWN}, then: [{{notify: journal}}]"
+    assert not [
+        line for rule in (loud, steps, quiet) for line in found(tmp_path, rule, settings=settings) if told in line
+    ]
+    assert not [line for line in found(tmp_path, FINE) if told in line]
 
 
 @pytest.mark.parametrize(
@@ -87,10 +114,10 @@ def test_each_trap_is_found(tmp_path, rule, what):
         ),
         (
             (
-                "trigger: {event: a}, when: harmony < 50, then: [{publish: b}]",
-                "trigger: {event: b}, when: harmony < 40, then: [{publish: a}]",
+                "trigger: {event: a, own: true}, when: harmony < 50, then: [{publish: b}]",
+                "trigger: {event: b, own: true}, when: harmony < 40, then: [{publish: a}]",
             ),
-            "which wakes r1, which wakes it again",
+            "a loop: r0 publishes 'b', which wakes r1; r1 publishes 'a', which wakes it again",
         ),
     ],
 )
@@ -118,7 +145,9 @@ def test_other_selections_other_priorities_and_single_echoes_are_no_fights(tmp_p
             FINE,
             'each: {kind: container}, when: "container.up{target} == 0", '
             'then: [{stop: {}, verify: {when: "container.up{target} == 1"}}]',
-            'trigger: {event: "x.*"}, when: harmony < 50, then: [{publish: a.b}]',
+            'trigger: {event: "x.*", own: true}, when: harmony < 50, then: [{publish: a.b}]',
+            # What the agent itself says is heard by those only that ask for it.
+            'trigger: {event: "q.*"}, when: harmony < 40, then: [{publish: q.b}]',
         )
         == []
     )

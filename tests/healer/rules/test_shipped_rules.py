@@ -10,8 +10,9 @@ from healer.config.files import rule_files
 from healer.model.mode import Mode
 from healer.rehearsal.coverage import Coverage
 from healer.rehearsal.play import run_suite
-from healer.rules.bounds import findings, worst_case
+from healer.rules.bounds import worst_case
 from healer.rules.load import load
+from healer.rules.review import findings
 from healer.rules.suite import load_suite
 
 CHECKOUT = Path(__file__).resolve().parents[3]
