@@ -4,7 +4,7 @@ A rule that its condition starts may wait for a gate as long as the condition ho
 acts for that one occasion: hours later, when a mode is raised or maintenance ends, it would act on a story.
 """
 
-from healer.core.instance import Instance
+from healer.core.instance import SHORTEST, Instance
 from healer.gates import order
 from healer.gates.interface import Answer
 from healer.model.memory import Incident
@@ -22,7 +22,8 @@ def spent(instance: Instance, incident: Incident, now: float) -> str:
     """Why nothing comes any more of what started a rule; empty while something may, or where its condition did."""
     if instance.rule.trigger.kind == "auto":
         return ""
-    asked = instance.asked_at is not None and instance.asked_at >= incident.since
+    # The log has microseconds: a phase may seem to have begun a little after the moment in which it did.
+    asked = instance.asked_at is not None and instance.asked_at >= incident.since - SHORTEST
     if asked and (because := for_good(instance.answers, incident.since)):
         return because
     refused = order.first_refusal(instance.answers) if asked else None

@@ -2,6 +2,7 @@ import pytest
 
 from healer.core.spent import PATIENCE
 from healer.model.decision import Result
+from healer.model.mode import Mode
 from healer.model.trigger import Trigger
 from healer.rules.rule import Step
 
@@ -26,6 +27,12 @@ def test_what_a_mode_holds_back_is_not_done_when_the_mode_is_raised(talk, kind):
     assert not scenario.acted
     assert scenario.ask("trigger", "r")["answer"] == "accepted"
     assert len(scenario.acted) == 1
+
+
+@pytest.mark.parametrize("at", [1000.1234567, 1000.1234561, 98765.4321989])
+def test_it_is_over_at_once_whatever_the_last_digits_of_the_clock(talk, at):
+    scenario = talk.with_rules(talk.rule("1 == 1", trigger=MANUAL, then=TELL, mode=Mode.OBSERVE), at=at)
+    assert "came to nothing" in scenario.ask("trigger", "r")["because"]
 
 
 def test_an_event_during_maintenance_is_not_replayed_at_its_end(talk):
