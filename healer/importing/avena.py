@@ -32,6 +32,15 @@ def read(roots: Sequence[Node], harvest: Harvest, told: Sequence[Told] = ()) -> 
             continue
         taken.add(called)
         _Scenario(one, called, ids, clients, harvest).take()
+    _unasked(harvest)
+
+
+def _unasked(harvest: Harvest) -> None:
+    """A look into a table that no complete rule asks for would burden its database for nothing."""
+    live = repr([made.body for made in harvest.rules if not made.missing])
+    for made in harvest.targets:
+        if made.body["kind"] == "command" and f"command:{made.body['name']}" not in live:
+            made.missing.append("only a rule that is incomplete asks for it")
 
 
 def _scenarios(root: Node, harvest: Harvest) -> list[Table]:

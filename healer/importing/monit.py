@@ -7,7 +7,7 @@ from typing import Any
 from healer.importing import hands, secrets
 from healer.importing.harvest import Harvest, Made, duration, name, without_none
 from healer.importing.monit_hands import Hands
-from healer.importing.monit_settings import OTHERS, cycle_of, take
+from healer.importing.monit_settings import OTHERS, cycle_of, take, window
 from healer.importing.monit_tests import Asked, NoHome, understood
 from healer.importing.monit_words import Block, Word, Words, blocks, said, words
 from healer.yamldoc.mark import Mark, Problems
@@ -61,6 +61,7 @@ class _Check:
         self._own: list[Made] = []
         self._hands = Hands(harvest, self._name, self._kind)
         self._limit: dict[str, Any] | None = None
+        self._when: dict[str, Any] = {}
         self._missing: list[str] = []
 
     # ------------------------------------------------------------------------------------------ the check
@@ -75,6 +76,7 @@ class _Check:
                 self._if(statement)
         self._unasked()
         for made in self._harvest.rules[before:]:
+            made.body |= self._when
             if self._limit and any("run" in step for step in made.body.get("then", ())):
                 made.body["limits"] = [self._limit]
         shown = said(self._block.head)
@@ -168,20 +170,26 @@ class _Check:
             word = statement[0].low
             if word in {"start", "stop", "restart"}:
                 self._hands.learn(statement)
-            elif word == "every":
+            elif word in {"every", "not"}:
                 self._every(statement)
             elif word == "if" and re.match(r"if \d+ restarts? ", said(statement).lower()):
                 self._restarts(statement)
             elif word in {"alert", "noalert"}:
                 self._harvest.changed(statement[0].mark, said(statement), OTHERS["alert"])
-            elif word in {"not", "onreboot"}:
-                because = OTHERS["onreboot"] if word == "onreboot" else "rules have active: and not_in: for that"
-                self._harvest.left(statement[0].mark, said(statement), because)
+            elif word == "onreboot":
+                self._harvest.left(statement[0].mark, said(statement), OTHERS["onreboot"])
 
     def _every(self, statement: Words) -> None:
         if len(statement) > 1 and re.fullmatch(r"\d{1,4}", statement[1].text) and int(statement[1].text):
             self._seconds *= int(statement[1].text)
             self._harvest.carried(statement[0].mark, said(statement), f"every: {duration(self._seconds)}")
+        elif found := window(statement[-1].text):
+            excluded = statement[0].low == "not"
+            self._when = {"not_in": [found]} if excluded else {"active": found}
+            because = (
+                f"{'not_in' if excluded else 'active'}: its rules do not act then, and it is looked at all the same"
+            )
+            self._harvest.changed(statement[0].mark, said(statement), because)
         else:
             self._harvest.left(statement[0].mark, said(statement), "a target is looked at in equal intervals here")
 

@@ -1,4 +1,4 @@
-"""Monit's ``set`` statements: one gives the length of a cycle, the others are about Monit itself."""
+"""When Monit looks, and its ``set`` statements: one gives the length of a cycle, the others are about Monit itself."""
 
 import re
 from collections.abc import Sequence
@@ -8,6 +8,9 @@ from healer.importing.monit_words import Block, said
 
 CYCLE = 30.0
 """Seconds of a cycle where nobody says."""
+_HOURS = re.compile(r"(?P<a>[0-9]{1,2})(?:-(?P<b>[0-9]{1,2}))?")
+_DAYS = re.compile(r"([0-7])(?:-([0-7]))?")
+_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 OTHERS = {
     "logfile": "what the agent says goes to the journal",
     "log": "what the agent says goes to the journal",
@@ -65,3 +68,26 @@ def take(block: Block, harvest: Harvest) -> None:
         harvest.changed(block.mark, shown, OTHERS[word])
     else:
         harvest.left(block.mark, shown, OTHERS.get(word, "nothing here is like it"))
+
+
+def window(cron: str) -> dict[str, str] | None:
+    """A cron line that means whole hours and days of the week, as a calendar window; None for any other.
+
+    Hours of a cron line are inclusive: ``8-19`` ends at 20:00.
+    """
+    fields = cron.split()
+    if len(fields) != 5 or fields[0] not in {"*", "*/1"} or fields[2:4] != ["*", "*"]:
+        return None
+    made = {}
+    if fields[1] != "*":
+        hours = [_HOURS.fullmatch(one) for one in fields[1].split(",")]
+        spans = [(int(one["a"]), int(one["b"] or one["a"]) + 1) for one in hours if one]
+        if len(spans) < len(hours) or len(spans) > 1 or not 0 <= spans[0][0] < spans[0][1] <= 24:
+            return None
+        made["hours"] = f"{spans[0][0]:02d}:00-{spans[0][1]:02d}:00"
+    if fields[4] != "*":
+        days = [_DAYS.fullmatch(one) for one in fields[4].split(",")]
+        if not all(days):
+            return None
+        made["days"] = ",".join("-".join(_NAMES[int(day) % 7] for day in one.groups() if day) for one in days if one)
+    return made or None

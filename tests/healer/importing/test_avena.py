@@ -114,6 +114,8 @@ def test_two_conditions_side_by_side_are_an_error_and_not_the_first_of_them(samp
     assert "theirs looks at time only" in made.missing[0]
     assert "# - id: restart-zamowien-wg-filtru" in re.sub(r"(?m)^ +#", "#", list(found.documents.values())[1])
     assert list(found.documents)[1].endswith(".incomplete.txt")
+    # Nor is the database asked for what nobody wants to know.
+    assert found.harvest.targets[0].missing
 
 
 def test_the_written_rules_say_where_they_came_from(samples):

@@ -127,6 +127,15 @@ def test_what_cannot_be_said_is_told(imported, fates, text, because):
     assert "abcdefgh" not in "".join(found.documents.values())
 
 
+def test_hours_of_a_cron_line_are_when_its_rules_may_act(imported):
+    text = "check file a with path /a\n {}every '* 0-3 * * 0'\n if not exist then alert\n"
+    plain, turned = (imported("monit", text.format(word)) for word in ("", "not "))
+    assert plain.harvest.rules[0].body["active"] == {"hours": "00:00-04:00", "days": "sun"}
+    assert turned.harvest.rules[0].body["not_in"] == [{"hours": "00:00-04:00", "days": "sun"}]
+    assert not plain.proof.problems
+    assert not turned.proof.problems
+
+
 def test_two_probes_of_one_host_have_two_names(imported):
     tests = ("port 1", "port 2", "port 1 for 2 cycles")
     text = "check host h with address ::1\n" + "".join(f" if failed {one} then alert\n" for one in tests)

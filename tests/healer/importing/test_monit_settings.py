@@ -1,5 +1,7 @@
+import pytest
+
 from healer.importing.harvest import Fate, Harvest
-from healer.importing.monit_settings import CYCLE, cycle_of, take
+from healer.importing.monit_settings import CYCLE, cycle_of, take, window
 from healer.importing.monit_words import blocks, words
 from healer.yamldoc.mark import Problems
 
@@ -30,3 +32,25 @@ def test_alerts_go_to_the_journal_and_what_nobody_knows_is_told():
     take(found("set alert a@b")[0], harvest)
     take(found("set gadget on")[0], harvest)
     assert [item.fate for item in harvest.items] == [Fate.CHANGED, Fate.LEFT]
+
+
+@pytest.mark.parametrize(
+    ("cron", "expected"),
+    [
+        ("* 8-19 * * 1-5", {"hours": "08:00-20:00", "days": "mon-fri"}),
+        ("* 0-3 * * 0", {"hours": "00:00-04:00", "days": "sun"}),
+        ("* * * * 6,7", {"days": "sat,sun"}),
+        ("* 23 * * *", {"hours": "23:00-24:00"}),
+        ("* * * * *", None),
+        ("0 8 * * *", None),
+        ("* 8-19 1 * *", None),
+        ("* 8,12 * * *", None),
+        ("* 19-8 * * *", None),
+        ("* 8-99 * * *", None),
+        ("* x * * *", None),
+        ("* * * * mon", None),
+        ("", None),
+    ],
+)
+def test_cron_lines_of_whole_hours_are_windows(cron, expected):
+    assert window(cron) == expected
