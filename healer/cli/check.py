@@ -33,7 +33,7 @@ class Found:
 
 
 def _ceilings(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> "tuple[Ceiling, ...]":
-    from healer.yamldoc import rates
+    from healer.config import rates
     from healer.yamldoc.shape import Mistake
 
     try:

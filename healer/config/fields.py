@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from audit import commitments
+from healer.config import rates
 from healer.config.targets import ARGV, MODES, PATH, PROGRAM, TARGET, URL, address
 from healer.config.values import EVENTS, Retention, Signer, Timestamps, Witness
 from healer.errors import HealerError
@@ -10,7 +11,6 @@ from healer.model.limit import Brakes, Budget
 from healer.model.mode import Profile
 from healer.model.organism import ORGANS
 from healer.model.target import EMPTY
-from healer.yamldoc import rates
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
 from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Number, Ratio, Size, Text, Version, Word

@@ -121,7 +121,8 @@ def test_files_that_cannot_be_used_are_2_with_every_mistake(suite, healer):
 
 
 def test_a_mistake_in_the_last_file_is_told_before_the_first_is_played(suite, healer, tmp_path):
-    (tmp_path / "u.yaml").write_text(TESTS.replace("rule: api-down", "rule: api-dawn").replace("../r", "r").replace("TIMES", "1"))
+    text = TESTS.replace("rule: api-down", "rule: api-dawn").replace("../r", "r").replace("TIMES", "1")
+    (tmp_path / "u.yaml").write_text(text)
     said = healer("test", str(suite), str(tmp_path / "u.yaml"))
     assert (said.code, said.out) == (2, "")
     assert "did you mean 'api-down'?" in said.err

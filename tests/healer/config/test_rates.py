@@ -1,7 +1,7 @@
 import pytest
 
+from healer.config.rates import ceiling
 from healer.model.limit import Ceiling
-from healer.yamldoc.rates import ceiling
 from healer.yamldoc.shape import Mistake
 
 
