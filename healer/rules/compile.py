@@ -5,6 +5,7 @@ Numbers that are unknown are NaN, with which every comparison is false: `T(a > b
 share one function, and nothing a user wrote is ever executed.
 """
 
+import fnmatch
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -333,20 +334,13 @@ def _divide(left: float, right: float) -> float:
 
 def globbed(text: str, pattern: str) -> bool:
     """Whether the whole text matches a glob of ``*`` and ``?``; steps are at most len(text) * len(pattern)."""
-    at = seen = 0
-    star, kept = -1, 0
-    while at < len(text):
-        if seen < len(pattern) and pattern[seen] == "*":
-            star, kept = seen, at
-            seen += 1
-        elif seen < len(pattern) and pattern[seen] in ("?", text[at]):
-            at, seen = at + 1, seen + 1
-        elif star >= 0:
-            kept += 1
-            at, seen = kept, star + 1
-        else:
-            return False
-    return all(rest == "*" for rest in pattern[seen:])
+    return _glob(pattern).match(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _glob(pattern: str) -> re.Pattern[str]:
+    # What stands between two stars is looked for once, and never again further on: that is what bounds the steps.
+    return re.compile(fnmatch.translate(pattern.replace("[", "[[]")))
 
 
 _HELPERS: dict[str, Callable[..., Any]] = {

@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from healer.model.active import Active, is_active, next_look
+from healer.rules.compile import globbed
 from healer.rules.lines import Family, fits
-from healer.rules.patterns import captures, found
+from healer.rules.patterns import LONGEST_TEXT, captures, found
 from healer.rules.slots import NAN, Slot, SlotKey
 from healer.rules.syntax import Calendar, Heard
 
 _BREATH = 0.001
 """Seconds after which what is exactly at its limit is looked at again."""
+LONGEST_INTEGER = 256
+"""Bits of a number in an event that can be compared."""
 OWN = "own"
 """The label that asks for what the agent itself says: ``own="yes"``."""
 
@@ -36,7 +38,7 @@ class Ear(Slot):
     def hear(self, topic: str, data: Mapping[str, Any], at: float, *, own: bool) -> bool:
         """Take an event; returns whether it is one of those meant."""
         meant = self.heard
-        if at <= self.since or at < self.last or not fnmatchcase(topic, meant.topic):
+        if at <= self.since or at < self.last or not globbed(topic, meant.topic):
             return False
         if (own and not self.hears_own) or not all(
             fits(matcher, _said(data, matcher.label, own=own)) for matcher in meant.matchers
@@ -84,7 +86,9 @@ def _said(data: Mapping[str, Any], name: str, *, own: bool) -> str:
     value = data.get(name, "")
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, str | int | float) else ""
+    if isinstance(value, int) and value.bit_length() > LONGEST_INTEGER:
+        return ""  # its digits would take long to write, and Python refuses the longest
+    return str(value)[:LONGEST_TEXT] if isinstance(value, str | int | float) else ""
 
 
 class Wall:

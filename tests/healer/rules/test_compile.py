@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+import time
 from decimal import Decimal
 
 import pytest
@@ -332,3 +333,29 @@ def test_globs_match_whole_texts_as_the_pattern_says(text, pattern):
         assert globbed(text, pattern) == compared("matches", text, pattern)
     else:
         assert not globbed(text, pattern)
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("a" * 4096, "*" + "a" * 2000 + "b"),
+        ("a" * 4096, "*a" * 2000 + "b"),
+        ("a" * 4096, "*" * 2000 + "b"),
+        ("ab" * 2048, "*" + "ab" * 1000 + "c"),
+        ("a" * 4096, ("*" + "a" * 30) * 60 + "*b"),
+    ],
+    ids=lambda value: value[:5],
+)
+def test_no_glob_is_catastrophic(text, pattern):
+    globbed("warm", pattern)
+    start = time.process_time()
+    assert not globbed(text, pattern)
+    assert time.process_time() - start < 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "same"),
+    [("a[b]", "a[b]", True), ("ab", "a[b]", False), ("a\nb", "a*b", True), ("a.b", "a?b", True), ("", "*", True)],
+)
+def test_brackets_and_dots_of_a_glob_are_themselves(text, pattern, same):
+    assert globbed(text, pattern) is same

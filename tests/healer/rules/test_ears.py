@@ -1,6 +1,7 @@
 """What was heard on the bus, and what the calendar says: known, not known, and when that turns."""
 
 import datetime as dt
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -211,3 +212,16 @@ def test_what_was_heard_is_evidence():
     made.evaluate(1003.0)
     [heard] = made.evidence("rule", 1003.0)
     assert (heard.series, heard.value, heard.age_us) == ('occurred("backup.*", 600s)', "backup.done", 2_000_000)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, -(10**5000), float("nan"), float("inf"), "x" * 10_000_000, b"x", {}, None, "\udc80", "\0"],
+    ids=lambda value: type(value).__name__,
+)
+def test_strange_content_is_no_crash_and_costs_no_time(value):
+    made = listening('occurred("a", 1m){x=~"*a*a*a*b"} or matched("a", "(a+)+$") or occurred("a", 1m){x="1"}')
+    start = time.perf_counter()
+    made.heard("a", {"x": value, "message": value}, 1001.0)
+    assert time.perf_counter() - start < 0.1
+    assert truth(made, 1001.0) is UNKNOWN
