@@ -34,13 +34,8 @@ class Listener:
         self.wants = frozenset(_wanted(instance.rule))
 
     def hears(self, topic: str, data: Mapping[str, Any], *, own: bool) -> bool:
-        """Whether an event is meant for it: of many targets, one that it names is the only one meant."""
-        rule, target = self.instance.rule, self.instance.target.id
-        if own and not rule.trigger.own:
-            return False
-        if rule.each is not None and data.get("target", target) != target:
-            return False
-        return self.ear.meant(topic, data)
+        """Whether its rule waits for such an event, on whatever target."""
+        return (self.instance.rule.trigger.own or not own) and self.ear.meant(topic, data)
 
 
 class Listening:
@@ -49,6 +44,8 @@ class Listening:
     def __init__(self, core: "Core") -> None:
         self._core = core
         self._listeners: dict[str, Listener] = {}
+        self._rules: dict[str, list[Listener]] = {}
+        """The same by rule: what a rule waits for is asked once, not for each of thousands of targets."""
         self._alarms: list[tuple[float, int, str, Group]] = []
         self._numbers = itertools.count()
         self._told: list[Effect] = []
@@ -65,7 +62,8 @@ class Listening:
         def alarm(at: float, group: Group) -> None:
             heapq.heappush(self._alarms, (at, next(self._numbers), key, group))
 
-        self._listeners[key] = Listener(instance, Ear(trigger, alarm))
+        self._listeners[key] = listener = Listener(instance, Ear(trigger, alarm))
+        self._rules.setdefault(instance.rule.id, []).append(listener)
         self._own = self._own or trigger.own
 
     def take_over(self, other: "Listening") -> None:
@@ -95,7 +93,8 @@ class Listening:
         if not own:
             self._told += core.desk.out[-1:]  # it is that very event
             self._remember(topic, data)
-        meant = [one for one in self._listeners.values() if one.hears(topic, data, own=own)]
+        several = [many for many in self._rules.values() if many[0].hears(topic, data, own=own)]
+        meant = [one for many in several for one in self._meant(many, data)]
         starts = []
         for listener in sorted(meant, key=lambda one: -one.instance.rule.priority):
             if not core.enabled(listener.instance.rule):
@@ -103,6 +102,14 @@ class Listening:
             if start := listener.ear.hear(topic, data, core.desk.now):
                 starts.append((listener, start))
         return sum(self._start(listener, start, own=own) for listener, start in starts)
+
+    def _meant(self, many: list[Listener], data: Mapping[str, Any]) -> list[Listener]:
+        """Those of a rule that an event is about: of many targets, one that it names is the only one meant."""
+        rule = many[0].instance.rule
+        if rule.each is None or "target" not in data:
+            return many
+        named = self._listeners.get(f"{rule.id}@{data['target']}")
+        return [named] if named else []
 
     def echo(self) -> None:
         """Let the rules that ask for it hear what the agent itself says in the event in hand."""
@@ -134,7 +141,7 @@ class Listening:
 
     def dropped(self, rule: str) -> int:
         """Groups that a rule had to forget, having too many to remember."""
-        return sum(one.ear.dropped for one in self._listeners.values() if one.instance.rule.id == rule)
+        return sum(one.ear.dropped for one in self._rules.get(rule, ()))
 
     # Starting -------------------------------------------------------------------------------------------------
 
