@@ -1,3 +1,6 @@
+import contextlib
+import json
+
 import pytest
 
 from healer.model.trigger import Accumulate, Heard, Missing, Together, Trigger
@@ -99,3 +102,49 @@ def test_what_is_no_trigger_is_told_at_its_place(text, says):
     problems = told(text)
     assert says in problems
     assert problems.startswith("f:1:")
+
+
+FULL = [
+    {"schedule": "0 3 * * *", "tz": "UTC"},
+    {
+        "event": "a",
+        "filter": {"n": ">= 3"},
+        "own": True,
+        "once_within": "10m",
+        "once_after": "30s",
+        "group_by": ["user"],
+        "accumulate": {"count": 5, "within": "1m"},
+    },
+    {"all_within": {"events": ["a", {"event": "b", "filter": {"n": 1}}], "within": "5m"}},
+    {"event": "a", "not_followed_by": {"event": "b", "filter": {"n": 1}, "within": "5m"}},
+]
+WRONG = [None, -1, 10**18, 0.5, [], [[]], {}, {"x": [{}]}, "", "x" * 10_000, "\x00", True]
+_OPEN = {"filter", "n"}
+"""Where the author's own words and values stand."""
+
+
+def places(held, path=()):
+    for key, inner in held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list) else ():
+        yield (*path, key)
+        yield from places(inner, (*path, key))
+
+
+def changed(held, path, change):
+    made = json.loads(json.dumps(held))
+    at = made
+    for key in path[:-1]:
+        at = at[key]
+    change(at, path[-1])
+    return json.dumps(made)
+
+
+@pytest.mark.parametrize("full", FULL, ids=lambda full: next(iter(full)))
+def test_every_key_misspelt_and_every_value_of_another_kind_is_refused_and_crashes_nothing(full):
+    read(json.dumps(full))
+    for path in places(full):
+        if isinstance(path[-1], str) and path[-1] not in _OPEN:
+            told(changed(full, path, lambda at, key: at.__setitem__(key + "x", at.pop(key))))
+        for wrong in WRONG:
+            text = changed(full, path, lambda at, key, wrong=wrong: at.__setitem__(key, wrong))
+            with contextlib.suppress(Bad):
+                assert (path[-1], str(read(text)))  # where it fits, it says what it waits for
