@@ -92,6 +92,12 @@ def compile_number(expr: Expr) -> Program:
     return writer.program(expr, "2", writer.number(expr))
 
 
+def compile_bound(expr: Expr, *, low: bool) -> Program:
+    """Compile the least (or the most) that a number with forecasts in it can be."""
+    writer = _Writer()
+    return writer.program(expr, "2", writer.bound(expr, low=low))
+
+
 class _Writer:
     """Writes Python; equal parts of the tree are computed once."""
 
@@ -138,7 +144,7 @@ class _Writer:
             raise ExpressionError("this is no number", offset=expr.at)
         return f"{_HELPER[expr.op]}({self.number(expr.left)}, {self.number(expr.right)})"
 
-    def _bound(self, expr: Expr, *, low: bool) -> str:
+    def bound(self, expr: Expr, *, low: bool) -> str:
         """What the number is at least (or at most): a max over known series is known to be at least that."""
         side = ("low" if low else "high") if is_interval(expr) else ""
         match expr:
@@ -147,7 +153,7 @@ class _Writer:
             case Trend() | Aggregate():
                 return self._input(Input(expr, side=side))
             case Unary(op="-"):
-                return f"(-{self._bound(expr.of, low=not low)})"
+                return f"(-{self.bound(expr.of, low=not low)})"
             case Arithmetic() if side:
                 return self._sum(expr, low=low)
         return self.number(expr)
@@ -155,12 +161,12 @@ class _Writer:
     def _sum(self, expr: Arithmetic, *, low: bool) -> str:
         """The bound of a sum of intervals, or of one times a constant."""
         factor = constant(expr.right) if expr.op in "*/" else None
-        left = self._bound(expr.left, low=low if factor is None else low is (factor > 0))
+        left = self.bound(expr.left, low=low if factor is None else low is (factor > 0))
         if expr.op == "*" and factor is None:
             # The units have seen to it that one side is a constant.
             factor = constant(expr.left) or 0.0
-            return f"mul({self.number(expr.left)}, {self._bound(expr.right, low=low is (factor > 0))})"
-        right = self._bound(expr.right, low=low if expr.op == "+" else not low)
+            return f"mul({self.number(expr.left)}, {self.bound(expr.right, low=low is (factor > 0))})"
+        right = self.bound(expr.right, low=low if expr.op == "+" else not low)
         return f"{_HELPER[expr.op]}({left}, {right})"
 
     def _input(self, wanted: Input) -> str:
@@ -219,7 +225,7 @@ class _Writer:
     def _ordered(self, op: str, expr: syntax.Compare) -> str:
         # `a > b` is certain when the least a can be is above the most b can be.
         above = op in (">", ">=")
-        return f"{self._bound(expr.left, low=above)} {op} {self._bound(expr.right, low=not above)}"
+        return f"{self.bound(expr.left, low=above)} {op} {self.bound(expr.right, low=not above)}"
 
     def _words(self, expr: syntax.Compare, *, wanted: bool) -> str:
         left, right = self._text(expr.left), self._text(expr.right)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from healer.model.truth import Truth
-from healer.rules.compile import Input, Source, compile_condition, compile_number
+from healer.rules.compile import Input, Source, compile_bound, compile_condition, compile_number
 from healer.rules.ears import Ear
 from healer.rules.evaluate import Evaluator, shown
 from healer.rules.lines import NAN, Line
@@ -25,6 +25,7 @@ from healer.rules.syntax import (
     is_condition,
 )
 from healer.rules.trend import Interval
+from healer.rules.units import is_interval
 from healer.rules.unparse import unparse
 
 _TRUTHS = (Truth.FALSE, Truth.TRUE, Truth.UNKNOWN)
@@ -84,9 +85,29 @@ def _node(evaluator: Evaluator, expr: Expr, slots: dict[Input, Slot], now: float
 
 
 def _value(evaluator: Evaluator, expr: Expr, slots: dict[Input, Slot], now: float) -> str:
+    if is_interval(expr):
+        low, high = _bounds(evaluator, expr, slots, now)
+        return _interval((low, low, high))
     program = compile_number(expr)
     arguments = [_argument(evaluator, wanted, slots, now) for wanted in program.inputs]
     return _said(program.value(*arguments, *program.constants))
+
+
+def _bounds(evaluator: Evaluator, expr: Expr, slots: dict[Input, Slot], now: float) -> tuple[float, float]:
+    """The least and the most that a number with forecasts in it can be; NaN when unknown."""
+    found: list[float] = []
+    for low in (True, False):
+        program = compile_bound(expr, low=low)
+        arguments = [_end(evaluator, wanted, slots, now) for wanted in program.inputs]
+        found.append(program.value(*arguments, *program.constants))
+    return found[0], found[1]
+
+
+def _end(evaluator: Evaluator, wanted: Input, slots: dict[Input, Slot], now: float) -> float | str:
+    slot = _slot(wanted.source, slots)
+    if not wanted.side or slot is None:
+        return _argument(evaluator, wanted, slots, now)
+    return slot.ends()[0 if wanted.side == "low" else 2]
 
 
 def _argument(evaluator: Evaluator, wanted: Input, slots: dict[Input, Slot], now: float) -> float | str:
@@ -141,7 +162,7 @@ def _leaf(evaluator: Evaluator, expr: Source, slots: dict[Input, Slot], now: flo
 def _interval(ends: Interval) -> str:
     """A forecast, from one end to the other."""
     low, _, high = ends
-    return _said(low) if low == high else f"{_said(low)} to {_said(high)}"
+    return _said(low) if low == high or math.isnan(low) else f"{_said(low)} to {_said(high)}"
 
 
 def _members(slot: Slot, now: float) -> tuple[TruthNode, ...]:

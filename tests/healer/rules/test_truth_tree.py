@@ -160,3 +160,12 @@ def test_what_was_heard_says_how_long_ago():
     evaluator.heard("a", {}, 1.0)
     evaluator.evaluate(3.0)
     assert render(explain(evaluator, "rule", 3.0)) == '✓ occurred("a", 600s): true, 2.0 s ago'
+
+
+def test_a_sum_with_a_forecast_is_an_interval_too():
+    wavy = [see(0.5 + 0.001 * step + 0.004 * (step % 3), step * 60.0, "disk.used", mount="/") for step in range(64)]
+    leaf = explained("forecast(disk.used, 1h) > 60%", *wavy, now=3780.0).children[0]
+    low, high = (float(part) for part in leaf.value.split(" to "))
+    turned = explained("1 - forecast(disk.used, 1h) > 60%", *wavy, now=3780.0).children[0]
+    assert [float(part) for part in turned.value.split(" to ")] == pytest.approx([1 - high, 1 - low], abs=1e-5)
+    assert explained("1 - forecast(disk.used, 1h) > 60%", ROOT).children[0].value == "unknown"
