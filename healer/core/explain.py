@@ -134,7 +134,8 @@ def _confirmation(instance: Instance, now: float) -> Iterator[str]:
 def _unconfirmed(instance: Instance, now: float) -> str:
     rule = instance.rule
     if rule.trigger.kind != "auto":
-        return f"it waits for its trigger ({rule.trigger.kind})"
+        spent = f"; what last started it came to nothing: {instance.spent}" if instance.spent else ""
+        return f"it waits for its trigger ({rule.trigger}){spent}"
     left = instance.confirmed_in(now)
     if left == float("inf") and rule.samples:
         return f"fewer than {rule.samples.bad} of the last {rule.samples.of} samples are bad"

@@ -1,5 +1,6 @@
 import pytest
 
+from healer.core.explain import explain
 from healer.core.spent import PATIENCE
 from healer.model.decision import Result
 from healer.model.mode import Mode
@@ -33,6 +34,8 @@ def test_what_a_mode_holds_back_is_not_done_when_the_mode_is_raised(talk, kind):
 def test_it_is_over_at_once_whatever_the_last_digits_of_the_clock(talk, at):
     scenario = talk.with_rules(talk.rule("1 == 1", trigger=MANUAL, then=TELL, mode=Mode.OBSERVE), at=at)
     assert "came to nothing" in scenario.ask("trigger", "r")["because"]
+    said = explain(scenario.core, "r")[0]["missing"]
+    assert said.startswith("it waits for its trigger (manual); what last started it came to nothing: withheld by mode")
 
 
 def test_an_event_during_maintenance_is_not_replayed_at_its_end(talk):

@@ -147,4 +147,4 @@ def test_every_key_misspelt_and_every_value_of_another_kind_is_refused_and_crash
         for wrong in WRONG:
             text = changed(full, path, lambda at, key, wrong=wrong: at.__setitem__(key, wrong))
             with contextlib.suppress(Bad):
-                assert (path[-1], str(read(text)))  # where it fits, it says what it waits for
+                assert str(read(text))  # where it fits, it says what it waits for
