@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from healer.importing import secrets
 from healer.yamldoc.mark import Mark
 
 _SHORTEST_SECRET = 7
@@ -139,7 +140,8 @@ class Harvest:
         return found
 
     def hide(self, text: str) -> str:
-        """A text without any of the secrets that were seen: the last net under those who should have left them out."""
+        """A text without any secret that was seen or shows itself: the last net under those who leave them out."""
+        text = secrets.redacted(text)
         for secret in sorted(self.credentials.values(), key=len, reverse=True):
             if len(secret) >= _SHORTEST_SECRET and not _WORD.fullmatch(secret):
                 text = text.replace(secret, "***")

@@ -250,6 +250,8 @@ def _connection(name: str, text: str, quoted: Sequence[str]) -> Asked:
     if re.search(r"\b(?:ping|icmp|ping4|ping6)\b", rest):
         raise NoHome("hosts are not pinged here: ask a port, or an address")
     value = "(?P<v>\x00\\d+\x00|\\S+)"
+    if re.search(r"\b(?:username|password)\b", rest):
+        raise NoHome("it gives a name and a password: write the target yourself, headers: with {credential: NAME}")
     url, host = take("url", f"url {value}"), take("host", f"host {value}")
     port, protocol = take("port", r"port (?P<v>\d+)"), take("protocol", f"proto(?:col)? {value}")
     kind, path = take("type", f"type {value}"), take("request", f"request {value}")

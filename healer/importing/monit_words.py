@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from healer.importing.secrets import redacted
 from healer.yamldoc.mark import Mark, Problems
 
 _WORD = re.compile(r"""
@@ -112,5 +113,9 @@ def _begins(found: Words, index: int) -> str:
 
 
 def said(found: Words, longest: int = 120) -> str:
-    """Words on one line, for people."""
-    return " ".join(f'"{word.text}"' if word.quoted else word.text for word in found)[:longest]
+    """Words on one line, for people; without passwords."""
+    texts = [f'"{word.text}"' if word.quoted else word.text for word in found]
+    for place, word in enumerate(found[:-1]):
+        if word.low in {"password", "passphrase"}:
+            texts[place + 1] = "***"
+    return redacted(" ".join(texts))[:longest]

@@ -1,9 +1,12 @@
 """Secrets in what somebody else wrote: found by how they are called, and left out of what is written."""
 
 import re
+from typing import TYPE_CHECKING
 
-from healer.importing.harvest import Harvest
 from healer.yamldoc.mark import Mark
+
+if TYPE_CHECKING:
+    from healer.importing.harvest import Harvest
 
 _CALLED = re.compile(
     r"(?<![a-z])pass(?:word|wd|phrase)?s?(?![a-z])|passw|secret|token|api-?key|private-?key|access-?key|credential"
@@ -25,7 +28,7 @@ def is_secret(key: str) -> bool:
     return bool(_CALLED.search(key.replace("_", "-")))
 
 
-def without(harvest: Harvest, text: str, mark: Mark, hint: str) -> tuple[str, bool]:
+def without(harvest: "Harvest", text: str, mark: Mark, hint: str) -> tuple[str, bool]:
     """A text without the secrets in it, and whether there were any; each is listed, by the name it got."""
     found = False
 
@@ -40,3 +43,10 @@ def without(harvest: Harvest, text: str, mark: Mark, hint: str) -> tuple[str, bo
     for pattern in (_IN_URL, _IN_QUERY, _OPTION):
         text = pattern.sub(take, text)
     return text, found
+
+
+def redacted(text: str) -> str:
+    """A text for people without what stands where secrets stand: for what is only quoted, and never taken over."""
+    for pattern in (_IN_URL, _IN_QUERY, _OPTION):
+        text = pattern.sub(lambda match: match.group().replace(match["secret"], "***"), text)
+    return text

@@ -6,12 +6,14 @@ from typing import Any
 from healer.importing import hands, nodes
 from healer.importing.harvest import AS_A_COMMENT, Fate, Harvest, Made, Said, duration, without_none
 from healer.importing.measures import OPERATORS, bound, measure, organ, snake, unit
-from healer.importing.symbiotic_then import Action, Left, hours_in, seconds_in, shown, started
+from healer.importing.symbiotic_then import Action, Left, hours_in, seconds_in, shown, started, topic_of
 from healer.model.unit import Unit
 from healer.yamldoc.node import Entry, Items, Node, Table
 
 _RULE_KEYS = frozenset({"conditions", "actions", "action", "triggers", "trigger", "constraints", "logic", "operator"})
 _TEXTS = {"id": "", "name": "name", "title": "name", "description": "description", "author": "author"}
+_WITHIN = 600.0
+"""Seconds within which an event counts, where nobody says."""
 _DOWN = frozenset({"down", "stopped", "failed", "dead", "inactive", "unhealthy", "not_running", "unavailable", "false"})
 _UP = frozenset({"up", "running", "active", "healthy", "available", "true", "started"})
 _SERVICES = frozenset({"service", "service_status", "service_state", "process", "process_status", "component"})
@@ -234,7 +236,9 @@ class _Rule:
             raise Left("it is no object")
         if kind in _SERVICES:
             return self._of_service(node)
-        if kind in {"event", "log", "schedule", "time", "cron"}:
+        if kind == "event":
+            return self._of_event(node)
+        if kind in {"log", "schedule", "time", "cron"}:
             raise Left(f"a condition of type {kind} has no form here that is surely the same")
         named = nodes.text(nodes.get(node, "metric")) or nodes.text(nodes.get(node, "target"))
         system = nodes.text(nodes.get(node, "system", "organ"))
@@ -275,6 +279,14 @@ class _Rule:
             f'{target.partition(":")[0]}.up{{target="{target}"}} == {1 if up else 0}',
             f"{called} is taken for {target}",
         )
+
+    def _of_event(self, node: Node) -> tuple[str, str]:
+        topic = topic_of(nodes.text(nodes.get(node, "event", "target", "topic", "name", "value")))
+        held = nodes.get(node, "within", "window", "timeWindow")
+        within = (seconds_in(held) if held is not None else None) or _WITHIN
+        if not topic:
+            raise Left("it names no event")
+        return f'occurred("{topic}", {duration(within)})', f"heard on this agent's bus within {duration(within)}"
 
     # -------------------------------------------------------------------------------------------- triggers
 

@@ -96,7 +96,8 @@ class Action:
             tail = [str(word) for word in more] if isinstance(more, list) else []
             line = nodes.text(given) or self._target
             argv, because = hands.argv(self._harvest, line, self._node.mark, f"{self._label}-command")
-            argv += tail if argv else []
+            if argv and tail:
+                argv, because = hands.argv(self._harvest, [*argv, *tail], self._node.mark, f"{self._label}-command")
         if because:
             raise Left(because)
         return {"run": {"argv": argv}, **self._timeout()}, ""
@@ -132,14 +133,12 @@ class Action:
         return {"wait": duration(seconds)}, ""
 
     def _publish(self) -> tuple[dict[str, Any], str]:
-        topic = nodes.text(self._param("topic", "event", "name")) or self._target
+        topic = topic_of(nodes.text(self._param("topic", "event", "name")) or self._target)
         if not topic:
             raise Left("it names no event")
         sent = nodes.data(self._param("data", "payload"))
         clean = hands.concealed(self._harvest, sent, self._node.mark, f"{self._label}-data")
-        return {
-            "publish": without_none({"topic": snake(topic), "data": clean if isinstance(clean, dict) else None})
-        }, ""
+        return {"publish": without_none({"topic": topic, "data": clean if isinstance(clean, dict) else None})}, ""
 
     def _timeout(self) -> dict[str, str]:
         node = self._param("timeout")
@@ -159,11 +158,9 @@ def started(node: Node) -> tuple[Any, str]:
         return {"schedule": cron}, ""
     if word == "event":
         topic = nodes.text(nodes.get(node, "event", "topic", "name", "event_type", "value", "target"))
-        if not topic:
+        if not topic_of(topic):
             raise Left("it names no event")
-        return {
-            "event": snake(topic).replace("_", ".")
-        }, "a topic of this agent's bus; who publishes it is for you to say"
+        return {"event": topic_of(topic)}, "a topic of this agent's bus; who publishes it is for you to say"
     if word in {
         "auto",
         "automatic",
@@ -180,6 +177,11 @@ def started(node: Node) -> tuple[Any, str]:
             "continuous",
         } else "conditions are judged whenever a value changes"
     raise Left(f"no trigger of type {word[:40]!r}")
+
+
+def topic_of(text: str) -> str:
+    """``serviceDown`` as a topic of the bus: ``service.down``; empty where nothing is left of it."""
+    return re.sub(r"[^a-z0-9]+", ".", snake(text)).strip(".")
 
 
 def seconds_in(node: Node, *, milli: bool = False) -> float | None:

@@ -161,3 +161,18 @@ def test_includes_are_followed_in_their_folder_only(imported, fates, tmp_path):
     found = imported("monit", "include conf.d/*\ninclude /etc/monit/*\n", name="monitrc")
     assert [made.body["name"] for made in found.harvest.targets] == ["a"]
     assert "/etc/monit/* lies outside" in " ".join(fates(found, "left"))
+
+
+def test_no_password_is_told_or_written_however_short_and_plain_it_is(imported):
+    text = """\
+set httpd port 2812 allow admin:monit
+check process a with pidfile /a
+  start program = "/bin/a --password=swordfish"
+  if not exist then restart
+  if failed port 80 protocol http username "u" password "swordfish" then alert
+  if failed port 81 protocol http request "/?token=swordfish" then alert
+  if cpu > 5% then exec "/bin/x --token swordfish"
+"""
+    found = imported("monit", text)
+    told = " ".join(found.harvest.hide(item.what + item.because) for item in found.harvest.items)
+    assert "swordfish" not in told + "".join(found.documents.values())

@@ -96,6 +96,7 @@ def test_connections_become_targets(text, target):
         ("program", "status != 0 for 6 times within 5 cycles"),
         ("network", "failed link"),
         ("fifo", "size > 1 MB"),
+        ("host", 'failed port 80 protocol http username "u" password "hunter22"'),
         ("nothing", ""),
     ],
 )

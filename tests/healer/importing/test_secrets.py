@@ -43,3 +43,8 @@ def test_what_is_called_a_secret_is_one(key):
 @pytest.mark.parametrize("key", ["PORT", "LANG", "author", "compass", "keyboard"])
 def test_other_names_are_none(key):
     assert not secrets.is_secret(key)
+
+
+def test_what_is_only_quoted_is_quoted_without_them():
+    said = "x --token=abc y postgres://u:abc@h/ http://h/?key=abc&b=1 PASSWORD=abc"
+    assert secrets.redacted(said) == "x --token=*** y postgres://u:***@h/ http://h/?key=***&b=1 PASSWORD=***"

@@ -90,6 +90,7 @@ def test_every_condition_action_and_key_is_accounted_for(rules):
         ({"conditions": [{"type": "service", "target": "x", "operator": "equals", "value": "slow"}]}, "up or down"),
         ({"conditions": [{"type": "time", "value": "noon"}]}, "no form here"),
         ({"conditions": [7]}, "it is no object"),
+        ({"conditions": [{"type": "event"}]}, "it names no event"),
         ({"conditions": []}, "it has no condition"),
         ({"actions": []}, "it has no action"),
         ({"triggers": [{"type": "moon"}]}, "no trigger of type"),
@@ -114,6 +115,14 @@ def test_weights_without_a_threshold_are_all_needed_and_or_is_any(rules, fates):
     assert set(found.harvest.rules[0].body["when"]) == {"all"}
     assert "all are needed" in " ".join(fates(found, "changed"))
     assert set(found.harvest.rules[-1].body["when"]) == {"any"}
+
+
+def test_events_are_heard_within_a_time(rules):
+    events = [{"type": "event", "target": "backupFailed", "within": "2h"}, {"type": "event", "event": 'disk "full"'}]
+    found = rules({**FIRST, "conditions": events})
+    assert found.harvest.rules[0].body["when"] == {
+        "all": ['occurred("backup.failed", 2h)', 'occurred("disk.full", 10m)']
+    }
 
 
 def test_odd_heads_are_told(rules, fates):

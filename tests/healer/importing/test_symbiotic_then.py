@@ -28,7 +28,7 @@ def step(data, harvest=None):
         ({"type": "webhook", "target": "http://h/x", "parameters": {"body": {"a": 1}}},
          {"call": {"url": "http://h/x", "method": "POST", "json": {"a": 1}}}),
         ({"type": "publish", "parameters": {"topic": "heartTired", "data": {"a": 1}}},
-         {"publish": {"topic": "heart_tired", "data": {"a": 1}}}),
+         {"publish": {"topic": "heart.tired", "data": {"a": 1}}}),
         ({"type": "log"}, {"notify": {"message": "r: look at it", "severity": "warning"}}),
     ],
 )  # fmt: skip
@@ -50,6 +50,7 @@ def test_containers_are_touched_by_their_verb():
         ({}, "an action without a type"),
         ({"type": "restart"}, "it names no service"),
         ({"type": "run", "parameters": {"command": "a && b"}}, "needs a shell"),
+        ({"type": "run", "parameters": {"command": "/bin/a", "args": ["--password", "hunter22"]}}, "holds a secret"),
         ({"type": "call", "target": "ftp://x"}, "no http or https"),
         ({"type": "call", "target": "http://u:hunter22@h/"}, "holds a secret"),
         ({"type": "wait"}, "how long"),
