@@ -156,7 +156,8 @@ def _gates(found: Found) -> str:
 
 
 def _counted(what: str, name: str, times: int | None, count: int, said: str) -> Row:
-    expected = name if times is None else f"{name}, {times} times"
+    often = {None: "", 0: ", never", 1: ", once"}.get(times, f", {times} times")
+    expected = f"{name}{often}"
     return Row(what=what, expected=expected, found=said, ok=count > 0 if times is None else count == times)
 
 

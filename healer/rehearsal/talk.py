@@ -9,6 +9,7 @@ from healer.model.effect import Act, Effect, Note, Publish, Withhold
 from healer.model.event import Event, Looked
 from healer.model.memory import Memory
 from healer.model.observation import Unknown
+from healer.rules.evaluate import shown
 from healer.testing import START, Scenario, World
 
 Watcher = Callable[[Core], None]
@@ -58,7 +59,7 @@ class Talk(Scenario):
     def _saw(self, event: Looked) -> None:
         for reading in event.readings:
             name = str(reading.series)
-            value = "unknown" if isinstance(reading, Unknown) else f"{reading.value}"
+            value = "unknown" if isinstance(reading, Unknown) else shown(reading.value)
             if self._values.get(name) != value:
                 self.tell(f"seen {name}: {value}")
             self._values[name] = value

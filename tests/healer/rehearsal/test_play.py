@@ -195,7 +195,7 @@ def test_the_story_has_every_second_and_every_reason(play):
         expect: {at: 40s, rule: down, target: program:api, withheld: maintenance}
     """)
     said = [f"{at:g} {what}" for at, what in one.story]
-    assert '15 seen program.up{target="program:api"}: 0.0' in said
+    assert '15 seen program.up{target="program:api"}: 0' in said
     assert any("withheld restart of program:api for down by maintenance" in text for text in said)
     assert one.ok
 
