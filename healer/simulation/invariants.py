@@ -155,7 +155,8 @@ def _stands(window: Entry, wall: float) -> bool:
     spans = (window["recurrence"] or {}).get("hours", ())
     minutes = [edge / 60 % 1440 for edge in (wall - SLACK, wall + SLACK)]
     within = [
-        any((first <= at < last) if first < last else (at >= first or at < last) for at in minutes)
+        # In the very moment in which a window ends, it may be over or not.
+        all((first <= at < last) if first < last else (at >= first or at < last) for at in minutes)
         for first, last in spans
     ]
     return not spans or any(within)
