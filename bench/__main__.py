@@ -24,6 +24,7 @@ BENCHES: Mapping[str, float] = {
     "floors": 120,
     "start": 300,
     "rules": 300,
+    "check": 120,
     "seal": 300,
     "verify": 600,
     "browser": 300,

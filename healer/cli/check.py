@@ -131,6 +131,9 @@ def _unseen(config: "Config") -> "list[Finding]":
     """Targets that load and that nothing looks at: a person would wait for them in vain."""
     from healer.rules.findings import Finding
     from healer.rules.rule import Position
+
+    if all(target.kind == "program" for target in config.targets):
+        return []  # one sensor looks at all programs; the catalog imports what looks at the others
     from healer.sensors.catalog import KINDS
 
     return [
@@ -141,7 +144,7 @@ def _unseen(config: "Config") -> "list[Finding]":
             hint="it stays unknown, and holds back what requires it",
         )
         for target in config.targets
-        if target.kind not in {"program", *KINDS}  # one sensor looks at all programs
+        if target.kind not in {"program", *KINDS}
     ]
 
 

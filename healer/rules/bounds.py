@@ -52,6 +52,10 @@ class Rate:
     """What the two numbers follow from."""
 
 
+_Known = dict[object, list[Line]]
+"""The lines of rules that are the same on many targets."""
+
+
 def worst_case(ruleset: RuleSet, settings: Settings) -> list[Rate]:
     """How often each action can be taken on each target, by target and action; what cannot happen is not listed.
 
@@ -59,29 +63,30 @@ def worst_case(ruleset: RuleSet, settings: Settings) -> list[Rate]:
     are left out. Where several verbs can be used on one target, their sum has a line of its own (``*``).
     """
     rules = [rule for rule in ruleset.rules if rule.enabled]
+    known: _Known = {}
     return sorted(
         (
             Rate(target=target.id, **told)  # type: ignore[arg-type]  # a Rate but for its target
             for group in alike(rules, settings)
-            for told in _group(group, settings.limits)
+            for told in _group(group, settings.limits, known)
             for target in group.targets
         ),
         key=lambda rate: (rate.target, rate.action == ALL, rate.action),
     )
 
 
-def _group(group: Alike, brakes: Brakes) -> Iterator[dict[str, object]]:
+def _group(group: Alike, brakes: Brakes, known: _Known) -> Iterator[dict[str, object]]:
     """The rates of one of many targets that are alike."""
     by_action: dict[str, list[Use]] = defaultdict(list)
     for use in group.uses:
         by_action[use.action].append(use)
-    single = [(action, _lines(uses, brakes, alone=True)) for action, uses in by_action.items()]
+    single = [(action, _lines(uses, brakes, known, alone=True)) for action, uses in by_action.items()]
     for action, lines in single:
         yield _told(action, lines, by_action[action])
     if len(single) > 1:
         hour, day = (sum(_least(lines)[at] for _, lines in single) for at in (0, 1))
         parts = Line(of=TOGETHER, because="the sum of its actions", per_hour=hour, per_day=day)
-        yield _told(ALL, [parts, *_lines(group.uses, brakes, alone=False)], group.uses)
+        yield _told(ALL, [parts, *_lines(group.uses, brakes, known, alone=False)], group.uses)
 
 
 def _told(action: str, lines: Sequence[Line], uses: Iterable[Use]) -> dict[str, object]:
@@ -96,7 +101,7 @@ def _least(lines: Iterable[Line]) -> tuple[float, float]:
     return min(line.per_hour for line in whole), min(line.per_day for line in whole)
 
 
-def _lines(uses: Sequence[Use], brakes: Brakes, *, alone: bool) -> list[Line]:
+def _lines(uses: Sequence[Use], brakes: Brakes, known: _Known, *, alone: bool) -> list[Line]:
     """Every brake on these uses of one target; ``alone`` where they are of one and the same action."""
     ceiling = Limit(max=brakes.actions_per_hour, per=HOUR, scope="host")
     host = _line("host", f"actions_per_hour: {ceiling.max}", lambda window: caps.room([ceiling], window))
@@ -108,7 +113,11 @@ def _lines(uses: Sequence[Use], brakes: Brakes, *, alone: bool) -> list[Line]:
     lines: list[Line] = []
     least: dict[str, tuple[float, float]] = {}
     for name, mine in by_rule.items():
-        own = list(_of_rule(mine, brakes, alone=alone, sole=len(by_rule) == 1))
+        sole = len(by_rule) == 1
+        key = name, alone, sole, tuple((use.times, use.instances) for use in mine)
+        if key not in known:
+            known[key] = list(_of_rule(mine, brakes, alone=alone, sole=sole))
+        own = known[key]
         least[name] = min(line.per_hour for line in own), min(line.per_day for line in own)
         lines += own
     hour, day = (sum(pair[at] for pair in least.values()) for at in (0, 1))

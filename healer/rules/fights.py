@@ -174,6 +174,8 @@ def _shadowed(rules: Sequence[Rule], verbs: dict[str, set[str]], target: str, pa
     for compared, narrow in alike.items():
         wide = [rule for less, several in alike.items() if less <= compared for rule in several]
         for rule in narrow:
+            if ("shadow", rule.id, rule.id) in pairs.told:
+                continue  # once is enough, on whichever target
             other = next((one for one in wide if _shadows(one, rule, target, pairs)), None)
             if other is not None and pairs.once("shadow", rule, rule):
                 yield _shadow(rule, other, target, same=verbs[rule.id] == verbs[other.id])

@@ -140,6 +140,7 @@ class _Sorting:
             (host,) if rule.each is None and not rule.target else own
             for rule, own in zip(rules, bindings(rules, settings.targets), strict=True)
         ]
+        self._deeds = [list(deeds(rule)) for rule in rules]
         self._owns: list[list[int]] = [[] for _ in self._targets]
         self._guests: list[list[_Deed]] = [[] for _ in self._targets]
         for number, own in enumerate(self._bound):
@@ -149,7 +150,7 @@ class _Sorting:
 
     def _visit(self, number: int) -> None:
         """Note the targets that a rule's steps name beside its own."""
-        for step, hook in deeds(self._rules[number]) if self._bound[number] else ():
+        for step, hook in self._deeds[number] if self._bound[number] else ():
             if step.targets is not None:
                 elsewhere = self._selection.of(step.targets.selector)
             else:
@@ -170,7 +171,7 @@ class _Sorting:
         found: Counter[_Deed] = Counter(self._guests[members[0]])
         many = {number: len(self._bound[number]) for number, _, _ in found}
         for number in self._owns[members[0]]:
-            for step, hook in deeds(self._rules[number]):
+            for step, hook in self._deeds[number]:
                 # A step that names a target nobody knows acts on the rule's own.
                 if step.targets is None and step.target not in self._places:
                     found[number, step.action, hook] += 1
