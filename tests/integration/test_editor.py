@@ -198,6 +198,13 @@ def test_only_the_parameters_of_the_verb_are_offered(offered, verb):
     assert not keys & others
 
 
+def test_a_condition_is_completed_with_its_forms_and_a_trigger_with_what_can_start_a_rule(offered):
+    forms = offered("version: 1\nrules:\n  - id: down\n    when:\n      |\n")
+    assert {"all", "any", "none", "not", "xor", "exactly", "at_least", "weighted"} <= forms
+    assert not forms & {"id", "restart", "verify"}
+    assert {"schedule", "event"} <= offered(RULE + "    trigger:\n      |\n")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
