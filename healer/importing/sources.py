@@ -12,8 +12,16 @@ from healer.yamldoc.node import Items, Node, Table
 
 FORMATS = ("avena", "symbiotic", "monit", "supervisord")
 _MOST_FILES = 500
-_SECTION = re.compile(r"^\[[a-z_-]+(?::[^\]]*)?\]", re.MULTILINE)
-_MONIT = re.compile(r"^\s*(?:check\s+\w+\s+\S|set\s+\w+|include\s+\S)", re.MULTILINE | re.IGNORECASE)
+_SECTION = re.compile(
+    r"^\[(?:(?:program|eventlistener|group|fcgi-program|rpcinterface|ctlplugin):[^\]]*"
+    r"|supervisord|supervisorctl|unix_http_server|inet_http_server)\]",
+    re.MULTILINE,
+)
+_MONIT = re.compile(
+    r"^\s*(?:check\s+(?:process|file|fifo|directory|filesystem|host|system|program|network)\s+\S"
+    r"|set\s+(?:daemon|httpd|log|logfile|mailserver|alert|mmonit|eventqueue|mail-format)\s+\S)",
+    re.MULTILINE | re.IGNORECASE,
+)
 _NAMES = ("*.json", "*.conf", "*.ini", "*.cfg", "monitrc", "*.monitrc", "*.monit")
 
 

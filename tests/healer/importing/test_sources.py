@@ -25,7 +25,20 @@ def test_the_format_is_told_by_what_stands_in_the_file(tmp_path, text, kind):
 
 
 @pytest.mark.parametrize(
-    "octets", [b"", b"hello\n", b"\xff\xfe{\x00", b"{}", b"[1]", b"{", b"[" * 100_000, b"\x00" * 10]
+    "octets",
+    [
+        b"",
+        b"hello\n",
+        b"\xff\xfe{\x00",
+        b"{}",
+        b"[1]",
+        b"{",
+        b"[" * 100_000,
+        b"\x00" * 10,
+        b"[general]\nx=1\n",
+        b"set in5_min 3.3\n",
+        b"include /etc/x\n",
+    ],
 )
 def test_what_is_none_of_them_is_told_with_its_place(tmp_path, octets):
     path = tmp_path / "f"
