@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from healer.core.instance import Instance
 from healer.core.sequences import Ear, Group, Start
-from healer.core.spent import for_good
+from healer.core.spent import PATIENCE, for_good
 from healer.gates import order
 from healer.model.effect import Act, Effect, Note, Publish
 from healer.model.placeholders import BINDING
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PAUSE = 1.0
 """Seconds between two starts of a rule by what the agent says itself: rules that wake each other must not spin."""
+MOST_WAITING = 64
+"""Groups of events that wait until an incident is over."""
 LONGEST = 255
 """Characters of a value that can fill an argument; what is longer is not bound, and the step that wants it refused."""
 _EVENT = "event."
@@ -32,6 +34,10 @@ class Listener:
     def __init__(self, instance: Instance, ear: Ear) -> None:
         self.instance, self.ear = instance, ear
         self.wants = frozenset(_wanted(instance.rule))
+        self.group: Group = ()
+        """The group whose start came last."""
+        self.waiting: dict[Group, tuple[float, Start]] = {}
+        """Starts of other groups that came while an incident was open, and when; the oldest first."""
 
     def hears(self, topic: str, data: Mapping[str, Any], *, own: bool) -> bool:
         """Whether its rule waits for such an event, on whatever target."""
@@ -48,6 +54,8 @@ class Listening:
         """The same by rule: what a rule waits for is asked once, not for each of thousands of targets."""
         self._alarms: list[tuple[float, int, str, Group]] = []
         self._numbers = itertools.count()
+        self._waiting: set[str] = set()
+        """Keys of the listeners for which something waits."""
         self._told: list[Effect] = []
         """What others said in the event in hand: it is on the way out, and not our own word."""
         self._own = False
@@ -72,6 +80,8 @@ class Listening:
             before = other._listeners.get(key)  # noqa: SLF001 - one of us
             if before is not None and before.instance.rule.trigger == listener.instance.rule.trigger:
                 listener.ear.take_over(before.ear)
+                listener.waiting, listener.group = before.waiting, before.group
+                self._waiting |= {key} if listener.waiting else set()
 
     def due(self) -> float:
         """The second at which `ripen` has something to do; infinity when never."""
@@ -85,6 +95,8 @@ class Listening:
             listener = self._listeners[key]
             if start := listener.ear.ripe(group, at):
                 self._start(listener, start)
+        for key in sorted(self._waiting):
+            self._next(self._listeners[key])
 
     def wake(self, topic: str, data: Mapping[str, Any], *, own: bool = False) -> int:
         """Let the rules that wait for such an event have it; returns how many incidents that opened."""
@@ -148,6 +160,9 @@ class Listening:
     def _start(self, listener: Listener, start: Start, *, own: bool = False) -> bool:
         instance, now = listener.instance, self._core.desk.now
         trigger, group = instance.rule.trigger, _label(start.group)
+        if instance.key in self._core.desk.memory.incidents:
+            self._wait(listener, start, now)
+            return False
         if own and now - instance.woken < PAUSE:
             return False
         last = self._core.desk.memory.started.get(f"{instance.key}|{group}")
@@ -159,12 +174,34 @@ class Listening:
         opened = self._core.incidents.trigger(instance, cause=self._cause(start.data) if trigger.own else "")
         instance.bindings = {}  # its incident has them
         if opened:
-            instance.woken = now
+            instance.woken, listener.group = now, start.group
             if trigger.once_within:
                 self._core.desk.move(
                     f"trigger:{instance.key}", "ready", "used", f"started by {start.topic}", data={"group": group}
                 )
         return opened
+
+    def _wait(self, listener: Listener, start: Start, now: float) -> None:
+        """Keep a start until the incident that is open is over: what it is for may have nothing to do with that one."""
+        if start.group != listener.group and len(listener.waiting) < MOST_WAITING:
+            listener.waiting.setdefault(start.group, (now, start))
+            self._waiting.add(listener.instance.key)
+
+    def _next(self, listener: Listener) -> None:
+        """Start what waits, the oldest first, once no incident is open; what has waited for too long is stale."""
+        key, now = listener.instance.key, self._core.desk.now
+        for group, (since, start) in list(listener.waiting.items()):
+            stale = now - since > PATIENCE
+            if not stale and key in self._core.desk.memory.incidents:
+                break
+            del listener.waiting[group]
+            if stale:
+                because = f"an incident has been open for {now - since:.0f} s: {start.topic} is stale"
+                self._core.desk.move(f"trigger:{key}", "waiting", "stale", because, data={"group": _label(group)})
+            else:
+                self._start(listener, start)
+        if not listener.waiting:
+            self._waiting.discard(key)
 
     def _still_withheld(self, instance: Instance) -> bool:
         """Whether what held the last start back for good still does: a flood of events must not flood the log."""

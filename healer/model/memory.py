@@ -463,7 +463,7 @@ class Memory:
         elif kind == "streak" and name in self.streaks:
             # The counts begin anew; the cooldown does not: it may be longer than what makes them do so.
             self.streaks[name] = Streak(last_end=self.streaks[name].last_end)
-        elif kind == "trigger":
+        elif kind == "trigger" and entry["to"] == "used":
             self._started(f"{name}|{entry.get('data', {}).get('group', '')}", at)
         elif kind in {"safe_mode", "kill_switch"}:
             self._brake(kind, entry)

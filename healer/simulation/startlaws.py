@@ -15,20 +15,24 @@ def _opened(evidence: Evidence, rule: str) -> Iterator[Entry]:
 
 
 def events_are_counted(evidence: Evidence) -> None:
-    """So many fitting events of one person, in one life, were heard before an event rule starts."""
+    """So many fitting events of one person, in one life, came close together before an event rule starts."""
     for opening in _opened(evidence, "told"):
         evidence.house.chance.reach("started by events")
-        heard: dict[str, int] = {}
+        heard: dict[str, list[float]] = {}
         for entry in evidence.entries:
             if entry.at > opening.at + SLACK:  # the request is sealed after what it led to, in the same moment
                 break
             if entry.kind == "lifecycle" and entry["phase"] == "start":
                 heard = {}  # a restart forgets
-            elif _told(entry, str(opening["target"])) and entry.at >= opening.at - WITHIN - SLACK:
-                who = str(entry["args"]["data"]["who"])
-                heard[who] = heard.get(who, 0) + 1
-        if max(heard.values(), default=0) < COUNT:
+            elif _told(entry, str(opening["target"])):
+                heard.setdefault(str(entry["args"]["data"]["who"]), []).append(entry.at)
+        # An incident that was open may have kept it waiting since.
+        if not any(_close_together(times) for times in heard.values()):
             evidence.blame("events counted", f"{opening['subject']} began after {heard or 'no event at all'}")
+
+
+def _close_together(times: list[float]) -> bool:
+    return any(later - first <= WITHIN + SLACK for first, later in zip(times, times[COUNT - 1 :], strict=False))
 
 
 def _told(entry: Entry, target: str) -> bool:
@@ -44,6 +48,9 @@ def once_within(evidence: Evidence) -> None:
     last: dict[tuple[str, str], Entry] = {}
     for entry in evidence.entries:
         if entry.kind != "state" or not str(entry["subject"]).startswith("trigger:"):
+            continue
+        if entry["to"] != "used":
+            evidence.house.chance.reach("start went stale")
             continue
         key = (str(entry["subject"]), str(entry["data"]["group"]))
         # Where a clock jumped, elapsed time across boots is void: then it may be later than it says, never sooner.

@@ -1,6 +1,7 @@
 import pytest
 
 from healer.core.core import Core
+from healer.core.listening import MOST_WAITING
 from healer.model.event import Happened
 from healer.model.mode import Mode
 from healer.model.trigger import Accumulate, Heard, Missing, Together, Trigger
@@ -232,3 +233,52 @@ def test_a_start_that_a_mode_holds_back_is_consumed_and_a_flood_of_them_fills_no
     assert not scenario.core.desk.memory.incidents
     assert len([one for one in scenario.log.of("state") if one["subject"].startswith("incident:")]) == 2
     assert len(scenario.log.of("withheld")) == 1
+
+
+KICK = (Step(action="restart"),)
+
+
+def kicks(scenario):
+    return [one["because"] for one in scenario.log.of("state") if one["subject"].startswith("trigger:")]
+
+
+def test_another_group_waits_until_the_incident_is_over_and_the_same_one_does_not(talk, on_event):
+    slow = on_event(
+        once_within=1.0,
+        group_by=("user",),
+        then=(
+            Step(action="run", params={"argv": ["x", "{event.user}"]}, verify=talk.verify("1 == 1", stable_for=20.0)),
+        ),
+    )
+    scenario = talk.with_rules(slow)
+    for user in ("bob", "eve", "bob", "ann", "eve"):
+        say(scenario, user=user)
+        scenario.wait(1)
+    for _ in range(200):
+        scenario.wait(1)
+    assert [one.params["argv"][1] for one in scenario.acted if one.action == "run"] == ["bob", "eve", "ann"]
+    assert scenario.folded().started == scenario.core.desk.memory.started
+
+
+def test_what_waited_too_long_behind_an_incident_is_stale_and_sealed_as_such(talk, on_event):
+    long = on_event(when="program.up{target} == 0", group_by=("user",), then=KICK, more={"settle": 1000.0})
+    scenario = talk.with_rules(long)
+    talk.falls(scenario)
+    say(scenario, user="bob")
+    say(scenario, user="eve")
+    for _ in range(130):
+        scenario.wait(10)
+        talk.up(scenario, 0)
+    assert any("is stale" in because for because in kicks(scenario))
+    assert scenario.folded().started == scenario.core.desk.memory.started == {}
+
+
+def test_a_flood_of_groups_behind_an_incident_is_bounded(talk, on_event):
+    scenario = talk.with_rules(
+        on_event(when="program.up{target} == 0", group_by=("user",), then=KICK, more={"settle": 500.0})
+    )
+    talk.falls(scenario)
+    for number in range(200):
+        say(scenario, user=f"u{number}")
+    (listener,) = scenario.core.hearing.rules._listeners.values()
+    assert len(listener.waiting) == MOST_WAITING
