@@ -57,6 +57,7 @@ torture: $(VENV)/.dev ## the long runs: many seeds, every seeded bug, every bit 
 	@$(BIN)/healer simulate --seeds $(or $(SEEDS),10000) $(ARGS)
 	@$(BIN)/healer simulate --mutants
 	@HEALER_TORTURE_STEP=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/audit tests/verifiers
+	@HEALER_TORTURE_STEP=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/healer/rules/test_bounds_hold.py
 	@HEALER_CRASHES=$(or $(CRASHES),100) exec $(BIN)/python -m pytest -q -s -o faulthandler_timeout=0 tests/integration/test_crashes.py
 
 build: $(VENV)/.dev ## the wheel, the source archive, the single-file verifier and the browser's page, into dist/

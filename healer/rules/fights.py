@@ -159,7 +159,7 @@ def _undoing(rules: Sequence[Rule], verbs: dict[str, set[str]], group: Alike, pa
                     position=rule.position,
                     rule=rule.id,
                     what=f"what it stops, {other.id} starts again",
-                    hint="leave these targets out of one of them (except:)",
+                    hint="leave these targets out of one (except:), or let that ask whether they are wanted",
                 )
 
 

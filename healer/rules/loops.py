@@ -100,12 +100,12 @@ def loops(rules: Sequence[Rule], groups: Sequence[Alike]) -> Iterator[Finding]:
         first, *others = path
         rule = by_id[str(first[0])]
         if not others:
-            what = f"its own cure makes it true: {first[1]}" if " sets " in first[1] or " counts " in first[1] else (
-                f"it wakes itself: {first[1]}"
+            what = f"its own cure makes it true: it {first[1]}" if " sets " in first[1] or " counts " in first[1] else (
+                f"it wakes itself: it {first[1]}"
             )  # fmt: skip
         else:
             what = "a loop: " + "; ".join(f"{name} {how}" for name, how in path)
-        hint = "leave these targets out of one of them, or compare what the cure does not change"
+        hint = "compare what no cure changes, or ask program.wanted{target} == 1: what was stopped on purpose stays so"
         yield Finding(position=rule.position, rule=rule.id, what=what, hint=hint)
 
 
@@ -184,7 +184,7 @@ def _cured(graph: Graph, number: int, group: Alike, readers: _Readers) -> None:
             graph.add((number, verb), name, f" {text}")
         for use in group.could if woken else ():
             if use.action == verb:
-                graph.add(use.rule.id, (number, verb), f"{verb} of {group.targets[0].id}")
+                graph.add(use.rule.id, (number, verb), f"{verb}s {group.targets[0].id}, which")
 
 
 def _woken(rule: Rule, rules: Sequence[Rule]) -> Iterator[tuple[str, str]]:

@@ -60,11 +60,11 @@ def test_a_fine_rule_has_no_findings(tmp_path):
         ),
         (
             'trigger: {event: "a.*", own: true}, when: harmony < 50, then: [{publish: a.b}]',
-            "it wakes itself: publishes 'a.b'",
+            "it wakes itself: it publishes 'a.b'",
         ),
         (
             'trigger: {all_within: {events: [x, "a.*"], within: 1m}, own: true}, when: 1 < 2, then: [{publish: a.b}]',
-            "it wakes itself: publishes 'a.b'",
+            "it wakes itself: it publishes 'a.b'",
         ),
     ],
 )

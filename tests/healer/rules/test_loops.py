@@ -32,20 +32,20 @@ DOWN = "program.up{target} == 0"
     ("rules", "what"),
     [
         ((cure("restart", "program.uptime{target} < 5m"),),
-         "its own cure makes it true: restart of program:api sets program.uptime to 0"),
+         "its own cure makes it true: it restarts program:api, which sets program.uptime to 0"),
         ((cure("restart", "program.uptime{target} < 5m and program.memory{target} > 1GiB"),), "its own cure"),
         ((cure("restart", "program.restarts{target} > 3"),), "counts program.restarts up"),
         ((cure("restart", "delta(program.restarts{target}, 10m) > 3"),), "counts program.restarts up"),
         ((cure("stop", DOWN),), "sets program.up to 0"),
         ((cure("stop", f"{DOWN} or harmony < 10"),), "sets program.up to 0"),
         ((cure("restart", DOWN), cure("stop", "delta(program.restarts{target}, 10m) > 3", priority=9)),
-         ("a loop: r0 restart of program:api counts program.restarts up, which wakes r1; "
-          "r1 stop of program:api sets program.up to 0, which wakes it again")),
-        ((cure("stop", "program.up{target} == 1 and harmony < 90"), cure("start", DOWN, priority=9)), "a loop: r0 sto"),
+         ("a loop: r0 restarts program:api, which counts program.restarts up, which wakes r1; "
+          "r1 stops program:api, which sets program.up to 0, which wakes it again")),
+        ((cure("stop", "program.up{target} == 1 and harmony < 90"), cure("start", DOWN, priority=9)), "a loop: r0 stops"),
         ((cure("stop", 'program.up{target="program:db"} == 1', where='target: "program:api"'),
-          cure("restart", 'program.up{target="program:api"} == 0', where='target: "program:db"')), "a loop: r0 stop"),
+          cure("restart", 'program.up{target="program:api"} == 0', where='target: "program:db"')), "a loop: r0 stops"),
         ((f"{EACH}, when: '{DOWN}', then: [{{trigger: r1}}]", f"trigger: manual, {cure('stop', 'harmony < 9')}"),
-         "a loop: r0 triggers r1, which wakes r1; r1 stop of program:api sets program.up to 0, which wakes it again"),
+         "a loop: r0 triggers r1, which wakes r1; r1 stops program:api, which sets program.up to 0, which wakes it again"),
     ],
 )  # fmt: skip
 def test_what_comes_back_is_found(tmp_path, rules, what):
