@@ -23,7 +23,7 @@ from healer.rules.steps import TARGET, position
 from healer.rules.units import Vocabulary
 from healer.yamldoc import document, times
 from healer.yamldoc.mark import Mark, Problems
-from healer.yamldoc.node import Node, Scalar, Table
+from healer.yamldoc.node import Items, Node, Scalar, Table
 from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Text, Version, Word
 from healer.yamldoc.plain import Data
 from healer.yamldoc.shape import Bad, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values, suggestion
@@ -70,6 +70,7 @@ def load_suite(path: Path, *, vocabulary: Vocabulary = METRICS, verbs: Mapping[s
     suite = None
     if found is not None:
         try:
+            _check_kind(found.root, problems)
             values: Values = shape(vocabulary, verbs).read(found.root, problems)
             files = tuple((path.parent / name) for name in values["rule_files"])
             _check_files(files, values.where("rule_files"), problems)
@@ -91,6 +92,14 @@ def check(suite: Suite, rules: RuleSet) -> None:
                 hint = suggestion(one.rule, known) or "look at rule_files"
                 problems.add(_mark(one.position), f"no rule '{one.rule}' in rule_files", hint)
     problems.check("tests")
+
+
+def _check_kind(root: Node, problems: Problems) -> None:
+    """Say of what is no file of tests what it is, instead of every key in it; raises Bad."""
+    if isinstance(root, Table) and root.get("tests") is None and (entry := root.get("rules")):
+        what = "of rules" if isinstance(entry.node, Items) else "of configuration"
+        problems.add(entry.mark, f"this is a file {what}, not of tests", "healer check reads it; tests name rule_files")
+        raise Bad
 
 
 def _check_files(files: Iterable[Path], mark: Mark, problems: Problems) -> None:

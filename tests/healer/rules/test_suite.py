@@ -158,6 +158,15 @@ def test_a_rule_that_is_not_there_is_a_mistake_at_its_place(tmp_path):
     ]
 
 
+def test_a_file_of_rules_is_said_to_be_one(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, RULE)
+    (only,) = error.value.problems
+    assert ":2:1: this is a file of rules, not of tests (healer check reads it; tests name rule_files)" in only
+    with pytest.raises(ConfigError, match="this is a file of configuration, not of tests"):
+        load(tmp_path, "version: 1\nrules: {files: []}\n")
+
+
 def test_a_missing_file_of_tests_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError) as error:
         load_suite(tmp_path / "none.yaml")
