@@ -196,13 +196,11 @@ def _core() -> Iterator[Metric]:
     yield fed.put("organ.load", Unit.RATIO, "CPU its targets use, of the whole host's", "organ")
     yield fed.put("organ.memory", Unit.RATIO, "memory its targets use, of the whole host's", "organ")
     yield fed.put("organ.restarts", Unit.COUNT, "restarts of its targets in the last 10 minutes", "organ")
-    yield fed.put("organ.up", Unit.RATIO, "targets of an organ that are up, of those known", "organ")
-    yield fed.put("organ.load", Unit.RATIO, "CPU the organ's targets use, of the whole host", "organ")
-    yield fed.put("organ.memory", Unit.RATIO, "memory the organ's targets use, of the whole host", "organ")
-    yield fed.put("organ.restarts", Unit.COUNT, "restarts of the organ's targets within ten minutes", "organ")
     yield fed.put("target.state", Unit.WORD, "where a target is in its life", "target", words=STATES)
-    yield fed.put("target.bad", Unit.FLAG, "1 while an incident is open on the target", "target")
-    yield fed.share("target.flaps", "how much it goes back and forth: of its last 20 states, recent ones weigh more", "target")
+    doc = "1 while an incident is open on the target, of a rule that does not ask for this itself"
+    yield fed.put("target.bad", Unit.FLAG, doc, "target")
+    doc = "how much it goes back and forth: of its last 20 states, recent ones weigh more"
+    yield fed.share("target.flaps", doc, "target")
     doc = "where a rule's incident on a target is in its life; unknown while its condition is, and no incident is open"
     yield fed.put("rule.state", Unit.WORD, doc, "rule", "target", words=RULE_STATES)
 

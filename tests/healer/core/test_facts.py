@@ -134,3 +134,16 @@ def test_a_calendar_is_read_on_the_wall_clock_of_the_core(talk):
     assert truth(scenario, "inside@program:api") is Truth.TRUE
     assert truth(scenario, "outside@program:api") is Truth.FALSE
     assert [decision.rule for decision in scenario.acted] == ["inside"]
+
+
+def test_a_rule_that_asks_what_is_bad_does_not_keep_itself_alive(talk):
+    watching = talk.rule("target.bad{target} == 1", id="watching", then=TELL)
+    scenario = talk.with_rules(talk.rule(id="first", then=TELL), watching)
+    for value in (1.0, 1.0, 0.0):
+        scenario.see("program.up", value, target="program:api")
+        scenario.wait(2)
+    assert set(scenario.core.desk.memory.incidents) == {"first@program:api", "watching@program:api"}
+    for _ in range(4):
+        scenario.see("program.up", 1.0, target="program:api")
+        scenario.wait(2)
+    assert not scenario.core.desk.memory.incidents
