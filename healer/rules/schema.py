@@ -6,7 +6,7 @@ from typing import Any
 
 from healer.model.verbs import VERBS
 from healer.model.vocabulary import METRICS
-from healer.rules import conditions, fields, steps, suite
+from healer.rules import conditions, fields, steps, suite_fields
 from healer.rules.steps import Steps
 from healer.yamldoc.document import json_schema
 from healer.yamldoc.reference import table
@@ -26,7 +26,7 @@ def rules_schema() -> Mapping[str, Any]:
 
 def suite_schema() -> Mapping[str, Any]:
     """JSON Schema (draft 2020-12) of a file of tests of rules."""
-    return json_schema(suite.shape(), title="Tests of rules of Healer", identity=f"{_WHERE}/rule-tests-1.json")
+    return json_schema(suite_fields.shape(), title="Tests of rules of Healer", identity=f"{_WHERE}/rule-tests-1.json")
 
 
 def reference() -> str:
@@ -65,7 +65,7 @@ def main_page(page: str) -> str:
 
 def suite_page(page: str) -> str:
     """The same for docs/testing-rules.md."""
-    return _with(page, f"### Keys of a file of tests\n\n{table(suite.shape())}")
+    return _with(page, f"### Keys of a file of tests\n\n{table(suite_fields.shape())}")
 
 
 def _with(page: str, made: str) -> str:

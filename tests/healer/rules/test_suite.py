@@ -1,10 +1,9 @@
 import pytest
 
 from healer.errors import ConfigError
-from healer.gates.order import ORDER
 from healer.model.mode import Mode
 from healer.rules.load import load as load_rules
-from healer.rules.suite import GATES, check, load_suite, shape
+from healer.rules.suite import check, load_suite
 
 GOOD = """\
 version: 1
@@ -171,11 +170,3 @@ def test_a_missing_file_of_tests_is_one_sentence(tmp_path):
     with pytest.raises(ConfigError) as error:
         load_suite(tmp_path / "none.yaml")
     assert len(error.value.problems) == 1
-
-
-def test_the_gates_are_those_that_are_asked():
-    assert tuple(name for name, _ in ORDER) == GATES
-
-
-def test_the_shape_has_a_schema():
-    assert shape().schema()["required"] == ["version", "rule_files", "tests"]
