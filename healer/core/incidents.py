@@ -1,4 +1,4 @@
-"""The life of an incident, from a condition that is true until it is cleared or given up.
+"""The life of an incident from first truth to clear or given up, in one file so that each way from a phase is seen.
 
 Inactive, pending, firing, (acting, verifying) as often as it takes, clearing, inactive again; or given up.
 """
@@ -11,7 +11,8 @@ from healer.core.hooks import Hooks
 from healer.core.instance import Instance
 from healer.core.ladder import Ladder
 from healer.core.line import Line
-from healer.core.proving import VERIFY_WITHIN, Proof, Proving
+from healer.core.proofs import Proofs
+from healer.core.proving import Proving
 from healer.core.spent import PATIENCE, spent
 from healer.core.states import States
 from healer.core.world import HOST
@@ -21,7 +22,7 @@ from healer.model.effect import Look, Snapshot
 from healer.model.memory import Incident, OpenIntent
 from healer.model.target import Target
 from healer.model.truth import Truth
-from healer.rules import expression, plan
+from healer.rules import expression
 from healer.rules.evaluate import Change, Evaluator
 from healer.rules.expression import Expr
 from healer.rules.resolve import resolve
@@ -39,8 +40,7 @@ class Incidents:
         self.instances: dict[str, Instance] = {}
         self._evaluator = evaluator
         self._of_target: dict[str, list[Instance]] = {}
-        self._proofs: dict[str, tuple[str, ...]] = {}
-        """Roles of what proves one of several targets of a step, by instance."""
+        self._proofs = Proofs(desk, evaluator, proving, self._about)
         self.hooks = Hooks(desk, acting)
         acting.line = Line(desk, self.instances.get, desk.organ_concurrent)
         self.ladder = Ladder(self, acting.line)
@@ -100,7 +100,7 @@ class Incidents:
     def _rearm_one(self, instance: Instance, at: float) -> None:
         instance.rearm()
         instance.armed = max(instance.armed, at)
-        for role in (*instance.roles, *self._proofs.get(instance.key, ())):
+        for role in self._proofs.roles(instance):
             self._evaluator.rearm(f"{instance.key}|{role}", at)
 
     def prove_again(self, target: str) -> None:
@@ -315,7 +315,7 @@ class Incidents:
             because = "nobody said what would prove it"  # a request to run something: done, and that is all we know
             self._judged(self.proving.verdict(intent, Result.UNVERIFIED, because))
             return
-        proof = self._rule_proof(intent, instance) if instance else self.proving.request_proof(intent, target)
+        proof = self._proofs.of(intent, instance) if instance else self.proving.request_proof(intent, target)
         self._rearm_after(intent)
         self.proving.await_proof(proof)
         self.wake(intent.id, proof.armed)
@@ -333,43 +333,6 @@ class Incidents:
         self.rearm(intent.target, at)
         if instance is not None and instance.target.id != intent.target:
             self._rearm_one(instance, at)  # it acts on another target than the one it judges
-
-    def _rule_proof(self, intent: OpenIntent, instance: Instance) -> Proof:
-        """What proves a step: its ``verify``, or else that the condition clears; of several targets, each by itself."""
-        rung = instance.plan.rung(intent.step)
-        step = rung.step if rung else None
-        target = self.desk.world.targets.get(intent.target, HOST)
-        several = step is not None and step.targets is not None
-        if several and step is not None and step.verify is None:
-            proof = self.proving.request_proof(intent, target)
-            proof.armed, proof.deadline = proof.armed + step.settle, proof.deadline + step.settle
-            return proof
-        ended = self.desk.now if intent.ended is None else intent.ended
-        armed = ended + (target if several else instance.target).startup_grace + (step.settle if step else 0.0)
-        verify = step.verify if step else None
-        role = plan.proof(intent.step, intent.target if several else "")
-        if several and verify is not None:
-            self._prove_apart(instance, role, self._about(verify.when, target), armed)
-
-        def judge(_: float) -> Truth:
-            if verify is not None:
-                return instance.asked.get(role, Truth.UNKNOWN)
-            return Truth.TRUE if instance.cleared else Truth.FALSE
-
-        within = verify.within if verify else VERIFY_WITHIN
-        stable_for = verify.stable_for if verify else 0.0
-        return Proof(
-            intent=intent, armed=armed, deadline=armed + within + stable_for, stable_for=stable_for, judge=judge
-        )
-
-    def _prove_apart(self, instance: Instance, role: str, verify: Expr, armed: float) -> None:
-        """Watch what proves one of several targets, and no longer what proved the one before it."""
-        for old in self._proofs.pop(instance.key, ()):
-            self._evaluator.remove(f"{instance.key}|{old}")
-            instance.asked.pop(old, None)
-        self._proofs[instance.key] = (role,)
-        self._evaluator.add(f"{instance.key}|{role}", verify)
-        self._evaluator.rearm(f"{instance.key}|{role}", armed)
 
     def _verifying(self, instance: Instance) -> None:
         for intent_id in self.proving.of_incident(instance.key):
