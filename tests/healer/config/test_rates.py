@@ -23,3 +23,9 @@ def test_a_rate_is_so_many_an_hour_or_a_day_of_one_verb_or_all(text, means):
 def test_everything_else_is_told(text):
     with pytest.raises(Mistake, match="is not a rate"):
         ceiling(text)
+
+
+def test_a_verb_that_nobody_has_bounds_nothing_and_is_told():
+    with pytest.raises(Mistake, match="'restrat' is no verb") as refused:
+        ceiling("restrat=5/h")
+    assert "restart" in refused.value.hint

@@ -340,3 +340,20 @@ def test_simple_bounds_are_reached(ruleset, ceilings, tries, rest, bound):
     assert most(taken, HOUR) == told.per_hour
     if whole:
         assert most(taken, DAY) == told.per_day
+
+
+def test_an_impatient_rule_goes_on_after_a_patient_one_is_done():
+    patient = rule("r1", when=CONDITIONS[1], limits=(Limit(max=5, per=HOUR),))
+    impatient = rule(limits=(Limit(max=3, per=600.0),))
+    made = Brakes(actions_per_hour=100_000, concurrent=1000, mass_failure_count=10_000)
+    talk = conversation((impatient, patient), made)
+    for metric, times in (("program.memory", 5), *[("program.up", 3)] * 5):
+        for _ in range(times):
+            for shown in SIGNS[metric]:
+                talk.see(metric, shown, target="program:api")
+                later(talk, TICK)
+        later(talk, 600.0)
+    taken = [round(one.decided_at * 1e6) for one in talk.acted if one.action == "restart"]
+    # Neither the larger of the two bounds (18) nor the sum of the limits as written (8): 5, and 3 in each ten minutes.
+    assert most(taken, HOUR) == 5 + 5 * 3
+    assert printed((impatient, patient), made)[API].per_hour == 18 + 5
