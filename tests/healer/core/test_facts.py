@@ -2,6 +2,7 @@
 
 import pytest
 
+from healer.core.core import Core
 from healer.model.observation import Series, labels
 from healer.model.truth import Truth
 from healer.rules.expression import ExpressionError
@@ -147,3 +148,34 @@ def test_a_rule_that_asks_what_is_bad_does_not_keep_itself_alive(talk):
         scenario.see("program.up", 1.0, target="program:api")
         scenario.wait(2)
     assert not scenario.core.desk.memory.incidents
+
+
+@pytest.mark.parametrize(("own", "expected"), [('{own="yes"}', Truth.TRUE), ("", Truth.UNKNOWN)])
+def test_what_the_agent_says_itself_is_heard_by_conditions_that_ask_for_it(talk, own, expected):
+    watching = talk.rule(f'occurred("incident.firing", 10m){own}', id="watching", target="http:web", then=TELL)
+    scenario = talk.with_rules(talk.rule(id="first", then=TELL), watching)
+    scenario.wait(1)
+    for value in (1.0, 1.0, 0.0):
+        scenario.see("program.up", value, target="program:api")
+        scenario.wait(2)
+    assert "first@program:api" in scenario.core.desk.memory.incidents
+    assert scenario.core.evaluator.truth("watching@http:web|when") is expected
+
+
+def test_a_forecast_and_what_was_heard_outlive_a_reload(talk):
+    rule = talk.rule('occurred("deploy.done", 10m) and eta(disk.used{mount="/"}, 95%) < 8h', then=TELL, for_=3600.0)
+    scenario = talk.with_rules(rule)
+    for step in range(36):
+        scenario.see("disk.used", 0.5 + 0.001 * step, mount="/")
+        scenario.wait(60)
+    scenario.ask("event", topic="deploy.done", data={})
+    assert truth(scenario, "r@program:api") is Truth.TRUE
+    before = scenario.core
+    scenario.core = Core(
+        before.setup, before.desk.memory, now=scenario.now, wall=scenario.now + before.desk.wall_offset
+    )
+    scenario.take(scenario.core.succeed(before))
+    for step in range(36, 38):
+        scenario.see("disk.used", 0.5 + 0.001 * step, mount="/")
+        scenario.wait(60)
+    assert truth(scenario, "r@program:api") is Truth.TRUE
