@@ -1,5 +1,6 @@
 import fcntl
 import os
+import shutil
 import sqlite3
 import stat
 
@@ -46,6 +47,20 @@ def test_what_was_copied_can_be_put_back(store, path, tmp_path):
     again.close()
 
 
+def test_what_a_killed_agent_left_beside_its_store_does_not_get_into_the_copy(store, path, tmp_path):
+    made = backup.make(path, tmp_path / "one.db")
+    store.record([Sample(metric="x.y", at=5000.0, value=1.0)])
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    for ending in ("", "-wal"):
+        shutil.copyfile(tmp_path / f"state.db{ending}", killed / f"state.db{ending}")
+    backup.restore(made.path, killed / "state.db")
+    assert not (killed / "state.db-wal").exists()
+    again = Store(killed / "state.db")
+    assert len(again.samples("x.y", 0.0)) == 1000
+    again.close()
+
+
 def flipped(copy):
     with copy.open("r+b") as file:
         file.seek(3 * 4096)
@@ -67,7 +82,16 @@ def foreign(copy):
     raw.close()
 
 
-@pytest.mark.parametrize("damage", [flipped, shortened, emptied, foreign])
+def crossed(copy):
+    """Everything can be read, and one index leads to the entries of another."""
+    with sqlite3.connect(copy) as raw:
+        raw.execute("PRAGMA writable_schema=ON")
+        (page,) = raw.execute("SELECT rootpage FROM sqlite_master WHERE name = 'series_name'").fetchone()
+        raw.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = 'incident_opened'", (page,))
+    raw.close()
+
+
+@pytest.mark.parametrize("damage", [flipped, shortened, emptied, foreign, crossed])
 def test_a_copy_that_is_damaged_is_not_put_back(store, path, tmp_path, damage):
     made = backup.make(path, tmp_path / "one.db")
     damage(made.path)

@@ -84,11 +84,22 @@ def test_what_comes_late_is_packed_beside_and_told_in_its_place(store, path):
     assert (line.buckets[0].most, line.buckets[0].samples) == (9.0, 14)
 
 
+def test_a_moment_that_is_recorded_again_after_it_was_packed_is_told_once(store):
+    for value in (1.0, 2.0):
+        store.record([seen(BEGIN + 600.0004, value)])
+        list(store.upkeep(BEGIN + 3.0 * SLOT, KEEP))
+        assert told(store) == [(BEGIN + 600.0, 1.0)]  # to the millisecond
+    store.record([seen(BEGIN + 600.0004, 3.0)])
+    assert told(store) == [(BEGIN + 600.0, 1.0)]
+
+
 def test_words_and_numbers_of_one_series_are_both_kept(store, path):
     store.record([seen(BEGIN + 1.0, "up"), seen(BEGIN + 2.0, 1.5), seen(BEGIN + 3.0, "down")])
     list(store.upkeep(BEGIN + DAY + 100.0, KEEP))
     assert counts(path) == (0, {0: 2, 300: 1, 3600: 1})
     assert told(store) == [(BEGIN + 1.0, "up"), (BEGIN + 2.0, 1.5), (BEGIN + 3.0, "down")]
+    (line,) = store.reader.lines(store.reader.series(), float(BEGIN), BEGIN + float(DAY), 3600.0)
+    assert [(one.last, one.samples) for one in line.buckets] == [(1.5, 1), ("down", 2)]
 
 
 def test_each_level_is_kept_as_long_as_it_is_to_be(store, path):
