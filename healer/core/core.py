@@ -300,7 +300,8 @@ class Core:
     def _beat(self) -> None:
         self._facts.tell(again=True)
         if self.desk.now >= self._next_organs:
-            self._next_organs = self.desk.now + self.setup.organs_every - BEAT / 2  # a beat is never early, and often a bit late
+            # A beat is never early, and often a bit late.
+            self._next_organs = self.desk.now + self.setup.organs_every - BEAT / 2
             self._look_at_organs()
         self.windows.follow()
         self.approving.expire()
