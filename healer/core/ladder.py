@@ -140,7 +140,7 @@ class Ladder:
         if gate == "binding":
             self.go_on(instance, incident, rung, Result.REFUSED, refusal.because)
         elif self._waits(gate):
-            self._queue(instance, target, refusal)
+            self._queue(instance, rung, target, refusal)
         else:
             self._later(instance, refusal.until)
             self.leave_line(instance.key)
@@ -187,21 +187,20 @@ class Ladder:
         full = memory.running() >= self.desk.world.brakes.concurrent
         return gate in {"concurrency", "conflict"} or (gate == "limit" and full)
 
-    def _queue(self, instance: Instance, target: Target, refusal: Refusal) -> None:
-        own = instance.rule.concurrency
-        policy = own.on_conflict if own is not None else "queue"
+    def _queue(self, instance: Instance, rung: Rung, target: Target, refusal: Refusal) -> None:
+        own, firm = instance.rule.concurrency, rung.undoes != plan.NOWHERE
+        policy = own.on_conflict if own is not None and not firm else "queue"
         if policy == "skip":
-            because = f"skipped: {refusal.because}"
-            self._to(instance, instance.plan.end, because)
+            self._to(instance, instance.plan.end, f"skipped: {refusal.because}")
             return
         if policy == "replace":
             for rival in self.line.rivals(instance, target):
                 self._incidents.close(rival, f"stale: {instance.key} took its place in the line")
-        waiter = self.line.enter(instance, target)
-        if own is not None and self.desk.now - waiter.since >= own.ttl:
+        waiter = self.line.enter(instance, target, firm=firm)
+        if own is not None and not firm and self.desk.now - waiter.since >= own.ttl:
             self._incidents.close(instance.key, f"stale: waited {own.ttl:g} s, {refusal.because}")
             return
-        self._later(instance, None if own is None else min(waiter.since + own.ttl, self.desk.now + RETRY))
+        self._later(instance, None)
 
     def leave_line(self, key: str) -> None:
         """It is not others that hold it up, or not any more: nobody waits behind it for nothing."""
@@ -233,7 +232,10 @@ class Ladder:
         elif result is Result.VERIFIED:
             self._verified(instance, incident, rung, intent)
         elif rung.rollback != plan.NOWHERE and (result in _NOT_CURED or tripped):
-            self._to(instance, rung.rollback, f"step {rung.number} was {result.value}: it is taken back")
+            back = instance.plan.rungs[rung.rollback]
+            self._to(instance, back.number, f"step {rung.number} was {result.value}: it is taken back")
+            if target := self.acting.subject(instance, back):
+                self.line.enter(instance, target, firm=True)
         elif tripped:
             self._incidents.give_up(instance, incident, f"the breaker of {intent.action} opened")
         elif result in {Result.FAILED_TRANSIENT, Result.INTERRUPTED} and instance.rule.trigger.kind != "manual":

@@ -16,6 +16,8 @@ from healer.model.memory import OpenIntent
 from healer.model.target import Target
 
 HOST_KEY = "host"
+FIRST = -100
+"""Before every priority."""
 
 
 @dataclass(slots=True)
@@ -26,6 +28,8 @@ class Waiter:
     rank: tuple[int, int]
     """More urgent first, then whoever came first."""
     since: float
+    firm: bool = False
+    """It is to take back what it has done: it goes first, and nobody takes its place."""
 
 
 @dataclass(slots=True)
@@ -104,12 +108,12 @@ class Line:
 
     # Who comes and goes ---------------------------------------------------------------------------------------
 
-    def enter(self, instance: Instance, target: Target) -> Waiter:
+    def enter(self, instance: Instance, target: Target, *, firm: bool = False) -> Waiter:
         """Wait; whoever waits already keeps its place."""
         if instance.key not in self.waiting:
             keys = (*self._keys(instance, target), f"target:{target.id}", HOST_KEY)
-            rank = (-instance.rule.priority, next(self._numbers))
-            self.waiting[instance.key] = Waiter(keys=keys, rank=rank, since=self.desk.now)
+            rank = (FIRST if firm else -instance.rule.priority, next(self._numbers))
+            self.waiting[instance.key] = Waiter(keys=keys, rank=rank, since=self.desk.now, firm=firm)
         return self.waiting[instance.key]
 
     def leave(self, key: str) -> bool:
@@ -124,5 +128,5 @@ class Line:
         return [
             name
             for name, one in self.waiting.items()
-            if name != instance.key and any(key in one.keys for key in wanted)
+            if name != instance.key and not one.firm and any(key in one.keys for key in wanted)
         ]

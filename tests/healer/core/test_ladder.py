@@ -4,7 +4,7 @@ from healer.core.core import Core
 from healer.model.decision import Outcome, Result
 from healer.model.limit import Backoff, Brakes
 from healer.model.target import Target
-from healer.rules.rule import Branch, Check, Selection, Selector, Step, Trigger, WaitFor
+from healer.rules.rule import Branch, Check, Concurrency, Selection, Selector, Step, Trigger, WaitFor
 
 QUICK = Backoff(initial=0.0, jitter=0.0)
 KEY = "r@program:api"
@@ -288,6 +288,20 @@ def test_a_rollback_that_fails_is_not_tried_again(talk, play):
     scenario.world = world
     feed(talk, scenario, 30, cpu=0.6)
     assert [verb for verb, _ in talk.actions(scenario)] == ["restart", "run"]
+
+
+def test_what_is_to_be_taken_back_goes_before_everybody_and_is_not_replaced(talk, play):
+    rival = talk.rule(
+        id="u",
+        priority=10,
+        for_=2.0,
+        then=(Step(action="stop"),),
+        concurrency=Concurrency(key="one", on_conflict="replace"),
+    )
+    scenario = play(back(talk), rules=(rival,), concurrency=Concurrency(key="one"))
+    feed(talk, scenario, 6, cpu=0.6)
+    assert [one.gate for one in scenario.withheld if one.rule == "u"][:1] == ["conflict"], "it waits for the target"
+    assert [verb for verb, _ in talk.actions(scenario)][:2] == ["restart", "run"]
 
 
 def test_a_ladder_that_ends_with_what_was_taken_back_is_given_up(talk, play):

@@ -35,7 +35,7 @@ def test_each_of_several_has_its_own_startup_grace(talk):
 def test_what_proved_one_of_several_is_not_watched_any_longer_than_it_is_asked_for(talk):
     scenario = several(talk, verify=talk.verify("program.memory{target} < 500MiB"))
     core = scenario.core
-    assert core.incidents._proofs.roles(core.instances["r@program:api"])[-1] == "0@program:slow"  # noqa: SLF001
+    assert core.incidents._proofs.roles(core.instances["r@program:api"])[-1] == "0@program:slow"
     scenario.wait(6)
     for _ in range(2):
         scenario.see("program.memory", 1.0, target="program:slow")
