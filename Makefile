@@ -56,7 +56,7 @@ simulate: $(VENV)/.run ## the whole agent in a toy world, SEEDS lives of it (500
 torture: $(VENV)/.dev ## the long runs: many seeds, every seeded bug, every bit of a log, many crashes of a real agent
 	@$(BIN)/healer simulate --seeds $(or $(SEEDS),10000) $(ARGS)
 	@$(BIN)/healer simulate --mutants
-	@HEALER_TORTURE_STEP=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/audit tests/verifiers
+	@HEALER_TORTURE_STEP=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/audit tests/verifiers tests/scenarios/test_bad_files.py
 	@HEALER_TORTURE_STEP=1 $(BIN)/python -m pytest -q -o faulthandler_timeout=0 tests/healer/rules/test_bounds_hold.py
 	@HEALER_CRASHES=$(or $(CRASHES),100) exec $(BIN)/python -m pytest -q -s -o faulthandler_timeout=0 tests/integration/test_crashes.py
 
