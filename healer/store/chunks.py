@@ -33,7 +33,7 @@ WORDY: Final = 2
 """Words: there are no buckets of them."""
 GRACE: Final = 60.0
 """Seconds after the end of a slot in which what was seen in it may still come."""
-AT_ONCE: Final = 1500
+AT_ONCE: Final = 1000
 """Rows of one series packed in one transaction."""
 PRUNED_AT_ONCE: Final = 200
 """Chunks let go in one transaction."""
@@ -59,7 +59,7 @@ def _settle_all(begin: Transaction, before: float) -> Iterator[int]:
             if found is None:
                 return
             done = settle(connection, found, before)
-        last = found if done < AT_ONCE else found - 1
+        last = found - 1  # it may have more
         yield done
 
 
@@ -78,11 +78,19 @@ def settle(connection: Connection, series_id: int, before: float) -> int:
         sample.c.series_id == series_id, sample.c.at < before
     )
     rows = connection.execute(wanted.order_by(sample.c.at).limit(AT_ONCE)).all()
+    if len(rows) == AT_ONCE and (whole := _whole(rows)):
+        rows = rows[:whole]  # half of a slot would be a chunk of its own
     made = [packed(series_id, slot, times, values) for slot, times, values in _by_slot(rows)]
     if made:
         connection.execute(insert(chunk), made)
         connection.execute(delete(sample).where(sample.c.series_id == series_id, sample.c.at <= rows[-1].at))
     return len(rows)
+
+
+def _whole(rows: Sequence[Any]) -> int:
+    """How many of the rows lie in slots before the last one among them."""
+    end = rows[-1].at // SLOT * SLOT
+    return next(place for place in range(len(rows), -1, -1) if place == 0 or rows[place - 1].at < end)
 
 
 def packed(series_id: int, slot: int, times: Sequence[float], values: Sequence[Any]) -> dict[str, object]:

@@ -150,6 +150,15 @@ def test_a_damaged_chunk_has_no_buckets_and_holds_nobody_up(store, path):
     assert sum(one.samples for one in line.buckets) == 132
 
 
+def test_a_backlog_of_many_slots_makes_one_chunk_of_each(store, path, monkeypatch):
+    monkeypatch.setattr("healer.store.chunks.AT_ONCE", 10)
+    store.record([seen(BEGIN + at, float(at)) for at in range(0, 10 * SLOT, 1000)])
+    did = list(store.upkeep(BEGIN + DAY - 1.0, KEEP))
+    assert counts(path) == (0, {0: 10})
+    assert max(did) <= 10
+    assert len(told(store)) == 72
+
+
 def test_a_backlog_is_packed_in_portions(store, monkeypatch):
     monkeypatch.setattr("healer.store.chunks.AT_ONCE", 7)
     store.record([seen(BEGIN + at, float(at)) for at in range(0, 1000, 20)])
