@@ -25,6 +25,7 @@ BENCHES: Mapping[str, float] = {
     "start": 300,
     "rules": 300,
     "check": 120,
+    "reload": 120,
     "seal": 300,
     "verify": 600,
     "browser": 300,

@@ -40,26 +40,26 @@ RULE = """\
 """
 
 
-def write(folder: Path) -> Path:
-    """A configuration with its rules; returns its path."""
+def write(folder: Path, *, wide: int = 7) -> Path:
+    """A configuration with its rules, of which one in ``wide`` is about every target; returns its path."""
     programs = "".join(f"  - {{name: app-{n}, command: [sleep, '1']}}\n" for n in range(TARGETS))
     config = folder / "organism.yaml"
     config.write_text(f"version: 1\nmode: auto\nrules: {{files: [rules/*.yaml]}}\nprograms:\n{programs}")
     (folder / "rules").mkdir()
     for file in range(FILES):
-        rules = "".join(_rule(number) for number in range(file, RULES, FILES))
+        rules = "".join(_rule(number, wide) for number in range(file, RULES, FILES))
         (folder / "rules" / f"{file}.yaml").write_text(f"version: 1\nrules:\n{rules}")
     return config
 
 
-def _rule(number: int) -> str:
+def _rule(number: int, wide: int) -> str:
     condition = CONDITIONS[number % len(CONDITIONS)]
     if condition.startswith("any"):
         condition = condition.replace("any: [", "").replace("]", "").replace(",", " or")
     return RULE.format(
         number=number,
         rules=RULES,
-        name=f"app-{number % TARGETS}" if number % 7 else "app-*",
+        name=f"app-{number % TARGETS}" if (number + 1) % wide else "app-*",
         condition=condition.format(100 + number, 10 + number % 90),
         harmony=40 + number % 50,
         priority=1 + number % 10,

@@ -21,7 +21,7 @@ from healer.app.index import IncidentIndex
 from healer.app.keeping import Keeping
 from healer.app.once import look_once
 from healer.app.parts import Parts
-from healer.app.renewal import Renewal
+from healer.app.renewal import Renewal, undisturbed
 from healer.app.sealer import sealer
 from healer.app.testimony import Testimony
 from healer.clock import Clock, SystemClock
@@ -88,7 +88,7 @@ class Agent(Faces, Renewal, Embedded):
         self._not_yet: list[str] = []
         self._started_at = self.clock.now()
         self._requests = 0
-        self._reloading = self._reload_again = False
+        self._reloading = self._reload_again = self._alone = False
         self._one_reload = asyncio.Lock()
         self._stop: asyncio.Event | None = None
         self._stop_asked = False
@@ -108,6 +108,7 @@ class Agent(Faces, Renewal, Embedded):
     async def serve(self, *, ready: Callable[[], None] | None = None, signals: bool = True) -> None:
         """Run until SIGTERM, SIGINT or `stop`; then stop in order. Raises what made it end otherwise."""
         self._stop = stop = asyncio.Event()
+        self._alone = signals
         if self._stop_asked:
             stop.set()
         self._move(State.INITIALIZING)
@@ -124,7 +125,8 @@ class Agent(Faces, Renewal, Embedded):
             self._move(State.INITIALIZED)
             async with asyncio.TaskGroup() as group:
                 try:
-                    await self._begin(stack, group)
+                    with undisturbed(alone=self._alone):
+                        await self._begin(stack, group)
                 except BaseException:
                     await self._let_go()
                     raise

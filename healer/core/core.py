@@ -332,6 +332,11 @@ class Core:
         for target in self.world.targets:
             self.incidents.rearm(target, self.desk.now)
 
+    def retire(self) -> None:
+        """Be of no use any more: another core has taken over, and what this one holds is freed without a long look."""
+        self.evaluator.retire()
+        self.__dict__.clear()
+
     # For others to read ---------------------------------------------------------------------------------------
 
     @property

@@ -355,6 +355,15 @@ class Book:
             waiting.discard(slot)
         self._free.append(slot.index)
 
+    def retire(self) -> None:
+        """Let go of everything, so that all of it is freed at once: what is tied in rings waits for a long look."""
+        for slot in self._slots.values():
+            slot.entries.clear()
+            slot.lines.clear()
+        for line in self._lines.values():
+            line.slots.clear()
+        self.__dict__.clear()
+
     # ------------------------------------------------------------------------------------------ answers
 
     def latest(self, series: Series) -> tuple[float | str, float] | None:

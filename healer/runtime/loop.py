@@ -227,6 +227,7 @@ class Loop:
         old, self.core = self.core, core
         self._carry_out(core.succeed(old))
         self._pump()
+        old.retire()
 
     # Time ------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Conversations with the core: what is decided, what is withheld, and what a crash cannot make it forget."""
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from healer.model.mode import Mode
 from healer.model.target import State, Target
 from healer.model.vocabulary import METRICS
 from healer.rules import expression
+from healer.rules.evaluate import Entry
 from healer.rules.rule import Position, Rule, RuleSet, Samples, Selector, Step, Verify
 from healer.testing import Scenario
 
@@ -593,3 +595,38 @@ def test_outside_its_hours_a_rule_waits_for_them_and_a_clock_that_is_set_brings_
         scenario.see("program.up", 0, target="program:api")
         scenario.wait(3)
     assert actions(scenario)[:1] == [("restart", "program:api")]
+
+
+def entries():
+    return sum(type(one) is Entry for one in gc.get_objects())
+
+
+def test_a_core_that_was_replaced_is_freed_without_a_look_for_cyclic_garbage(talk):
+    """Such a look holds a running agent for 0.2 s; what is tied in rings would wait for it."""
+    scenario = talk.with_rules(talk.rule(then=(Step(action="restart", verify=talk.verify()),)))
+    talk.falls(scenario)
+    scenario.wait(1)
+    gc.collect()
+    gc.disable()
+    try:
+        old, scenario.core = (
+            scenario.core,
+            Core(talk.setup(talk.rule()), scenario.core.desk.memory, now=1010.0, wall=2.0),
+        )
+        scenario.take(scenario.core.succeed(old))
+        ours, before = len(list(old.evaluator.watched())), entries()
+        old.retire()
+        assert entries() == before - ours
+    finally:
+        gc.enable()
+    talk.up(scenario, 1)
+
+
+def test_a_core_is_made_without_a_look_at_its_memory(talk):
+    """So it may be made beside the one that runs, in another thread."""
+
+    class Shut:
+        def __getattr__(self, name):
+            raise AssertionError(name)
+
+    Core(talk.setup(talk.rule()), Shut(), now=1000.0, wall=2.0)
