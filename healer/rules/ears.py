@@ -7,7 +7,7 @@ from typing import Any, cast
 from healer.model.active import Active, is_active, next_look
 from healer.rules.compile import globbed
 from healer.rules.lines import Family, fits
-from healer.rules.patterns import LONGEST_TEXT, captures, found
+from healer.rules.patterns import LONGEST_TEXT, captures
 from healer.rules.slots import NAN, Slot, SlotKey
 from healer.rules.syntax import Calendar, Heard
 
@@ -45,10 +45,10 @@ class Ear(Slot):
         ):
             return False
         if meant.pattern:
-            message = _said(data, "message", own=own)
-            if not found(message, meant.pattern):
+            taken = captures(_said(data, "message", own=own), meant.pattern)
+            if taken is None:
                 return False
-            self.captured = captures(message, meant.pattern)
+            self.captured = taken
         self.last, self.topic = at, topic
         return True
 

@@ -293,7 +293,7 @@ class Evaluator(Book):
                 continue
             texts = [self._table[slot.index] for slot in entry.slots if slot.key[0] == Input(node.of)]
             for text in texts:
-                taken |= captures(text, node.pattern) if isinstance(text, str) else {}
+                taken |= (captures(text, node.pattern) or {}) if isinstance(text, str) else {}
         return taken
 
     @property

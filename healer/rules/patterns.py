@@ -9,12 +9,14 @@ from healer.rules.syntax import ExpressionError
 
 LONGEST = 512
 """Characters of a pattern."""
-LONGEST_TEXT = 4096
+LONGEST_TEXT = 2048
 """Characters of a text that are looked at."""
 LONGEST_CAPTURE = 256
 """Characters of a capture; a longer one is left out, and a step that needs it is refused."""
 _MEMORY = 1 << 20
 """Octets a compiled pattern may take."""
+_LARGEST = 1500
+"""Instructions of a compiled pattern: time is at worst these times the octets of the text, some 25 ms together."""
 _NAMED = re.compile(r"(?<!\\[pPx])\{([a-z_][a-z0-9_]{0,31})\}")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -34,6 +36,8 @@ def check(pattern: str) -> None:
     if isinstance(made, str):
         hint = "RE2's syntax: no backreferences, no look-around, repeats up to 1000"
         raise ExpressionError(f"not a pattern: {made}", hint=hint)
+    if made.programsize > _LARGEST:
+        raise ExpressionError("a pattern too large to be quick", hint="RE2 writes repeats such as {1,500} out")
     if made.match(""):
         raise ExpressionError("a pattern that an empty text matches is true of everything", hint="demand a character")
 
@@ -44,8 +48,8 @@ def found(text: str, pattern: str) -> bool:
     return not isinstance(made, str) and made.search(_clean(text)) is not None
 
 
-def captures(text: str, pattern: str) -> Mapping[str, str]:
-    """What the named groups took of the text; empty where it does not match.
+def captures(text: str, pattern: str) -> Mapping[str, str] | None:
+    """What the named groups took of the text; None where it does not match.
 
     They may become arguments of a command: what is empty, too long, has control characters or begins with ``-`` (and
     would be read as an option) is left out.
@@ -53,7 +57,7 @@ def captures(text: str, pattern: str) -> Mapping[str, str]:
     made = _compiled(pattern)
     match = None if isinstance(made, str) else made.search(_clean(text))
     if match is None:
-        return {}
+        return None
     return {name: value for name, value in match.groupdict().items() if value is not None and _fits(value)}
 
 

@@ -9,18 +9,23 @@ from hypothesis import strategies as st
 from healer.rules.patterns import LONGEST, LONGEST_CAPTURE, LONGEST_TEXT, captures, check, found, names
 from healer.rules.syntax import ExpressionError
 
-HOSTILE = ("(a+)+$", "(a|a)*b", "(x+x+)+y", ".*.*.*.*.*=.*", "(a|aa)+$", "([a-zA-Z]+)*$", "(.*a){20}$", r"(\w+\s?)*!")
-CANNOT = (r"(?P<x>\w+) \1", "(?=x)y", "(?<!x)y", "(a{1000}){1000}", "(", "[", "*a", "a**", r"\k<x>", "(?P<x", "a{2000}")
+HOSTILE = (
+    "(a+)+$", "(a|a)*b", "(x+x+)+y", ".*.*.*.*.*=.*", "(a|aa)+$", "([a-zA-Z]+)*$", "(.*a){20}$", r"(\w+\s?)*!",
+    "(?:.?){150}x", "[a-z]{1,500}b", r"\pL+\pN+x",
+)  # fmt: skip
+CANNOT = (
+    r"(?P<x>\w+) \1", "(?=x)y", "(?<!x)y", "(a{1000}){1000}", "(", "[", "*a", "a**", r"\k<x>", "(?P<x", "a{2000}",
+    "(?:.?){500}x", "((((a?){10}){10}){5})b", r"(?i)(?:\pL?){40}x", r"(?:\pL?){100}b",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("pattern", HOSTILE)
 def test_a_catastrophic_pattern_costs_no_time(pattern):
     for text in ("a" * LONGEST_TEXT + "!", "x" * 10_000_000, "é" * LONGEST_TEXT):
         found("warm", pattern)
-        start = time.perf_counter()
-        found(text, pattern)
+        start = time.process_time()
         captures(text, pattern)
-        assert time.perf_counter() - start < 0.05
+        assert time.process_time() - start < 0.05
 
 
 @pytest.mark.parametrize("pattern", CANNOT)
@@ -68,8 +73,9 @@ def test_repeats_and_classes_are_no_names(pattern):
 
 
 def test_no_match_captures_nothing():
-    assert captures("x", "pid {pid}") == {}
-    assert captures("x", "(") == {}
+    assert captures("x", "pid {pid}") is None
+    assert captures("x", "(") is None
+    assert captures("pid 1", "pid") == {}
 
 
 @pytest.mark.parametrize("value", ["-rf", "a\x1bb", "x" * (LONGEST_CAPTURE + 1), "a\u2028b"])
@@ -99,5 +105,5 @@ def test_whatever_is_written_is_taken_or_refused(pattern, text):
     except ExpressionError as error:
         offset = error.offset
     assert 0 <= offset <= len(pattern)
-    assert found(text, pattern) in {True, False}
-    assert set(captures(text, pattern)) <= set(names(pattern))
+    assert (captures(text, pattern) is not None) is found(text, pattern)
+    assert set(captures(text, pattern) or ()) <= set(names(pattern))
