@@ -6,6 +6,7 @@ S numbers laws of safety, L those of liveness.
 from collections import defaultdict
 from collections.abc import Callable
 
+from healer.simulation.boundlaws import BOUND_LAWS
 from healer.simulation.oracle import Deed, Entry, Evidence
 from healer.simulation.rulebooks import APPROVED, FACTS, JITTER, RESET_AFTER, WITNESSED
 from healer.simulation.startlaws import START_LAWS
@@ -20,7 +21,7 @@ QUIET = 50.0
 """Seconds at the end of the calm in which nothing more is done."""
 
 Law = Callable[[Evidence], None]
-LAWS: list[Law] = [*WAYS_LAWS, *START_LAWS]
+LAWS: list[Law] = [*WAYS_LAWS, *START_LAWS, *BOUND_LAWS]
 
 
 def law(check: Law) -> Law:
