@@ -58,6 +58,27 @@ rules:
         approve: {ttl: 10m, on_timeout: deny}
     on_exhausted: {notify: journal, rearm_after: 6h}
 """
+MORE = """\
+  - id: more
+    trigger: {event: "user.*", filter: {name: eve}, accumulate: {count: 3, within: 1m}, group_by: [name]}
+    target: program:api
+    when: {at_least: {n: 1, of: ["program.up{target} == 0", {xor: [harmony < 50, cpu.used > 90%]}]}}
+    not_in: [{month_days: [-1], months: [jan-mar], tz: UTC}]
+    concurrency: {max: 1, key: target, on_conflict: queue, ttl: 5m}
+    on_fire: [{notify: journal}]
+    on_recovered: [{publish: {topic: a.b, data: {x: 1}}}]
+    then:
+      - if: cpu.used > 90%
+        then: [{wait: 5s}]
+        else: [{capture: {max_size: 1MiB}}]
+      - wait_for: {when: cpu.used < 50%, timeout: 2m, on_timeout: give_up}
+      - restart: {grace: 5s}
+        only_if: memory.available > 5%
+        verify: {when: "program.up{target} == 1", within: 30s}
+        rollback:
+          - start: {}
+            verify: {when: "program.up{target} == 1"}
+"""
 CONFIG = """\
 version: 1
 mode: auto
@@ -81,7 +102,7 @@ TESTS = (
     .replace("../container.yaml", str(CHECKOUT / "rules" / "container.yaml"))
 )
 KINDS = {
-    "rules": (RULES, rules_schema(), lambda path: load([path])),
+    "rules": (RULES + MORE, rules_schema(), lambda path: load([path])),
     "config": (CONFIG, config_schema(), lambda path: load_config(path, environ={})),
     "tests": (TESTS, suite_schema(), load_suite),
 }
