@@ -26,6 +26,6 @@ def test_what_it_leaves_can_be_kept(tmp_path):
 
 
 def test_faults_can_be_insisted_on():
-    result = run_seed(4, insist=("crash.after-seal", "crash.after-effect", "world.crash-loop"))
+    result = run_seed(5, insist=("crash.after-seal", "crash.after-effect", "world.crash-loop"))
     assert result.ok
     assert {"crash.after-seal", "crash.after-effect"} & result.reached.keys()
