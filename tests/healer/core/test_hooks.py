@@ -6,7 +6,7 @@ from healer.model.decision import Outcome, Result
 from healer.model.event import Sealed
 from healer.model.limit import Backoff, Brakes, Limit
 from healer.model.mode import Mode
-from healer.rules.rule import HOOKS, Exhausted, Step
+from healer.rules.rule import HOOKS, Concurrency, Exhausted, Step
 
 QUICK = Backoff(initial=0.0, jitter=0.0)
 RUN = Step(action="run", params={"argv": ["/bin/hook"]})
@@ -121,6 +121,25 @@ def test_a_hook_that_never_ends_blocks_no_healing(talk):
     scenario.world = lambda one: None if one.incident.startswith("hook:") else scenario.succeed(one)
     talk.falls(scenario)
     assert ("restart", "program:api") in talk.actions(scenario)
+
+
+def test_a_hook_takes_no_place_of_its_rule(talk):
+    scenario = talk.with_rules(talk.rule(on_fire=(RUN,), concurrency=Concurrency(max=1, key="target")))
+    scenario.world = lambda one: None if one.incident.startswith("hook:") else scenario.succeed(one)
+    talk.falls(scenario)
+    assert ("restart", "program:api") in talk.actions(scenario)
+
+
+def test_a_hook_that_is_withheld_again_and_again_is_sealed_once_in_an_incident(talk):
+    step = Step(action="run", params={"argv": ["/bin/hook", "{event.user}"]})
+    scenario = talk.with_rules(talk.rule(on_attempt_failed=(step,), cooldown=0.0, backoff=QUICK))
+    scenario.world = scenario.fail
+    talk.falls(scenario)
+    for _ in range(3):
+        scenario.wait(1)
+        talk.up(scenario, 0)
+    assert talk.actions(scenario).count(("restart", "program:api")) > 1
+    assert [one.gate for one in scenario.withheld].count("binding") == 1
 
 
 def test_hooks_use_up_nothing_and_open_no_breaker(talk):

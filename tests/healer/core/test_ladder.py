@@ -247,6 +247,13 @@ def test_what_is_seen_while_an_action_settles_proves_nothing(talk, play):
     assert results(scenario) == ["verified"]
 
 
+def test_the_time_of_a_proof_begins_when_the_action_has_settled(talk, play):
+    scenario = play(Step(action="restart", settle=5.0, verify=talk.verify(within=2.0)))
+    scenario.wait(6)
+    talk.up(scenario, 1)
+    assert results(scenario) == ["verified"]
+
+
 # rollback ------------------------------------------------------------------------------------------------------------
 
 
@@ -292,7 +299,7 @@ def test_a_rollback_that_fails_is_not_tried_again(talk, play):
 
 def test_what_is_to_be_taken_back_goes_before_everybody_and_is_not_replaced(talk, play):
     rival = talk.rule(
-        id="u",
+        id="a",
         priority=10,
         for_=2.0,
         then=(Step(action="stop"),),
@@ -300,7 +307,7 @@ def test_what_is_to_be_taken_back_goes_before_everybody_and_is_not_replaced(talk
     )
     scenario = play(back(talk), rules=(rival,), concurrency=Concurrency(key="one"))
     feed(talk, scenario, 6, cpu=0.6)
-    assert [one.gate for one in scenario.withheld if one.rule == "u"][:1] == ["conflict"], "it waits for the target"
+    assert [one.gate for one in scenario.withheld if one.rule == "a"][:1] == ["conflict"], "it waits for the target"
     assert [verb for verb, _ in talk.actions(scenario)][:2] == ["restart", "run"]
 
 
