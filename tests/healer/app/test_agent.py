@@ -170,6 +170,45 @@ def flush(agent):
     return agent._agent._kept.flush()
 
 
+WAYS = """\
+version: 1
+rules:
+  - id: p-down
+    target: program:p
+    when: program.up{target} == 0
+    mode: auto
+    cooldown: 1s
+    concurrency: {max: 1, key: repairs}
+    on_fire: [{run: [/bin/echo, hook, "{target}"]}]
+    on_recovered: [{publish: {topic: web.back}}]
+    then:
+      - if: program.up{target} == 1
+        then: [{notify: {}}]
+        else: [{restart: {}, only_if: "program.up{target} == 1"}]
+      - start: {}
+        targets: {kind: program, state: stopped, max_targets: 2}
+        verify: {when: "program.up{target} == 1", within: 5s}
+"""
+
+
+def test_a_real_agent_branches_skips_chooses_and_calls_its_hooks(place):
+    place.rules(WAYS)
+    with place.agent() as agent:
+        heard = []
+        agent.on("web.back", lambda topic, data: heard.append(topic))
+        pid = kill(agent)
+        until(lambda: heard, what="the word that it is back")
+        assert int(running(agent)) != pid
+    sealed = place.entries("state", "intent", "outcome")
+    said = [one["because"] for one in sealed if one.get("subject") == "incident:p-down@program:p"]
+    assert "if program.up{target} == 1: false" in said
+    assert "skipped: only if program.up{target} == 1, and that is false" in said
+    assert "start of 1, one at a time: program:p" in said
+    hook = next(one for one in sealed if one.get("corr") == "hook:on_fire:p-down@program:p")
+    (ended,) = [one for one in sealed if one["kind"] == "outcome" and one["id"] == hook["id"]]
+    assert (ended["result"], ended["output"].strip()) == ("done", "hook program:p")
+
+
 def test_what_is_required_starts_first(place):
     programs = [
         SLEEPER | {"name": "child", "requires": ["program:p"]},
