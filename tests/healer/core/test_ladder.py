@@ -4,7 +4,9 @@ from healer.core.core import Core
 from healer.model.decision import Outcome, Result
 from healer.model.limit import Backoff, Brakes
 from healer.model.target import Target
+from healer.rehearsal.play import run_suite
 from healer.rules.rule import Branch, Check, Concurrency, Selection, Selector, Step, Trigger, WaitFor
+from healer.rules.suite import load_suite
 
 QUICK = Backoff(initial=0.0, jitter=0.0)
 KEY = "r@program:api"
@@ -459,3 +461,47 @@ def test_a_rule_fires_only_for_targets_in_the_state_it_asks_for(talk):
     scenario.see("cpu.used", 0.6)
     scenario.wait(2)
     assert talk.actions(scenario) == [("start", "program:api")]
+
+
+# As an author tests it -----------------------------------------------------------------------------------------------
+
+RULES = """\
+version: 1
+rules:
+  - id: fat
+    each: {kind: program}
+    when: program.memory{target} > 500MiB
+    mode: auto
+    then:
+      - if: cpu.used > 50%
+        then: [{restart: {}, verify: {when: "program.memory{target} < 400MiB", within: 10s}}]
+        else: [{signal: HUP, verify: {when: "program.memory{target} < 400MiB", within: 10s}}]
+      - stop: {}
+"""
+TESTS = """\
+version: 1
+rule_files: fat.yaml
+interval: 5s
+targets: [{kind: program, name: api}]
+tests:
+  - name: a busy host has it restarted
+    series:
+      - {series: cpu.used, values: '60%x12'}
+      - {series: 'program.memory{target="program:api"}', values: '600MiBx3 100MiBx8'}
+    expect: [{at: 12s, rule: fat, target: "program:api", action: restart, step: 2}]
+  - name: an idle one asks it to let go, and stops it where that does not help
+    series:
+      - {series: cpu.used, values: '10%x12'}
+      - {series: 'program.memory{target="program:api"}', values: '600MiBx11'}
+    expect:
+      - {at: 12s, rule: fat, target: "program:api", action: signal}
+      - {at: 40s, rule: fat, target: "program:api", action: stop, step: 4}
+"""
+
+
+def test_a_branch_is_tested_as_any_other_rule(tmp_path):
+    (tmp_path / "fat.yaml").write_text(RULES, encoding="utf-8")
+    (tmp_path / "test.yaml").write_text(TESTS, encoding="utf-8")
+    told = [one for played in run_suite(load_suite(tmp_path / "test.yaml")) for one in played.checked]
+    assert len(told) == 3
+    assert [one.because for one in told if not one.ok] == []
