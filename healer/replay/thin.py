@@ -120,7 +120,7 @@ def _counts(at: float, value: float | str, cursor: Cursor) -> bool:
         or cursor.lost
         or bucket != cursor.bucket
         or cursor.seen < 2
-        or (cursor.refresh > 0 and value >= cursor.high and at - cursor.fed >= cursor.refresh)  # type: ignore[operator]
+        or (not isinstance(value, str) and value >= cursor.high and at - cursor.fed >= cursor.refresh > 0)
     )
     cursor.bucket, cursor.at, cursor.lost = bucket, at, False
     if counts:
