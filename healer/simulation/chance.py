@@ -41,7 +41,7 @@ FAULTS: Mapping[str, float] = MappingProxyType(
         "world.crash-loop": 0.4,
         "world.slow-start": 0.4,
         "world.worse": 0.25,
-        "world.hungry": 0.3,
+        "world.hungry": 0.9,
         "people.request": 0.7,
         "people.pause": 0.5,
         "people.maintenance": 0.6,

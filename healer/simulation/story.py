@@ -13,7 +13,7 @@ from audit.keys import Signer
 from healer.model.limit import Brakes
 from healer.model.target import Target
 from healer.simulation import people
-from healer.simulation.chance import Chance
+from healer.simulation.chance import FAULTS, Chance
 from healer.simulation.life import House, Life
 from healer.simulation.loop import Crash, SimClock, StuckError
 from healer.simulation.oracle import Evidence, judge
@@ -100,13 +100,11 @@ class Story:
                 actions_per_hour=chance.random.choice((60, 60, 12)),
                 breaker_backoff_after=2,
                 breaker_opens_after=chance.random.choice((2, 3, 5)),
-                errors_until_skipped=chance.random.choice((3, 5)),
+                errors_until_skipped=chance.random.choice((2, 2, 4)),
                 errors_retried_after=20.0,
                 flap_slot=3.0,
             ),
-            book=chance.random.choice(
-                ("steady", "steady", "steady-slow", "fight", "ways", "ways-slow", "told", "told-slow")
-            ),
+            book=_book(chance),
             every=chance.random.choice((1.0, 2.0, 3.0)),
         )
 
@@ -179,6 +177,12 @@ class Story:
             digest.update(f"{effect.intent} {effect.verb} {effect.target} {effect.began!r} {effect.ended!r}".encode())
         digest.update(f"{self.house.steps} {self.clock.at!r} {sorted(self.chance.reached.items())}".encode())
         return digest.hexdigest()
+
+
+def _book(chance: Chance) -> str:
+    """The rules of a seed; where hunger is insisted on, those that fight over it."""
+    drawn = chance.random.choice(("steady", "steady", "steady-slow", "fight", "ways", "ways-slow", "told", "told-slow"))
+    return "fight" if chance.rates.get("world.hungry") == FAULTS["world.hungry"] else drawn
 
 
 def _targets(chance: Chance) -> tuple[Target, ...]:
