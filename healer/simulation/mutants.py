@@ -349,6 +349,7 @@ MUTANTS: tuple[Mutant, ...] = (
         apply=_without("maintenance"),
         insist=("people.maintenance",),
     ),
+    Mutant(name="no-places", what="actions that share a place do not", apply=_without("concurrency")),
     Mutant(name="no-approval", what="nobody is asked", apply=_without("approval"), insist=("people.answer",)),
     Mutant(
         name="yes-for-ever",
