@@ -3,9 +3,10 @@ import pytest
 from healer.core.core import Core
 from healer.model.decision import Outcome, Result
 from healer.model.limit import Backoff, Brakes
+from healer.model.mode import Mode
 from healer.model.target import Target
 from healer.rehearsal.play import run_suite
-from healer.rules.rule import Branch, Check, Concurrency, Selection, Selector, Step, Trigger, WaitFor
+from healer.rules.rule import Approve, Branch, Check, Concurrency, Selection, Selector, Step, Trigger, WaitFor
 from healer.rules.suite import load_suite
 
 QUICK = Backoff(initial=0.0, jitter=0.0)
@@ -142,6 +143,26 @@ def test_without_an_else_the_ladder_goes_on_behind(talk, play, fork):
 def test_behind_a_branch_both_ways_meet(talk, play, fork):
     scenario = play(fork(then=(Step(action="notify"),)), Step(action="stop"))
     assert talk.actions(scenario) == [("notify", "program:api"), ("stop", "program:api")]
+
+
+def test_a_step_inside_a_branch_may_ask_for_a_yes(talk, play, fork):
+    scenario = play(fork(then=(Step(action="restart", approve=Approve(ttl=60.0)),)))
+    (asked,) = scenario.log.of("approval")
+    assert (asked["decision"], asked["step"], asked["action"]) == ("asked", 1, "restart")
+    assert ("restart", "program:api") not in talk.actions(scenario)
+    scenario.ask("approve", id=asked["id"])
+    assert ("restart", "program:api") in talk.actions(scenario)
+
+
+def test_an_incident_whose_ladder_was_rewritten_meanwhile_does_nothing_wrong(talk, play, fork):
+    scenario = play(fork(then=(Step(action="wait", params={"for": 1.0}), Step(action="restart"))), mode=Mode.OBSERVE)
+    old = scenario.core
+    assert old.desk.memory.incidents[KEY].step == 1
+    setup = talk.setup(talk.rule(then=(Step(action="notify"),)))
+    scenario.core = Core(setup, old.desk.memory, now=scenario.now, wall=scenario.now + old.desk.wall_offset)
+    scenario.take(scenario.core.succeed(old))
+    feed(talk, scenario, 5)
+    assert (talk.actions(scenario), phase(scenario)) == ([], "firing"), "it has no such rung: its ladder is at its end"
 
 
 # wait_for ------------------------------------------------------------------------------------------------------------
