@@ -41,11 +41,12 @@ DOWN = "program.up{target} == 0"
         ((cure("restart", DOWN), cure("stop", "delta(program.restarts{target}, 10m) > 3", priority=9)),
          ("a loop: r0 restarts program:api, which counts program.restarts up, which wakes r1; "
           "r1 stops program:api, which sets program.up to 0, which wakes it again")),
-        ((cure("stop", "program.up{target} == 1 and harmony < 90"), cure("start", DOWN, priority=9)), "a loop: r0 stops"),
+        ((cure("stop", "program.up{target} == 1 and harmony < 90"), cure("start", DOWN, priority=9)), "a loop: r0"),
         ((cure("stop", 'program.up{target="program:db"} == 1', where='target: "program:api"'),
           cure("restart", 'program.up{target="program:api"} == 0', where='target: "program:db"')), "a loop: r0 stops"),
         ((f"{EACH}, when: '{DOWN}', then: [{{trigger: r1}}]", f"trigger: manual, {cure('stop', 'harmony < 9')}"),
-         "a loop: r0 triggers r1, which wakes r1; r1 stops program:api, which sets program.up to 0, which wakes it again"),
+         ("a loop: r0 triggers r1, which wakes r1; "
+          "r1 stops program:api, which sets program.up to 0, which wakes it again")),
     ],
 )  # fmt: skip
 def test_what_comes_back_is_found(tmp_path, rules, what):
