@@ -1,4 +1,4 @@
-"""Pure views over the core, as plain JSON values: what the faces show, and nothing that could change anything."""
+"""Pure views over the core, as plain JSON values: in one file, so that every face shows the same; nothing is changed."""
 
 from collections import Counter
 from collections.abc import Iterator

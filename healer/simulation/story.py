@@ -180,9 +180,12 @@ class Story:
 
 
 def _book(chance: Chance) -> str:
-    """The rules of a seed; where hunger is insisted on, those that fight over it."""
+    """The rules of a seed; where hunger or people's answers are insisted on, those for which they matter."""
     drawn = chance.random.choice(("steady", "steady", "steady-slow", "fight", "ways", "ways-slow", "told", "told-slow"))
-    return "fight" if chance.rates.get("world.hungry") == FAULTS["world.hungry"] else drawn
+    for fault, book in (("world.hungry", "fight"), ("people.answer", "steady")):
+        if chance.rates.get(fault) == FAULTS[fault]:
+            return book
+    return drawn
 
 
 def _targets(chance: Chance) -> tuple[Target, ...]:
