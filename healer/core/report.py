@@ -1,4 +1,4 @@
-"""Pure views over the core, as plain JSON values: in one file, so that every face shows the same; nothing is changed."""
+"""Pure views over the core, as plain JSON values, in one file so that every face shows the same. Nothing is changed."""
 
 from collections import Counter
 from collections.abc import Iterator
