@@ -26,6 +26,7 @@ BENCHES: Mapping[str, float] = {
     "rules": 300,
     "check": 120,
     "reload": 120,
+    "replay": 1800,
     "seal": 300,
     "verify": 600,
     "browser": 300,

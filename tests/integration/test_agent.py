@@ -78,7 +78,7 @@ class Home:
     def pid(self):
         """The pid of the program, once it runs and nothing done about it waits for its verdict.
 
-        Killed any earlier, it is what was done that has failed, and a start of the agent's own may come before a rule's.
+        Killed any earlier, what was done has failed, and a start of the agent's own may come before a rule's.
         """
 
         def found():
