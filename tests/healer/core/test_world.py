@@ -202,9 +202,7 @@ def test_groups_have_members_by_name_and_by_kind():
 def test_what_a_control_group_suffers_is_known_for_a_minute_and_for_its_target_only():
     world = World((), Brakes())
     for metric, value in (("cgroup.cpu.psi.some10", 0.7), ("cgroup.throttled", 0.9)):
-        world.observe(
-            Observation(metric=metric, labels=labels(target="unit:x"), value=value, unit=Unit.RATIO, at=10.0)
-        )
+        world.observe(Observation(metric=metric, labels=labels(target="unit:x"), value=value, unit=Unit.RATIO, at=10.0))
     assert world.strain("unit:x") == {"cpu": 0.7, "throttled": 0.9}
     assert world.strain("unit:y") == {}
     assert world.pressure() == {}

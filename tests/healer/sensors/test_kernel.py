@@ -83,7 +83,6 @@ def test_a_line_of_too_few_numbers_is_no_line_of_numbers():
         kernel.parse_tcp(b"Tcp: OutSegs RetransSegs\nTcp: 1\n")
 
 
-
 @pytest.mark.parametrize("parse", PARSERS)
 @given(text=st.binary(max_size=300))
 def test_any_octets_are_understood_or_a_value_error(parse, text):
