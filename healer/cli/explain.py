@@ -48,7 +48,9 @@ def _then(given: Settings, rule: str, target: str, at: str) -> list[dict[str, An
     moment = moments.wall(at, SystemClock().wall())
     found = explained(config, given.state, rule, target, moment)
     if not found:
-        raise HealerError(f"there is no rule {rule!r}" + (f" with target {target!r}" if target else ""))
+        about = f" with target {target!r}" if target else ""
+        read = f"read: {config.source}" if config.source else "no organism.yaml was found: --config FILE"
+        raise HealerError(f"there is no rule {rule!r}{about}", hint=read)
     show.note("as kept: today's rules, one sample of each series every few seconds, and what was sealed until then")
     return found
 

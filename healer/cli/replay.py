@@ -44,7 +44,11 @@ def replay(
     config, ruleset = _loaded(given, rules)
     with _recording(given, source, start, end) as recording:
         if recording.extent.end <= recording.extent.start:
-            raise HealerError("nothing was recorded in that time", hint="healer history METRIC shows what there is")
+            extent = recording.extent
+            hint = "healer history METRIC shows what there is" if source is None else f"{source} has no series of ours"
+            if extent.ignored:
+                hint += f": {'; '.join(f'{name}: {because}' for name, because in list(extent.ignored.items())[:3])}"
+            raise HealerError("nothing was recorded in that time", hint=hint)
         story = _play(given, config, ruleset, recording, as_written=as_written)
         if other is None:
             _tell(given, recording, ruleset, story, events=events)
@@ -100,10 +104,14 @@ def _recording(given: Settings, source: Path | None, start: str, end: str) -> "I
             yield Stored(archive, moments.wall(start, now), last)
         return
     whole: Recording = Table(source) if source.suffix.lower() == ".csv" else PrometheusFile(source)
-    asked = click.get_current_context().get_parameter_source("start")
-    # A file is replayed whole unless a part of it is asked for.
-    first = whole.extent.start if asked is click.core.ParameterSource.DEFAULT else moments.wall(start, now)
-    yield Clip(whole, first, last)
+    # A file is replayed whole unless a part of it is asked for, and its clock may be another's.
+    first = whole.extent.start if _left("start") else moments.wall(start, now)
+    yield Clip(whole, first, whole.extent.end if _left("end") else last)
+
+
+def _left(option: str) -> bool:
+    """Whether an option was not given."""
+    return click.get_current_context().get_parameter_source(option) is click.core.ParameterSource.DEFAULT
 
 
 def _play(
@@ -200,8 +208,8 @@ def _say_extent(recording: "Recording") -> None:
     from healer.cli.incidents import when
 
     extent = recording.extent
-    days = (extent.end - extent.start) / 86400
-    show.line(f"{len(extent.series)} series, {days:.1f} days: {when(extent.start)} to {when(extent.end)}")
+    span = show.ago(extent.end - extent.start)
+    show.line(f"{len(extent.series)} series, {span}: {when(extent.start)} to {when(extent.end)}")
     for name, because in list(extent.ignored.items())[:10]:
         show.line(f"left out: {name}: {because}")
     if (more := len(extent.ignored) - 10) > 0:

@@ -12,7 +12,7 @@ _OURS = {PREFIX + name.replace(".", "_").replace("-", "_"): name for name in MET
 
 def written(text: str) -> Series:
     """A series written as in a rule: ``disk.used{mount="/"}``. Raises HealerError where it is no one series."""
-    found = expression.parse(text, vocabulary=METRICS, lenient=True)
+    found = expression.parse(text, vocabulary=METRICS)
     if not isinstance(found, Select) or any(one.op != "=" or one.value is None for one in found.matchers):
         raise HealerError(f"{text[:80]!r} names no one series", hint='write it as disk.used{mount="/"}')
     return Series(found.metric, labels(**{one.label: str(one.value) for one in found.matchers}))

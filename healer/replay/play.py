@@ -13,11 +13,12 @@ from healer.core.world import PRIMARY
 from healer.gates.saturation import DISK_FULL
 from healer.model.decision import QUIET_VERBS, Decision, Outcome, Result, Withheld
 from healer.model.effect import Act, Cancel, Effect, Note, Withhold
-from healer.model.event import Event, Finished, Looked, Sealed, Tick
+from healer.model.event import Asked, Event, Finished, Looked, Sealed, Tick
 from healer.model.memory import Memory
 from healer.model.mode import Mode
 from healer.model.observation import Observation, Reading, Series, Unknown
 from healer.model.organism import ORGANS
+from healer.model.request import Request
 from healer.model.unit import Unit
 from healer.model.vocabulary import METRICS
 from healer.replay.thin import ALL, LOST, Cursor, Wanted, ended, relevant
@@ -31,6 +32,7 @@ BEAT = 10.0
 """Seconds between looks at the clocks: recordings have a sample every ten."""
 ORGANS_EVERY = 30.0
 """Seconds between looks at the organs, where rules ask for them."""
+NEVER_OPENS = 1 << 30
 _FOR_EVER = 1e12
 _PRESSURES = ("cpu.psi.some10", "memory.psi.some10", "io.psi.some10")
 _FRESH = 30.0
@@ -108,6 +110,8 @@ class _Player:
         self._whole = whole
         self.now, self._until = recording.extent.start, until
         self.story = Story()
+        # Whether a cure failed nobody knows, so that failures open no breaker here.
+        setup = replace(setup, brakes=replace(setup.brakes, breaker_opens_after=NEVER_OPENS))
         setup = replace(setup, beat=BEAT, organs_every=ORGANS_EVERY)
         core = Core(replace(setup, vitals=(), organs_every=math.inf), Memory(), now=self.now, wall=self.now)
         if any(_derived(one.metric) for _, expr, _ in core.evaluator.watched() for one in selectors(expr)):
@@ -119,6 +123,8 @@ class _Player:
         self._cursors: dict[Series, Cursor | None] = {}
         self._acted: set[str] = set()
         """Incidents in which something would have been done."""
+        self._given_up: set[str] = set()
+        """Incidents whose remedies would have been at their end."""
         self._verdicts: dict[str, Would] = {}
         self._rearms = 0
         self._tracks: list[Track] = []
@@ -288,6 +294,11 @@ class _Player:
 
     def _handle(self, event: Event) -> None:
         self._take(self.core.handle(event))
+        for key in [key for key in self._given_up if self.core.instances[key].cleared]:
+            # The record got well, with a cure or without: the next trouble is one of its own.
+            self._given_up.discard(key)
+            request = Request(id=f"replay-{len(self.story.fired)}", verb="ack", subject=key, who="replay", at=self.now)
+            self._take(self.core.handle(Asked(request=request)))
 
     def _take(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
@@ -334,6 +345,10 @@ class _Player:
             self.story.fired.append((rule, target, self.now))
         elif to == "inactive":
             self._acted.discard(key)
+        if to == "given-up":
+            self._given_up.add(key)
+        else:
+            self._given_up.discard(key)
 
 
 def _derived(metric: str) -> bool:

@@ -105,3 +105,16 @@ def test_rules_that_do_not_load_are_told_with_their_place(replay, home):
     said = replay("--source", home / "m.csv", "--diff", home / "new")
     assert said.code == 2
     assert "r.yaml:" in said.err
+
+
+def test_a_file_is_replayed_whole_whatever_its_clock_says(replay, home):
+    later = (home / "m.csv").read_text().replace(str(START)[:3], "399")
+    (home / "later.csv").write_text(later)
+    found = json.loads(replay("--source", home / "later.csv", "--json").out)
+    assert found["rules"][0]["fired"] == 10
+
+
+def test_a_file_without_a_series_of_ours_says_what_it_left_out(replay, home):
+    (home / "other.csv").write_text("time,node_load1\n1790000000,1\n1790000010,1\n")
+    said = replay("--source", home / "other.csv", "--events")
+    assert "left out: node_load1" in said.out

@@ -10,11 +10,11 @@ from healer.replay.names import PREFIX, exposed, written
 
 def test_a_series_is_written_as_in_a_rule():
     assert written('disk.used{mount="/srv x"}') == Series("disk.used", labels(mount="/srv x"))
-    assert written("own.thing") == Series("own.thing", ())
+    assert written("cpu.used") == Series("cpu.used", ())
 
 
 @pytest.mark.parametrize(
-    "text", ["", "cpu.used > 1", "max(disk.used)", 'disk.used{mount=~"/*"}', "program.up{target}", "a b"]
+    "text", ["", "cpu.used > 1", "max(disk.used)", 'disk.used{mount=~"/*"}', "program.up{target}", "a b", "cpu.usd"]
 )
 def test_what_names_no_one_series_is_refused(text):
     with pytest.raises(HealerError):

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as tuned
 from hypothesis import strategies as st
 
-from healer.model.limit import Limit
+from healer.model.limit import Brakes, Limit
 from healer.model.mode import Mode
 from healer.model.observation import Series, labels
 from healer.replay import play as playing
@@ -42,6 +42,18 @@ def test_what_rests_on_the_first_cure_not_having_helped_is_told_apart():
     story = play(setup(rule("program.up{target} == 0", then=steps)), Tape([down(for_=60)]))
     assert [would.first for would in story.would] == [True, False]
     assert [would.verdict for would in story.would] == ["unverified", "unverified"]
+
+
+def test_each_trouble_of_the_record_counts_although_no_cure_could_be_proved():
+    """What gave up waits ten minutes of health in life; a cure that was never tried has given up nothing."""
+    outages = track(UP, *([1.0] * 24 + [0.0] * 12) * 4)
+    one = rule("program.up{target} == 0", verify="program.up{target} == 1", within=30.0, cooldown=60.0)
+    story = play(setup(one), Tape([outages]))
+    assert len(story.fired) == 4
+    assert [would.first for would in story.would] == [True] * 4
+    assert {would.verdict for would in story.would} == {"unverified"}
+    again = setup(one, brakes=Brakes(breaker_opens_after=1))
+    assert len(play(again, Tape([outages])).would) == 4, "failures that nobody saw open no breaker"
 
 
 def test_a_limit_withholds_in_the_record_as_in_life():
