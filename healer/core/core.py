@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from healer.core.acting import RETRY, Acting
+from healer.core.ages import Ages
 from healer.core.approving import Approving
 from healer.core.asking import Asking
 from healer.core.body import Body
@@ -47,8 +48,6 @@ ORGANS_EVERY = 2.0
 """Seconds between looks at the organs while nobody's health changes; when somebody's does, the next beat looks."""
 BALANCING = "balancing"
 """Tag of the rules that are judged when harmony falls."""
-PROBES = ("http.", "tcp.", "command.", "file.")
-"""Metrics of sensors that tell everything they know at every look."""
 CHAIN = 8
 """Rules that wait for the state of each other, one after the other, settled within one event; the rest at the next."""
 JUMP = 2.0
@@ -103,6 +102,8 @@ class Core:
         )
         self.evaluator = Evaluator(METRICS, baseline=setup.baseline)
         self.evaluator.set_wall(wall - now)
+        small = setup.profile is Profile.ECONOMY
+        self.ages = Ages(self.evaluator, self.world, setup.max_ages, small=small)
         self.states = States(self.desk, self.evaluator)
         self.acting = Acting(self.desk, self.evaluator, rules_hash=setup.rules.hash)
         self.proving = Proving(self.desk)
@@ -218,23 +219,13 @@ class Core:
             self.evaluator.lost(known, event.because, event.at)
             self.too_many(self.world.blind(self.desk.now))
             return
+        self.ages.looked(event.sensor)
         for reading in event.readings:
             if (reading.metric, reading.labels) not in known:  # equal to its Series, which would have to be made
                 known.add(reading.series)
-                self._age(event.sensor, reading.series)
+                self.ages.of(event.sensor, reading.series)
             self.evaluator.observe(reading)
             self._observe(reading)
-
-    def _age(self, sensor: str, series: Series) -> None:
-        """A sensor that looks seldom keeps its values longer than their metric says; a probe, just as long as it says.
-
-        What a probe tells, it tells at every look: older than its own bound, it is not evidence any more.
-        """
-        age = self.setup.max_ages.get(sensor, 0.0)
-        usual = METRICS[series.metric].max_age if series.metric in METRICS else 0.0
-        probed = sensor in self.world.targets and series.metric.startswith(PROBES)
-        if age > usual or (age and probed):
-            self.evaluator.set_max_age(series, age)
 
     def _lost(self, series: Series, event: Looked) -> None:
         self._observe(Unknown(metric=series.metric, labels=series.labels, because=event.because, at=event.at))

@@ -83,6 +83,7 @@ class Hearing:
     def _profile(self, word: str, because: str) -> None:
         """Enter a profile by ourselves, or return to the configured one (an empty word). Maintenance is not left so."""
         desk, configured = self._core.desk, self._core.setup.profile
+        self._core.ages.stretch(small=Profile.ECONOMY in {configured, Profile(word) if word else configured})
         profile = Profile(word) if word and configured is not Profile.MAINTENANCE else configured
         if profile is not desk.profile:
             desk.profile = profile

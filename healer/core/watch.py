@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from healer.errors import HealerError
 
 STEADY, WARNING, BALANCING = "steady", "warning", "balancing"
+STRETCH = 4.0
+"""How many times as long every interval is under the economy profile, and what was seen counts."""
 
 
 @dataclass(slots=True, kw_only=True)

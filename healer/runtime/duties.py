@@ -9,7 +9,7 @@ from typing import Any
 
 from healer.clock import Clock
 from healer.core.reflect import Counters, Mirror, Reflection
-from healer.core.watch import Economy, HarmonyWatch
+from healer.core.watch import STRETCH, Economy, HarmonyWatch
 from healer.errors import HealerError
 from healer.model.event import Asked, Happened
 from healer.model.mode import Profile
@@ -18,8 +18,6 @@ from healer.runtime import selfcheck
 from healer.runtime.loop import Loop
 
 _log = logging.getLogger("healer.duties")
-STRETCH = 4.0
-"""How many times as long every interval is under the economy profile."""
 WHOLE = 86400.0
 """Seconds between verifications of the whole log; those in between read only what is new."""
 _FAILED = frozenset({"failed-transient", "failed-permanent", "ambiguous"})

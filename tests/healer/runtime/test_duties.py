@@ -3,14 +3,14 @@ from types import SimpleNamespace
 import pytest
 
 from healer.core.core import Core, Setup
-from healer.core.watch import HarmonyWatch
+from healer.core.watch import STRETCH, HarmonyWatch
 from healer.errors import HealerError
 from healer.model.event import Asked, Happened
 from healer.model.memory import Memory
 from healer.model.mode import Profile
 from healer.rules.rule import RuleSet
 from healer.runtime import selfcheck
-from healer.runtime.duties import STRETCH, WHOLE, Duties
+from healer.runtime.duties import WHOLE, Duties
 from healer.runtime.selfcheck import Checked
 from healer.testing import FakeClock
 
