@@ -8,13 +8,13 @@ from healer.model.organism import ORGANS
 from healer.model.target import EMPTY, Target
 from healer.model.verbs import SIGNALS
 from healer.yamldoc.mark import Problems
-from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Size, Text, Word
+from healer.yamldoc.parsers import NAME, Argv, Count, Duration, Flag, Size, Text, Word
 from healer.yamldoc.secret import TextOrSecret
 from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Values
 
 MODES = Word((mode.word for mode in Mode), means=Mode.parse)
 NAMED = Text(pattern=NAME, called="a name")
-ARGV = ListOf(Text(), least=1, most=256)
+ARGV = Argv()
 _ORGAN_OF = {"http": "lungs", "tcp": "lungs", "file": "stomach", "command": "heart"}
 _CHECK = Text(pattern=rf"command:{NAME}", called="command:NAME")
 _REQUIRED = Text(pattern=rf"[a-z]+:{NAME}", called="kind:name or group:NAME")

@@ -26,7 +26,7 @@ from healer.rules.selectors import SELECTION
 from healer.rules.units import Vocabulary
 from healer.yamldoc.mark import Mark, Problems
 from healer.yamldoc.node import BROKEN, Entry, Items, Node, Scalar, Table, kind
-from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Size, Text, Word
+from healer.yamldoc.parsers import NAME, Argv, Count, Duration, Flag, Size, Text, Word
 from healer.yamldoc.plain import Anything, Data
 from healer.yamldoc.secret import TextOrSecret
 from healer.yamldoc.shape import Bad, Field, ListOf, MapOf, Record, Schema, Shape, Values, suggestion
@@ -76,6 +76,16 @@ class Plain(Shape):
     def known(self) -> tuple[str, ...]:
         """What a step may be."""
         return tuple(self._verbs)
+
+    def advice(self, node: Node) -> str:
+        """A verb that stands alone needs its parameters, if only none."""
+        if isinstance(node, Scalar) and node.text in self._verbs:
+            return f"write {node.text}: {{}}"
+        return super().advice(node)
+
+    def listed(self, node: Scalar) -> str:
+        """A list with one step."""
+        return f"- {node.text[:40]}: {{}}"
 
     def _attempt(self, node: Table, problems: Problems) -> Values | None:
         """The common keys; None where they are wrong, so that the verb is looked at all the same."""
@@ -336,7 +346,7 @@ _SHAPES: Mapping[str, Shape] = {
     "size": Size(1, 2**40),
     "count": Count(),
     "flag": Flag(),
-    "argv": ListOf(Text(), least=1, most=256),
+    "argv": Argv(),
     "strings": ListOf(Text(), alone=True),
     "counts": ListOf(Count(), alone=True),
     "mapping": MapOf(Anything()),

@@ -32,6 +32,8 @@ SCALE: dict[str, tuple[Unit, float]] = {
 }
 """Units that may follow a number, and what one of them is in base units."""
 
+_LETTERS = ("k", "K", "M", "G", "T")
+
 # One alternative per token, no repetition inside a repetition: time stays linear in the text.
 _TOKEN = re.compile(
     r"""
@@ -126,6 +128,8 @@ def _scale(suffix: str, at: int) -> tuple[Unit, float]:
     if suffix in SCALE:
         return SCALE[suffix]
     near = [known for known in SCALE if known.lower() == suffix.lower()]
+    if suffix in _LETTERS:  # 600M is a size; m would be minutes
+        near = [known for known in SCALE if known[0].upper() == suffix.upper() and known.endswith("B")]
     hint = f"did you mean {' or '.join(near)}?" if near else f"units are {' '.join(SCALE)}"
     raise ExpressionError(f"unknown unit {suffix!r}", hint=hint, offset=at)
 

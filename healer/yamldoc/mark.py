@@ -1,7 +1,7 @@
 """Where something was written, and what is wrong with it there."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from healer.errors import ConfigError
 
@@ -42,6 +42,13 @@ class Problems:
     def add(self, mark: Mark, what: str, hint: str = "") -> None:
         """Note one mistake."""
         self.found.append(Problem(mark=mark, what=what, hint=hint))
+
+    def amend(self, mark: Mark, hint: str) -> None:
+        """Give the latest mistake at a place a better hint, once it is known what was due there."""
+        for at in reversed(range(len(self.found))):
+            if self.found[at].mark == mark:
+                self.found[at] = replace(self.found[at], hint=hint)
+                return
 
     def extend(self, others: Iterable[Problem]) -> None:
         """Note several."""

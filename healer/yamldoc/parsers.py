@@ -1,13 +1,16 @@
 """Shapes of single values: text, words, numbers, and quantities that must say their unit."""
 
+import json
 import math
 import re
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import BROKEN, Node, Scalar
-from healer.yamldoc.shape import Bad, Mistake, Schema, Shape, suggestion
+from healer.yamldoc.shape import Bad, ListOf, Mistake, Schema, Shape, suggestion
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d|w)")
@@ -23,6 +26,7 @@ BYTES = {
     "TiB": 2**40,
 }
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)\Z")
+_LETTER = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([kKmMgGtT])\Z")
 _PERCENT = re.compile(r"(-?\d{1,9}(?:\.\d{1,9})?) ?%\Z")
 NAME = r"[A-Za-z0-9_][A-Za-z0-9_.@:+-]{0,127}"
 MAX_TEXT = 4096
@@ -69,6 +73,10 @@ class Text(Shape):
         """What it is called."""
         return self._called
 
+    def instead(self, text: str) -> str:
+        """Quotes make text of anything."""
+        return f'quote it: "{text}"'
+
     def advice(self, node: Node) -> str:
         """Quotes make text of anything."""
         if isinstance(node, Scalar) and isinstance(node.value, int | float):
@@ -114,6 +122,10 @@ class Word(Shape):
         """The words."""
         return f"one of {', '.join(self.words)}"
 
+    def instead(self, text: str) -> str:
+        """The words, or quotes where it is one of them."""
+        return f'quote it: "{text}"' if text in self.words else f"one of: {', '.join(self.words)}"
+
     def schema(self) -> Schema:
         """An enumeration."""
         return {"enum": list(self.words)}
@@ -129,6 +141,10 @@ class Flag(Shape):
         if isinstance(node, Scalar) and isinstance(node.value, bool):
             return node.value
         raise self.wrong(node, problems)
+
+    def instead(self, text: str) -> str:
+        """The same in YAML 1.2."""
+        return "write true" if text.lower() in {"yes", "on"} else "write false"
 
     def schema(self) -> Schema:
         """A boolean."""
@@ -171,6 +187,7 @@ class Count(Number):
     """A whole number."""
 
     says = "a whole number"
+    example: ClassVar[str] = "3"
     _type = "integer"
 
     def __init__(self, least: int = 0, most: int = 10**9) -> None:
@@ -185,17 +202,36 @@ class Count(Number):
         return isinstance(value, int)
 
 
-def _between(node: Node, value: float, least: float, most: float, problems: Problems, unit: str = "") -> float:
+def _between(
+    node: Node,
+    value: float,
+    least: float,
+    most: float,
+    problems: Problems,
+    units: Mapping[str, float] = MappingProxyType({}),
+) -> float:
     if not least <= value <= most:
-        problems.add(node.mark, f"{value:g}{unit} is out of bounds", f"from {least:g}{unit} to {most:g}{unit}")
+        typed = node.text[:40] if isinstance(node, Scalar) and node.text else f"{value:g}"
+        bounds = f"from {_with_units(least, units)} to {_with_units(most, units)}"
+        problems.add(node.mark, f"{typed} is out of bounds", bounds)
         raise Bad
     return value
+
+
+def _with_units(value: float, units: Mapping[str, float]) -> str:
+    """A bound as a person writes it: in the largest unit that it is a whole number of."""
+    for unit, size in sorted(units.items(), key=lambda pair: -pair[1]):
+        count = value / size
+        if value and abs(count - round(count)) < 1e-9 and count >= 1:
+            return f"{round(count)}{unit}"
+    return f"{value:g}" + next((unit for unit, size in units.items() if size == 1), "")
 
 
 class _Quantity(Shape):
     """A number with its unit."""
 
-    unit: ClassVar[str]
+    told: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    """The units in which bounds are told."""
     units: ClassVar[tuple[str, ...]] = ()
     """Those that are proposed for a number that has none."""
     example: ClassVar[str]
@@ -212,7 +248,7 @@ class _Quantity(Shape):
         value = (
             self._bare(node.value, problems, node) if not isinstance(node.value, str) else self._text(node, problems)
         )
-        return _between(node, value, self._least, self._most, problems, self.unit)
+        return _between(node, value, self._least, self._most, problems, self.told)
 
     def _bare(self, value: object, problems: Problems, node: Scalar) -> float:
         problems.add(node.mark, f"{value} has no unit", self._with_unit(value))
@@ -243,7 +279,7 @@ class Duration(_Quantity):
     """A length of time with its unit, in seconds after reading: ``30s``, ``1h30m``."""
 
     says = "a duration"
-    unit = "s"
+    told = MappingProxyType({unit: size for unit, size in SECONDS.items() if unit != "w"})
     units = ("s", "m", "h")
     example = "30s"
     pattern = r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"
@@ -267,7 +303,7 @@ class Size(_Quantity):
     """A number of bytes with its unit."""
 
     says = "a size"
-    unit = "B"
+    told = MappingProxyType({unit: size for unit, size in BYTES.items() if size == 1 or "i" in unit})
     units = ("KiB", "MiB", "GiB")
     example = "64MiB"
     pattern = r"^\d+(\.\d+)? ?(B|kB|KiB|MB|MiB|GB|GiB|TB|TiB)$"
@@ -277,7 +313,10 @@ class Size(_Quantity):
         """Bytes; raises Mistake."""
         found = _SIZE.match(text)
         if not found:
-            raise Mistake(f"'{text[:40]}' is not a size", "units are " + ", ".join(BYTES) + ": 64MiB, 1.5GB")
+            hint = "units are " + ", ".join(BYTES) + ": 64MiB, 1.5GB"
+            if (short := _LETTER.match(text)) and (letter := short[2].upper()):
+                hint = f"did you mean {short[1]}{'k' if letter == 'K' else letter}B or {short[1]}{letter}iB?"
+            raise Mistake(f"'{text[:40]}' is not a size", hint)
         return float(int(float(found[1]) * BYTES[found[2]]))
 
 
@@ -285,7 +324,6 @@ class Ratio(_Quantity):
     """A share: ``80%``, or a number from 0 to 1."""
 
     says = "a ratio"
-    unit = ""
     example = "80%"
     pattern = r"^-?\d+(\.\d+)? ?%$"
 
@@ -311,6 +349,44 @@ class Ratio(_Quantity):
         """A percentage or a number."""
         number = {"type": "number", "minimum": self._least, "maximum": self._most}
         return {"anyOf": [super().schema(), number]}
+
+
+class Argv(ListOf):
+    """A command and its arguments, each a word of its own: there is no shell that would split them."""
+
+    def __init__(self) -> None:
+        super().__init__(Text(), least=1, most=256)
+
+    def read(self, node: Node, problems: Problems) -> tuple[Any, ...]:
+        """The words."""
+        words = super().read(node, problems)
+        if len(words) == 1 and len(words[0].split()) > 1:
+            problems.add(
+                node.mark, f"a command named '{words[0][:60]}', with spaces in it", f"write {_split(words[0])}"
+            )
+            raise Bad
+        return words
+
+    def advice(self, node: Node) -> str:
+        """The same words, apart."""
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            return f"write {_split(node.text)}"
+        return super().advice(node)
+
+
+def _split(line: str) -> str:
+    """A command line as a list in YAML; by way of a shell where only that understands it."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.split()
+    if _SHELL.search(line):
+        words = ["/bin/sh", "-c", line]
+    return f"[{', '.join(word if _BARE.fullmatch(word) else json.dumps(word, ensure_ascii=False) for word in words)}]"
+
+
+_SHELL = re.compile(r"[|&;<>$`]")
+_BARE = re.compile(r"[A-Za-z/.-][A-Za-z0-9_/.=+@-]*", re.ASCII)
 
 
 class Version(Shape):

@@ -21,6 +21,11 @@ _INFINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 MAX_DIGITS = 20
 
 
+def old_bool(text: str) -> bool:
+    """Whether YAML 1.1 reads a truth value where YAML 1.2 reads text."""
+    return text.lower() in _OLD_BOOL
+
+
 class AmbiguousScalar(ValueError):
     """Written without quotes, this means different things to different readers; ``hint`` says how to write it."""
 
@@ -40,7 +45,7 @@ def resolve(text: str) -> Plain:
         return _BOOL[text]
     if text[0].isalpha():
         # Most scalars: nothing that starts with a letter is a number or a date to anybody.
-        if text.lower() in _OLD_BOOL:
+        if old_bool(text):
             hint = f'quote it: "{text}", or write true or false'
             raise AmbiguousScalar(f"{text!r} is true or false to some YAML readers and text to others", hint)
         return text

@@ -1,6 +1,7 @@
 """What a document may hold, declared as data: from one declaration come reading, JSON Schema and reference."""
 
 import difflib
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 
 from healer.yamldoc.mark import Mark, Problems
 from healer.yamldoc.node import BROKEN, Items, Node, Scalar, Table, kind
+from healer.yamldoc.scalar import old_bool
 
 Schema = dict[str, Any]
 
@@ -49,6 +51,8 @@ class Shape(ABC):
         """Note that something else was expected here."""
         if not (isinstance(node, Scalar) and node.value is BROKEN):
             problems.add(node.mark, f"expected {self.expected()}, found {kind(node)}", self.advice(node))
+        elif old_bool(node.text):
+            problems.amend(node.mark, self.instead(node.text))
         return Bad()
 
     def advice(self, node: Node) -> str:
@@ -56,6 +60,14 @@ class Shape(ABC):
         if isinstance(node, Scalar) and node.value is None:
             return "write a value, or remove the key"
         return ""
+
+    def listed(self, node: Scalar) -> str:
+        """What was found, as the one item of a list."""
+        return f"[{node.text[:40]}]"
+
+    def instead(self, text: str) -> str:
+        """What to write instead of a bare yes, no, on or off."""
+        return f"expected {self.expected()}, not {text}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +105,14 @@ class Record(Shape):
 
     says = "a mapping"
 
-    def __init__(self, *fields: Field, name: str = "", build: Build | None = None) -> None:
+    def __init__(
+        self, *fields: Field, name: str = "", build: Build | None = None, strays: Mapping[str, str] | None = None
+    ) -> None:
         self.fields: Mapping[str, Field] = {field.name: field for field in fields}
         self.name = name
         self._build = build
+        self._strays = strays or {}
+        """Keys that people write here though they belong elsewhere, and where."""
 
     def read(self, node: Node, problems: Problems) -> Any:  # noqa: ANN401 - see Shape
         """The record as `Values`, or as what ``build`` makes of them."""
@@ -106,7 +122,8 @@ class Record(Shape):
         for entry in node.entries:
             field = self.fields.get(entry.key)
             if field is None:
-                problems.add(entry.mark, f"unknown key '{entry.key}'", suggestion(entry.key, self.fields))
+                hint = self._strays.get(entry.key) or suggestion(entry.key, self.fields)
+                problems.add(entry.mark, f"unknown key '{entry.key}'", hint)
                 failed = True
                 continue
             values.marks[entry.key] = entry.node.mark
@@ -118,6 +135,19 @@ class Record(Shape):
         if failed:
             raise Bad
         return self._build(values, problems) if self._build else values
+
+    def advice(self, node: Node) -> str:
+        """The mapping that a lone value was probably meant to be: what is required, and one key more."""
+        if not isinstance(node, Scalar) or node.value is None or not self.fields:
+            return super().advice(node)
+        first = [field for field in self.fields.values() if field.required]
+        more = [field for field in self.fields.values() if not field.required]
+        shown = (first + more[:1] if first else more[:2])[:4]
+        lone = isinstance(node.value, str) and not hasattr(shown[0].shape, "example") and len(first) < 2
+        parts = [f"{field.name}: {field.shown or getattr(field.shape, 'example', '...')}" for field in shown]
+        if lone:
+            parts[0] = f"{shown[0].name}: {json.dumps(node.text[:60], ensure_ascii=False)}"
+        return f"write {{{', '.join(parts)}}}"
 
     def _complete(self, values: Values, problems: Problems) -> bool:
         """Add the defaults; True when something that is required is missing."""
@@ -179,7 +209,7 @@ class ListOf(Shape):
         if isinstance(node, Table):
             return "write - before its first key"
         if isinstance(node, Scalar) and node.value is not None:
-            return f"write [{node.text[:40]}]"
+            return f"write {self.shape.listed(node)}"
         return super().advice(node)
 
 

@@ -12,7 +12,7 @@ from healer.testing import Scenario
 from healer.yamldoc import document
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.secret import Secret
-from healer.yamldoc.shape import Bad
+from healer.yamldoc.shape import Bad, ListOf
 
 STEPS = Steps(VERBS, Condition(METRICS))
 
@@ -122,3 +122,20 @@ rules:
     talk.wait(5)
     assert [one.action for one in talk.acted] == ["notify"], "people are asked, and nothing else is done"
     assert [one.gate for one in talk.withheld] == ["approval"]
+
+
+def test_what_would_break_when_it_runs_is_refused_and_told_right():
+    assert told("{run: [sleep 1000]}")[0].endswith('(write [sleep, "1000"])')
+    assert told("{run: /usr/local/bin/clean --all}")[0].endswith("(write [/usr/local/bin/clean, --all])")
+
+
+def test_a_lone_verb_is_told_what_it_needs():
+    assert told("restart")[0].endswith("(write restart: {})")
+    problems = Problems()
+    with pytest.raises(Bad):
+        document.text("restart", ListOf(STEPS), problems, name="f")
+    assert str(problems.found[0]).endswith("(write - restart: {})")
+
+
+def test_a_lone_condition_is_told_how_it_proves():
+    assert told("{restart: {}, verify: harmony > 5}")[0].endswith('(write {when: "harmony > 5", within: 30s})')

@@ -4,10 +4,14 @@ from hypothesis import strategies as st
 
 from healer.yamldoc import document
 from healer.yamldoc.mark import Problems
-from healer.yamldoc.parsers import Count, Duration, Flag, Number, Ratio, Size, Text, Word
+from healer.yamldoc.parsers import Argv, Count, Duration, Flag, Number, Ratio, Size, Text, Word
 from healer.yamldoc.shape import Bad, Mistake
 
 EVERY = (Text(), Word(("a", "b")), Flag(), Number(), Count(), Duration(), Size(), Ratio())
+
+
+def read(text, shape):
+    return document.text(text, shape, Problems(), name="f")
 
 
 def told(text, shape):
@@ -105,3 +109,56 @@ def test_each_has_a_schema_and_says_what_it_expects(shape):
     assert shape.schema()
     assert shape.expected()
     assert Text(pattern="a+").schema()["pattern"] == "^(?:a+)$"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("/bin/clean --all", "(write [/bin/clean, --all])"),
+        ("[sleep 1000]", '(write [sleep, "1000"])'),
+        ("echo 'a b'", '(write [echo, "a b"])'),
+        ("a | b", '(write [/bin/sh, -c, "a | b"])'),
+        ("it's", '(write ["it\'s"])'),
+        ("/bin/true", "(write [/bin/true])"),
+    ],
+)
+def test_a_command_on_one_line_is_told_word_by_word(text, hint):
+    assert told(text, Argv()).endswith(hint)
+
+
+def test_what_a_command_is_told_to_be_written_as_is_read():
+    assert read('[sleep, "1000"]', Argv()) == ("sleep", "1000")
+    assert read('[/usr/bin/env, "/opt/my app/run"]', Argv()) == ("/usr/bin/env", "/opt/my app/run")
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "says"),
+    [
+        ("400d", Duration(1.0), "400d is out of bounds (from 1s to 366d)"),
+        ("1ms", Duration(0.1, 86400.0), "1ms is out of bounds (from 100ms to 1d)"),
+        ("2TiB", Size(1, 2**40), "2TiB is out of bounds (from 1B to 1TiB)"),
+        ("0s", Duration(0.001, 90.0), "0s is out of bounds (from 1ms to 90s)"),
+    ],
+)
+def test_bounds_are_told_as_people_write_them(text, shape, says):
+    assert told(text, shape) == f"f:1:1: {says}"
+
+
+def test_a_size_of_one_letter_is_told_both_its_meanings():
+    assert "did you mean 600MB or 600MiB?" in told("600M", Size())
+    assert "did you mean 6kB or 6KiB?" in told("6K", Size())
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "hint"),
+    [
+        ("yes", Word(("stop", "keep")), "(one of: stop, keep)"),
+        ("on", Word(("on", "dim")), '(quote it: "on")'),
+        ("yes", Flag(), "(write true)"),
+        ("Off", Flag(), "(write false)"),
+        ("no", Text(), '(quote it: "no")'),
+        ("on", Duration(), "(expected a duration such as 30s, not on)"),
+    ],
+)
+def test_a_truth_of_old_is_told_what_is_due_there(text, shape, hint):
+    assert told(text, shape).endswith(hint)

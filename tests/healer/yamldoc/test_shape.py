@@ -110,3 +110,17 @@ def test_a_suggestion_is_the_nearest_or_the_list():
     assert suggestion("coldown", ("cooldown", "for")) == "did you mean 'cooldown'?"
     assert suggestion("zzz", ("a", "b")) == "one of: a, b"
     assert suggestion("zzz", ()) == ""
+
+
+def test_a_lone_value_is_told_the_mapping_it_was_meant_to_be():
+    assert told("5", LIMIT) == ["f:1:1: expected a mapping, found the number 5 (write {max: 3, per: 30s})"]
+    proof = Record(
+        Field(name="when", shape=Text(), required=True, doc="proof"),
+        Field(name="within", shape=Duration(), default=30.0, shown="30s", doc="in time"),
+    )
+    assert told("a > 1", proof)[0].endswith('(write {when: "a > 1", within: 30s})')
+
+
+def test_a_stray_key_is_told_where_it_belongs():
+    shape = Record(*LIMIT.fields.values(), strays={"verify": "belongs under a step"})
+    assert told("max: 1\nverify: 2\n", shape) == ["f:2:1: unknown key 'verify' (belongs under a step)"]
