@@ -62,6 +62,12 @@ def together(one: Expr, other: Expr) -> bool:
     return any(True for mine in cases(one) for theirs in cases(other) if _meet(mine, theirs) is not None)
 
 
+def overlap(one: Expr, other: Expr) -> bool:
+    """Whether both may be true at once, going by the same things: what only one of them asks for says nothing."""
+    ways = ((mine, theirs) for mine in cases(one) for theirs in cases(other))
+    return any(mine.keys() & theirs.keys() and _meet(mine, theirs) is not None for mine, theirs in ways)
+
+
 def _flip(truth: bool | None) -> bool | None:  # noqa: FBT001 - Kleene's own three values
     return None if truth is None else not truth
 

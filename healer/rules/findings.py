@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from healer.model.decision import QUIET_VERBS
 from healer.model.verbs import VERBS
 from healer.rules import expression, trivial
+from healer.rules.cases import overlap
 from healer.rules.rule import CONTROL, Position, Rule, Step, flattened, steps_of
+from healer.rules.syntax import bind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,11 @@ def _of_step(rule: Rule, step: Step, names: Names) -> Said:
         )
     elif step.verify.when == rule.when:
         yield (f"'{step.action}' is verified by the very trouble it should cure", "state what is well in verify")
+    elif overlap(*(bind(one, rule.target) if rule.target else one for one in (rule.when, step.verify.when))):
+        yield (
+            f"'{step.action}' can be verified while its trouble lasts: both conditions can hold at once",
+            "let verify ask for what when excludes",
+        )
     verb = VERBS.get(step.action)
     if verb is None:
         return

@@ -6,6 +6,7 @@ from healer.rules.findings import Finding
 from healer.rules.loops import loops
 from healer.rules.reach import Settings, alike, bindings
 from healer.rules.rule import RuleSet
+from healer.rules.subjects import Subjects
 from healer.rules.timing import too_short
 
 
@@ -18,10 +19,13 @@ def findings(ruleset: RuleSet, settings: Settings) -> list[Finding]:
         channels=tuple(settings.notify),
         unready=frozenset(name for name, one in known.items() if ("check", "readiness") in one.labels),
     )
+    subjects = Subjects(known)
     found: list[Finding] = []
     for rule, bound in zip(rules, bindings(rules, settings.targets), strict=True):
         found += looks.of_rule(rule, names)
-        found += too_short(rule, [settings.targets[place] for place in bound], known)
+        own = [settings.targets[place] for place in bound]
+        found += subjects.findings(rule, own)
+        found += too_short(rule, own, known)
     groups = alike(rules, settings)
     found += fights(rules, groups)
     found += loops(rules, groups)

@@ -84,6 +84,24 @@ def test_nested_steps_are_looked_at_too(tmp_path, rule, what):
     assert any(what in line for line in found(tmp_path, rule)), found(tmp_path, rule)
 
 
+@pytest.mark.parametrize(
+    ("trouble", "well", "weak"),
+    [
+        ("program.memory{target} > 600MiB", "program.memory{target} < 700MiB", True),
+        ("program.memory{target} > 600MiB", 'program.memory{target="program:api"} < 700MiB', True),
+        ("program.memory{target} > 600MiB", "program.memory{target} < 700MiB and program.up{target} == 1", True),
+        ("program.memory{target} > 600MiB", "program.memory{target} <= 600MiB", False),
+        ("program.memory{target} > 600MiB", "program.memory{target} < 500MiB", False),
+        ("program.memory{target} > 600MiB", "program.up{target} == 1", False),
+        ("program.memory{target} > 600MiB or program.up{target} == 0", "program.up{target} == 1", False),
+        ("program.up{target} == 1 and program.memory{target} > 600MiB", "program.up{target} == 1", True),
+    ],
+)
+def test_a_verify_that_holds_in_the_middle_of_the_trouble_is_found(tmp_path, trouble, well, weak):
+    rule = f"target: 'program:api', when: '{trouble}', then: [{{restart: {{}}, verify: {{when: '{well}'}}}}]"
+    assert any("can be verified while its trouble lasts" in line for line in found(tmp_path, rule)) is weak
+
+
 def test_a_disruptive_rule_tells_somebody_where_there_is_somebody_to_tell(tmp_path):
     told = "nobody is told when its cures have failed"
     hook = {"notify": {"oncall": {"kind": "webhook", "url": "http://127.0.0.1/"}}}
