@@ -16,6 +16,11 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\
 _TAB = re.compile(r"^ *\t[ \t]*\S", re.MULTILINE)
 
 
+_SELECTOR = re.compile(
+    r"""(?P<key>\b[\w-]+:[ ]+)?(?P<value>[^\s,{}\[\]"'][^,{}\[\]"':]*\{[^{}]*\}[^,{}\[\]]*(?:\{[^{}]*\}[^,{}\[\]]*)*)"""
+)
+
+
 class _Stop(Exception):
     """Nothing after this place can be understood."""
 
@@ -31,15 +36,45 @@ def compose(text: str, name: str, problems: Problems) -> Node | None:
     except _Stop:
         return None
     except yaml.MarkedYAMLError as exc:
-        at = exc.problem_mark or exc.context_mark
-        mark = Mark(file=name, line=at.line + 1, column=at.column + 1) if at else Mark(file=name, line=1, column=1)
-        context = f" {exc.context}" if exc.context else ""
-        problems.add(mark, f"not YAML: {exc.problem or 'it ends too early'}{context}", _hint(exc.problem or ""))
+        _broken(exc, text, builder, problems)
         return None
     except yaml.YAMLError as exc:
         problems.add(Mark(file=name, line=1, column=1), f"not YAML: {' '.join(str(exc).split())[:120]}")
         return None
     return builder.root
+
+
+def _broken(exc: yaml.MarkedYAMLError, text: str, builder: "_Builder", problems: Problems) -> None:
+    """Note what is not YAML where it went wrong, which is not always where the parser noticed."""
+    at, name = exc.problem_mark or exc.context_mark, builder.name
+    line, column = (at.line + 1, at.column + 1) if at else (1, 1)
+    problem, context = exc.problem or "it ends too early", exc.context or ""
+    opened = None
+    if "quoted scalar" in context and "end of stream" in problem and (start := exc.context_mark):
+        opened = Mark(file=name, line=start.line + 1, column=start.column + 1)
+    elif "did not find expected" in problem and builder.quoted and builder.quoted[1] == line:
+        opened = builder.quoted[0]  # it swallowed lines up to the next quote, which then made no sense
+    if opened:
+        problems.add(opened, "not YAML: the quote that opens here is not closed on its line", "close it")
+        return
+    said = f"not YAML: {problem} {context}".rstrip()
+    mark = Mark(file=name, line=line, column=column)
+    problems.add(mark, said, _quoted(text, line, column, context) or _hint(problem))
+
+
+def _quoted(text: str, line: int, column: int, context: str) -> str:
+    """How to write a condition whose braces were taken for those of a mapping; empty where there is none."""
+    if "flow" not in context:
+        return ""
+    words = (text.split("\n")[line - 1 : line] or [""])[0][:400]
+    found = next((one for one in _SELECTOR.finditer(words) if one.start() < column <= one.end()), None)
+    if found is None:
+        return ""
+    value = found["value"].strip()
+    if value.count("(") != value.count(")"):
+        return "quote the whole condition"
+    sign = "'" if '"' in value else '"'
+    return f"quote it: {found['key'] or ''}{sign}{value}{sign}"
 
 
 def _hint(problem: str) -> str:
@@ -91,7 +126,9 @@ class _Builder:
     def __init__(self, text: str, name: str, problems: Problems) -> None:
         self.root: Node | None = None
         self._text = text
-        self._name = name
+        self.name = name
+        self.quoted: tuple[Mark, int] | None = None
+        """The last text in quotes that goes on over lines: where it opens, and the line where it ends."""
         self._problems = problems
         self._stack: list[_Open] = []
         self._documents = 0
@@ -101,6 +138,7 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             self._count(event)
             self._add(self._scalar(event))
+            self._remember(event)
         elif isinstance(event, yaml.CollectionStartEvent):
             self._count(event)
             if len(self._stack) >= MAX_DEPTH:
@@ -115,6 +153,10 @@ class _Builder:
             self._add(Scalar(mark=mark, value=BROKEN, text=""))
         elif isinstance(event, yaml.DocumentStartEvent):
             self._document(event)
+
+    def _remember(self, event: yaml.ScalarEvent) -> None:
+        if event.style in ("'", '"') and (start := event.start_mark) and (end := event.end_mark):
+            self.quoted = (self._mark(event), end.line + 1) if end.line > start.line else None
 
     def _document(self, event: yaml.DocumentStartEvent) -> None:
         self._documents += 1
@@ -190,4 +232,4 @@ class _Builder:
     def _mark(self, event: yaml.Event) -> Mark:
         start = event.start_mark
         assert start is not None  # noqa: S101 - the parser marks every event; only PyYAML's type says otherwise
-        return Mark(file=self._name, line=start.line + 1, column=start.column + 1)
+        return Mark(file=self.name, line=start.line + 1, column=start.column + 1)

@@ -102,3 +102,39 @@ def test_no_text_whatever_is_more_than_a_list_of_problems(text):
 @given(st.text(alphabet="[]{}:,-#&*!|>'\"%@`?\n \ta1", max_size=60))
 def test_no_punctuation_whatever_is_more_than_a_list_of_problems(text):
     compose(text, "f", Problems())
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("v: {when: http.ok{target} == 1, within: 30s}", 'quote it: when: "http.ok{target} == 1"'),
+        (
+            'a: 1\nv: {when: x.y{target, a="b"} > 1 and z{target} == 1}',
+            "when: 'x.y{target, a=\"b\"} > 1 and z{target} == 1'",
+        ),
+        ("all: [http.ok{target} == 1, harmony > 3]", 'quote it: "http.ok{target} == 1"'),
+        ("v: {within: 30s, when: a.b{target}}", 'when: "a.b{target}"'),
+    ],
+)
+def test_an_unquoted_condition_in_braces_is_told_with_quotes(text, hint):
+    (said,) = told(text)
+    assert hint in said
+    assert "indentation" not in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'version: 1\nwhen: "http.ok == 1\nfor: 3s\n',
+        "version: 1\nwhen: 'http.ok == 1\nfor: 'x'\nb: 1\n",
+        'version: 1\nwhen: "http.ok == 1\nfor: "3s"\n',
+    ],
+)
+def test_a_quote_that_is_not_closed_is_told_where_it_opens(text):
+    (said,) = told(text)
+    assert said.startswith("f.yaml:2:7: ")
+    assert "quote" in said
+
+
+def test_a_text_over_several_lines_is_not_blamed_for_a_later_mistake():
+    assert told('a: "x\n  y"\nb: 1\nc: d: e\n')[0].startswith("f.yaml:4:")
