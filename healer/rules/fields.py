@@ -10,7 +10,7 @@ from healer.model.trigger import Trigger
 from healer.model.verbs import Verb
 from healer.rules.calendars import CALENDAR, NOT_IN
 from healer.rules.conditions import Condition
-from healer.rules.rule import Concurrency, Exhausted, Samples
+from healer.rules.rule import CONTROL, Concurrency, Exhausted, Samples
 from healer.rules.selectors import SELECTOR
 from healer.rules.steps import TARGET, Plain, Steps, hook
 from healer.rules.triggers import TriggerShape
@@ -225,9 +225,19 @@ def _brakes() -> tuple[Field, ...]:
     )
 
 
+def _strays(verbs: Mapping[str, Verb]) -> Mapping[str, str]:
+    """Keys of a step, or of a target, that stand in a rule; and where they belong."""
+    steps = dict.fromkeys(("verify", "timeout", "only_if", "approve", "rollback", "targets"), _UNDER)
+    named = {verb: f"is a step: write it under then: as - {verb}: ..." for verb in (*verbs, *CONTROL)}
+    return named | steps | {"requires": "belongs to a target in organism.yaml, such as requires: [program:db]"}
+
+
+_UNDER = "belongs under a step of then:, beside its verb"
+
+
 def document(vocabulary: Vocabulary, verbs: Mapping[str, Verb], build: Any = None) -> Record:  # noqa: ANN401 - a Build
     """A whole file of rules."""
-    rule = Record(*rule_fields(vocabulary, verbs), name="rule", build=build)
+    rule = Record(*rule_fields(vocabulary, verbs), name="rule", build=build, strays=_strays(verbs))
     return Record(
         Field(name="version", shape=Version(), required=True, doc="write version: 1"),
         Field(name="rules", shape=ListOf(rule, least=1), required=True, doc="the rules of this file"),

@@ -50,12 +50,7 @@ class Reader(Cursor):
         expr, token = self.condition(), self.token
         if token.kind == "end":
             return expr
-        hint = ""
-        if token.text == "=":
-            hint = "did you mean ==?"
-        elif token.text.lower() in ("and", "or", "not", "xor", "matches", "contains"):
-            hint = f"write {token.text.lower()}"
-        raise self.error(f"unexpected {self.found()}", hint)
+        raise self.error(f"unexpected {self.found()}", _left_over(token, expr))
 
     # -- conditions
 
@@ -219,6 +214,22 @@ class Reader(Cursor):
         if value.kind != "string":
             raise self.error("a label's value stands in quotes", f'{label.text}{op.text}"…"', value.at)
         return Matcher(label=label.text, op=op.text, value=unquote(value.text))
+
+
+def _left_over(token: Token, read: Expr) -> str:
+    """A hint for what stands behind an expression that was complete without it."""
+    word = token.text.lower()
+    if word == "=":
+        return "did you mean ==?"
+    if word in ("and", "or", "not", "xor", "matches", "contains"):
+        return f"write {word}"
+    if word in ("is", "equals", "eq"):
+        return "write == (or !=)"
+    if word in ("for", "during"):
+        return "how long it must hold is a key of the rule: for: 5m"
+    if token.kind in ("number", "string", "name"):
+        return "join conditions with and, or, xor" if not is_number(read) else "a comparison such as == is missing"
+    return ""
 
 
 def _as_words(left: Expr, right: Expr, op: str) -> tuple[Expr, Expr]:

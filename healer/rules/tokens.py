@@ -47,7 +47,10 @@ _TOKEN = re.compile(
 )
 _UNIT = re.compile(r"%|[A-Za-z]+")
 _PART = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_LABEL = re.compile(r"[{,] ?([A-Za-z_]{1,64})(=~|!=|=) ?([A-Za-z0-9_.-]*)\Z", re.ASCII)
+_VALUE = re.compile(r"[^\s,{}]{1,100}")
 _HINTS = {
+    ":": 'what holds a colon stands in quotes: {target="http:front"}',
     "&": "write and",
     "|": "write or",
     "!": "write not, or != between two values",
@@ -80,7 +83,7 @@ def tokens(text: str) -> list[Token]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise ExpressionError(f"unexpected {text[at]!r}", hint=_HINTS.get(text[at], ""), offset=at)
+            raise ExpressionError(f"unexpected {text[at]!r}", hint=_hint(text, at), offset=at)
         kind = str(match.lastgroup)
         token = _number(text, match) if kind == "number" else _token(kind, match)
         at = token.at + len(token.text)
@@ -88,6 +91,14 @@ def tokens(text: str) -> list[Token]:
             found.append(token)
     found.append(Token("end", "", len(text)))
     return found
+
+
+def _hint(text: str, at: int) -> str:
+    """What to write instead of a character that starts no token."""
+    if text[at] in ":/" and (label := _LABEL.search(text, max(0, at - 100), at)):
+        end = _VALUE.match(text, at)
+        return f'quote the value: {{{label[1]}{label[2]}"{label[3]}{end[0] if end else ""}"}}'
+    return _HINTS.get(text[at], "")
 
 
 def _token(kind: str, match: re.Match[str]) -> Token:
@@ -173,6 +184,7 @@ class Cursor:
     def expect(self, text: str, hint: str = "") -> Token:
         """Read it, or raise ExpressionError."""
         if not self.sees(text):
+            hint = hint or ("did you mean ==?" if self.sees("=") else "")
             raise self.error(f"expected {text!r}, found {self.found()}", hint)
         return self.take()
 

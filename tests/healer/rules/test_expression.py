@@ -141,6 +141,15 @@ def test_what_is_written_back_reads_the_same(text):
         ("rule(5) == 'x'", 5, ["quotes"]),
         ("harmony > [1]", 10, ["unexpected"]),
         ("harmony > ٣", 10, ["unexpected"]),
+        ("harmony is 1", 8, ["write =="]),
+        ("harmony > 1 for 5m", 12, ["for: 5m"]),
+        ("harmony 1", 8, ["== is missing"]),
+        ("harmony > 1 harmony", 12, ["join", "and"]),
+        ("http.ok{target=http:front} == 0", 19, ['quote the value: {target="http:front"}']),
+        ("http.ok:front == 0", 7, ["quotes"]),
+        ('(file.owner = "root")', 12, ["did you mean ==?"]),
+        ("self.memory > 600M", 17, ["MB or MiB"]),
+        ("self.memory > 6k", 15, ["kB or KiB"]),
     ],
 )  # fmt: skip
 def test_a_mistake_is_pointed_at_with_a_hint(text, offset, words):

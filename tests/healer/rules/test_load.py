@@ -392,3 +392,22 @@ def test_thousands_of_rules_load_in_seconds(tmp_path):
     assert (
         time.process_time() - before < 2.0
     )  # 10 000 may take two seconds; this is a twentieth, with room for a slow machine and coverage
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("verify: {when: harmony > 5}", "belongs under a step of then:"),
+        ("timeout: 3s", "belongs under a step of then:"),
+        ("restart: {}", "is a step: write it under then: as - restart: ..."),
+        ("wait_for: {when: harmony > 5}", "is a step: write it under then: as - wait_for: ..."),
+        ("requires: [shop]", "belongs to a target in organism.yaml"),
+        ("verfiy: 1", "one of: id"),
+    ],
+)
+def test_a_key_that_belongs_elsewhere_is_told_where(tmp_path, key, says):
+    path = tmp_path / "r.yaml"
+    path.write_text(EXAMPLE + f"    {key}\n")
+    with pytest.raises(ConfigError) as caught:
+        load([path])
+    assert says in str(caught.value)
