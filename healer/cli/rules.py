@@ -33,7 +33,7 @@ def list_() -> int:
         (
             one["id"],
             one["priority"],
-            one["mode"] if one["enabled"] else "off",
+            _mode(one),
             _state(one),
             len(one["targets"]),
             one["runs"],
@@ -47,6 +47,13 @@ def list_() -> int:
     columns = ("RULE", "PRIORITY", "MODE", "STATE", "TARGETS", "RUNS", "LAST", "VERDICTS", "NEXT IN", "STARTS")
     show.table(given, columns, rows, empty="no rule is loaded")
     return 0
+
+
+def _mode(rule: Mapping[str, Any]) -> str:
+    """The mode that really holds, under every ceiling; several where its targets differ, the strictest first."""
+    if not rule["enabled"]:
+        return "off"
+    return "/".join(one["mode"] for one in rule["holds"]) or str(rule["mode"])
 
 
 _WORST = ("given-up", "acting", "verifying", "firing", "clearing", "pending", "unknown", "inactive", "disabled")
@@ -86,6 +93,9 @@ def show_(*, rule: str) -> int:
         if value not in ("", []):
             text = " -> ".join(value) if isinstance(value, list) else str(value)
             show.line(f"{name:<9} {text}")
+    for one in found["holds"]:
+        if one["mode"] != found["mode"]:
+            show.line(f"{'holds':<9} {one['mode']} ({one['because']})")
     show.line(f"{'verdicts':<9} {_verdicts(found['verdicts'])}")
     if found["next_start"] is not None:
         show.line(f"{'next':<9} in {show.ago(found['next_start'])}")

@@ -1,4 +1,4 @@
-"""From a condition that is true to an effect that ended: ask the gates, decide, prove once more, take the outcome."""
+"""From a condition that is true to an effect that ended, in one file so that no way to an effect passes by the gates."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -53,18 +53,13 @@ class Acting:
 
     def question(self, instance: Instance, step: Step, target: Target, opened: float, number: int = 0) -> Question:
         """Everything the gates need to know about a rule's next step."""
-        rule = instance.rule
-        mode = self.desk.default_mode if rule.mode is None else rule.mode
-        modes = [*self._modes(target, rule.organ), (f"rule {rule.id}", mode)]
-        if lowered := self.desk.memory.modes.get(f"rule:{rule.id}"):
-            modes.append((f"rule {rule.id}, lowered", Mode.parse(lowered)))
+        rule, modes = instance.rule, self.modes(instance, target)
         if step.approve is not None:
             modes.append((f"step of rule {rule.id}", Mode.APPROVE))
-        if self.desk.profile is Profile.ECONOMY and rule.priority < CRITICAL:
-            modes.append(("profile economy: critical rules only", Mode.OBSERVE))
         return replace(
             self._plain(instance.key, step.action, target, opened),
             rule=rule.id,
+            written=f"{rule.position.file}:{rule.position.line}",
             modes=tuple(modes),
             cooldown=rule.cooldown,
             limits=rule.limits,
@@ -77,6 +72,17 @@ class Acting:
             slots=self.line.slots(instance, target, step.action),
             approve_ttl=(step.approve or Approve()).ttl,
         )
+
+    def modes(self, instance: Instance, target: Target) -> list[tuple[str, Mode]]:
+        """Every mode that holds for a rule that acts on this target, each with what sets it."""
+        rule = instance.rule
+        mode = self.desk.default_mode if rule.mode is None else rule.mode
+        modes = [*self._modes(target, rule.organ), (f"rule {rule.id}", mode)]
+        if lowered := self.desk.memory.modes.get(f"rule:{rule.id}"):
+            modes.append((f"rule {rule.id}, lowered", Mode.parse(lowered)))
+        if self.desk.profile is Profile.ECONOMY and rule.priority < CRITICAL:
+            modes.append(("profile economy: critical rules only", Mode.OBSERVE))
+        return modes
 
     def question_of(self, instance: Instance, number: int) -> Question | None:
         """The question that a step of a rule would be now; None where the rule has no such step that acts."""

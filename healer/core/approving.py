@@ -75,7 +75,10 @@ class Approving:
 
     def _refuse(self, approval: Approval, decision: str, who: str, because: str) -> None:
         seal(self._core.desk, approval, decision, who, because)
-        self._core.incidents.denied(approval.incident, f"{approval.id} {decision} by {who}: {because}")
+        told = f"{approval.id} denied by {who}: {because}"
+        if decision == "expired":
+            told = f"nobody answered {approval.id} in time"
+        self._core.incidents.denied(approval.incident, told)
 
     def _drop(self, approval: Approval, who: str, because: str) -> None:
         """Close a question that has no answer any more; where it is still one, it is asked anew."""

@@ -1,13 +1,14 @@
 """Why a rule does, or does not do, something about a target: its truth, every gate's answer, and what is missing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from healer.core import report
 from healer.core.core import Core
 from healer.core.instance import Instance
 from healer.gates import order
-from healer.gates.interface import Answer
+from healer.gates.interface import Answer, Refusal
 from healer.model.truth import Truth
 from healer.rules import flip, truth_tree
 from healer.rules.truth_tree import TruthNode
@@ -64,7 +65,17 @@ def _asked(core: Core, instance: Instance) -> tuple[Answer, ...]:
     incident = core.desk.memory.incidents.get(instance.key)
     number = incident.step if incident else 0
     question = core.acting.question_of(instance, number)
-    return instance.answers if question is None else order.ask_all(question)
+    if question is None:
+        return instance.answers
+    # What it does just now holds its own place, and rests on its own approval.
+    own = next((one.id for one in core.desk.memory.intents.values() if one.incident == instance.key), "")
+    return order.ask_all(replace(question, intent=own))
+
+
+def _given_up(core: Core, instance: Instance) -> str:
+    """Who or what ended it."""
+    because = core.desk.memory.incidents[instance.key].because
+    return f"it was given up: {because}" if because else "its remedies are exhausted"
 
 
 def _missing(core: Core, instance: Instance, answers: tuple[Answer, ...], now: float) -> str:
@@ -75,7 +86,8 @@ def _missing(core: Core, instance: Instance, answers: tuple[Answer, ...], now: f
     if phase == "disabled":
         return "the rule is switched off (healer rules enable)"
     if phase == "given-up":
-        return f"its remedies are exhausted (healer ack {instance.target.id} re-arms it)"
+        why = _given_up(core, instance)
+        return f"{why} (healer ack {instance.target.id} re-arms it)"
     if phase in {"acting", "verifying"}:
         return "nothing: it acts, or proves what it did"
     if instance.truth is Truth.UNKNOWN:
@@ -104,11 +116,15 @@ def _flip(core: Core, instance: Instance, answers: tuple[Answer, ...], now: floa
         if not acts:
             what += [] if phase == "firing" else [_change(text) for text in _confirmation(instance, now)]
             what += [
-                _change(f"{one.gate}: {one.refusal.because}", one.refusal.until, core.desk.wall_offset)
+                _change(_told(one.gate, one.refusal), one.refusal.until, core.desk.wall_offset)
                 for one in answers
                 if one.refusal is not None
             ]
     return {"to": "not act" if acts else "act", "changes": what}
+
+
+def _told(gate: str, refusal: Refusal) -> str:
+    return f"{gate}: {refusal.because}" + (f" -> {refusal.proposal}" if refusal.proposal else "")
 
 
 def _change(what: str, until: float | None = None, wall_offset: float = 0.0) -> Json:

@@ -111,6 +111,18 @@ def _blind(core: Core, target: Target) -> str:
     return sense.because if sense and core.world.signs[target.id].health is Health.UNKNOWN else ""
 
 
+def _failed(core: Core, target: Target) -> str:
+    """Why a target that was seen failed is so: what it says, how it ended, or why it was given up."""
+    if core.world.signs[target.id].health is not Health.FAILED:
+        return ""
+    if message := core.world.word(f"{target.kind}.message", target.id):
+        return message[:200]
+    code = core.known("command.rc" if target.kind == "command" else f"{target.kind}.exit_code", target.id)
+    ours = [one.because for one in core.desk.memory.incidents.values() if one.target == target.id and one.because]
+    said = [f"given up: {because}" for because in ours[-1:]] + ([] if code is None else [f"exit code {code:g}"])
+    return "; ".join(said)
+
+
 def _target(core: Core, target: Target, now: float) -> Json:
     sign = core.world.signs[target.id]
     health = sign.health
@@ -123,7 +135,7 @@ def _target(core: Core, target: Target, now: float) -> Json:
         "health": health.value,
         "age": round(max(0.0, now - sign.at), 3) if sign.at else None,
         "since": _rounded(None if sign.onset is None else max(0.0, now - sign.onset), 3),
-        "because": _blind(core, target) or sign.because,
+        "because": _blind(core, target) or sign.because or _failed(core, target),
         "unresponsive": health is Health.UNKNOWN and sign.ever,
         "generation": core.world.generation(target),
         "mode": target.mode.word,
@@ -143,7 +155,7 @@ def incidents(core: Core, now: float | None = None) -> list[Json]:
 
 def _incident(core: Core, key: str, incident: Incident, now: float) -> Json:
     instance = core.instances.get(key)
-    refused = order.first_refusal(instance.answers) if instance else None
+    refused = order.first_refusal(instance.answers) if instance and incident.phase == "firing" else None
     return {
         "id": key,
         "rule": incident.rule,
@@ -154,7 +166,7 @@ def _incident(core: Core, key: str, incident: Incident, now: float) -> Json:
         "step": incident.step,
         "attempt": incident.attempt,
         "withheld": list(incident.withheld),
-        "because": f"{refused[0]}: {refused[1].because}" if refused and incident.phase == "firing" else "",
+        "because": f"{refused[0]}: {refused[1].because}" if refused else incident.because,
     }
 
 
@@ -305,6 +317,7 @@ def _rule(core: Core, rule: Rule, now: float) -> Json:
         "tags": list(rule.tags),
         "enabled": core.enabled(rule),
         "mode": (core.desk.default_mode if rule.mode is None else rule.mode).word,
+        "holds": _holds(core, rule),
         "trigger": rule.trigger.kind,
         "starts_on": str(rule.trigger),
         "next_start": next_start(core, rule, now),
@@ -315,6 +328,16 @@ def _rule(core: Core, rule: Rule, now: float) -> Json:
         "last_run": round(max(0.0, now - max(acted)), 3) if acted else None,
         "file": str(rule.position),
     }
+
+
+def _holds(core: Core, rule: Rule) -> list[Json]:
+    """The modes that really hold for a rule on its targets, the strictest first, each with what sets it."""
+    found: dict[Mode, str] = {}
+    for one in core.instances.values():
+        if one.rule.id == rule.id:
+            source, mode = min(core.acting.modes(one, one.target), key=lambda pair: pair[1])
+            found.setdefault(mode, source)
+    return [{"mode": mode.word, "because": found[mode]} for mode in sorted(found)]
 
 
 def next_start(core: Core, rule: Rule, now: float) -> float | None:

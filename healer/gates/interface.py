@@ -62,6 +62,8 @@ class Question:
 
     rule: str
     """Rule id; empty for a request."""
+    written: str = ""
+    """Where the rule is written, FILE:LINE; empty for a request."""
     incident: str
     action: str
     target: Target

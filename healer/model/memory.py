@@ -130,6 +130,8 @@ class Incident:
     """What its present step acts on, one after the other, as chosen when it began; empty where that is one target."""
     item: int = 0
     """Whose turn it is of those."""
+    because: str = ""
+    """Why it was given up; empty until it is."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -521,6 +523,7 @@ class Memory:
             )
             return
         incident.phase, incident.since = phase, at
+        incident.because = str(entry.get("because", ""))[:300] if phase == "given-up" else ""
         self._rung(incident, entry)
 
     def _chain(self, cause: str) -> list[str]:

@@ -1,5 +1,8 @@
 import json
 
+from healer.model.event import Asked
+from healer.model.request import Request
+
 
 def test_rules_are_listed_most_urgent_first_with_their_state(agent, healer):
     said = healer("rules", "list")
@@ -31,3 +34,10 @@ def test_a_rule_is_switched_off_and_on(agent, healer):
     assert not agent.core.desk.memory.incidents
     assert healer("rules", "enable", "api-down").code == 0
     assert json.loads(healer("rules", "list", "--json").out)["rules"][0]["enabled"] is True
+
+
+def test_the_mode_that_holds_is_shown_not_the_one_that_was_written(agent, healer):
+    request = Request(id="q", verb="set-mode", subject="rule:api-down", who="me", args={"mode": "off"}, at=1.0)
+    agent.handle(Asked(request=request))
+    assert healer("rules", "list").out.splitlines()[1].split()[:4] == ["api-down", "7", "off", "inactive"]
+    assert "holds     off (rule api-down, lowered)" in healer("rules", "show", "api-down").out

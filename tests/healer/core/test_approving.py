@@ -2,8 +2,10 @@ import json
 
 import pytest
 
+from healer.core import report
 from healer.core.acting import PATIENCE
 from healer.core.approving import Approving
+from healer.core.explain import explain
 from healer.model.memory import Memory
 from healer.model.mode import Mode
 from healer.rules.rule import Approve, Exhausted, Step, Verify
@@ -250,3 +252,39 @@ def test_whatever_is_no_id_is_refused(scene, talk, key):
 def test_the_part_that_answers_is_one_of_the_core(scene):
     assert isinstance(scene.core.approving, Approving)
     assert isinstance(scene, Scenario)
+
+
+def seen(scene, rule="r"):
+    (found,) = explain(scene.core, rule, "program:api", scene.now)
+    return found
+
+
+def test_who_said_no_and_why_is_told_where_one_looks(scene, talk):
+    scene.ask("deny", id="a-1", because="I look first")
+    assert seen(scene)["missing"].startswith("it was given up: a-1 denied by tester: I look first (healer ack ")
+    (incident,) = report.incidents(scene.core)
+    assert (incident["phase"], incident["because"]) == ("given-up", "a-1 denied by tester: I look first")
+    (target,) = [one for one in report.targets(scene.core) if one["id"] == "program:api"]
+    assert target["because"] == "given up: a-1 denied by tester: I look first"
+    again = Memory.from_json(json.loads(json.dumps(scene.core.desk.memory.to_json())))
+    assert again.incidents["r@program:api"].because == incident["because"]
+    scene.ask("ack", "program:api")
+    talk.up(scene, 0)
+    assert not [one for one in report.incidents(scene.core) if one["because"].startswith("a-1")]
+
+
+def test_that_nobody_answered_is_told_where_one_looks(scene, talk):
+    for _ in range(130):
+        scene.wait(5)
+        talk.up(scene, 0)
+    assert seen(scene)["missing"].startswith("it was given up: nobody answered a-1 in time (")
+
+
+def test_what_was_granted_does_not_wait_for_a_yes_while_it_is_done_or_proved(talk):
+    scene = talk.with_rules(talk.rule(mode=Mode.APPROVE), world=lambda _: None)
+    talk.falls(scene)
+    assert not {gate["gate"]: gate["ok"] for gate in seen(scene)["gates"]}["approval"]
+    scene.ask("approve", id="a-1")
+    found = seen(scene)
+    assert found["phase"] == "acting"
+    assert {gate["gate"]: gate["ok"] for gate in found["gates"]}["approval"]

@@ -137,3 +137,9 @@ def test_of_a_rule_that_acts_it_is_told_what_would_have_stopped_it(talk):
         "not act",
         ['program.up{target="program:api"} is 0, anything but 0 is needed'],
     )
+
+
+def test_the_smallest_change_says_what_to_write_and_where(fake):
+    fake.see("program.up", 0, "program:api")
+    (change,) = [one["what"] for one in of(fake)["flip"]["changes"] if one["what"].startswith("mode: ")]
+    assert change.endswith("is only shown -> write mode: auto in r.yaml:1 and reload")

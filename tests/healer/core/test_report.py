@@ -2,6 +2,7 @@ import json
 
 from healer.core import report
 from healer.model.event import Asked, Looked
+from healer.model.mode import Mode
 from healer.model.observation import Unknown, labels
 from healer.model.request import Request
 from healer.model.trigger import Trigger
@@ -144,3 +145,25 @@ def test_prometheus_text_has_one_type_line_per_metric_and_escapes_labels(fake):
     assert "target_state" not in text  # words are no numbers
     assert text.endswith("\n")
     assert report._escaped('a"b\\c\nd') == 'a\\"b\\\\c\\nd'
+
+
+def test_a_target_that_is_failed_says_what_its_probe_said(fake):
+    fake.see("http.message", "503 Service Unavailable", "http:front")
+    assert by_id(report.targets(fake.core))["http:front"]["because"] == ""
+    fake.see("http.ok", 0, "http:front")
+    assert by_id(report.targets(fake.core))["http:front"]["because"] == "503 Service Unavailable"
+
+
+def test_a_program_that_ended_says_how(fake):
+    fake.see("program.exit_code", 137, "program:api")
+    fake.see("program.up", 0, "program:api")
+    assert by_id(report.targets(fake.core))["program:api"]["because"] == "exit code 137"
+
+
+def test_the_mode_that_really_holds_is_told_with_what_sets_it(talk):
+    scene = talk.with_rules(talk.rule(mode=Mode.APPROVE), talk.rule(id="urgent", priority=10))
+    scene.happen("profile", profile="economy", because="starved")
+    found = by_id(report.rules(scene.core))
+    assert found["r"]["mode"] == "approve"
+    assert found["r"]["holds"] == [{"mode": "observe", "because": "profile economy: critical rules only"}]
+    assert [one["mode"] for one in found["urgent"]["holds"]] == ["auto"]
