@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from healer.cli import show
+from healer.cli import configured, show
 from healer.cli.settings import Command, Settings, settings
 from healer.errors import ConfigError
 
@@ -51,7 +51,7 @@ def _ceilings(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> 
               help="The most that rules may do to one target: 5/h, restart=5/h, 20/d. More is a finding.")  # fmt: skip
 @click.option("--explain-bounds", is_flag=True, help="Derive each worst-case rate, brake by brake.")
 def check(*, files: tuple[Path, ...], quiet: bool, given_rates: "tuple[Ceiling, ...]", explain_bounds: bool) -> int:
-    """Check the configuration and its rules, or FILES (rules, or an organism.yaml).
+    """Check the configuration and its rules, or FILES (rules, an organism.yaml, or the folder it is in).
 
     Mistakes are told as file:line:col: what (hint). Exit 0 clean, 1 findings, 2 invalid.
     """
@@ -94,14 +94,18 @@ def _check(given: Settings, files: Sequence[Path], given_rates: "Sequence[Ceilin
         )
         return verdict
     _told([*over, *findings])
-    count, above = len(found.rules.rules), f", {len(over)} above a ceiling" if over else ""
-    show.note(f"{count} rules in {len(found.rules.files)} files, {len(found.config.targets)} targets: "
-              f"{len(findings)} findings{above}")  # fmt: skip
+    show.note(_summary(found.rules, found.config, len(findings), len(over)))
     if shown == "bounds":
         _derived(rates)
     elif shown:
         _rates(given, rates)
     return verdict
+
+
+def _summary(rules: "RuleSet", config: "Config", findings: int, over: int) -> str:
+    read = f"{show.count(len(rules.rules), 'rule')} in {show.count(len(rules.files), 'file')}"
+    above = f", {over} above a ceiling" if over else ""
+    return f"{read}, {show.count(len(config.targets), 'target')}: {show.count(findings, 'finding')}{above}"
 
 
 def _told(findings: "Sequence[Finding]") -> None:
@@ -200,7 +204,7 @@ def _invalid(given: Settings, problems: Sequence[str]) -> int:
     else:
         for problem in problems:
             show.line(problem)
-        show.note("1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes")
+        show.note(show.count(len(problems), "mistake"))
     return 2
 
 
@@ -258,13 +262,15 @@ def _named(targets: Sequence[str]) -> str:
 
 def _read(given: Settings, files: Sequence[Path]) -> Found:
     found = Found()
+    files = tuple(path / "organism.yaml" if path.is_dir() else path for path in files)
     configs = [path for path in files if is_config(path)]
     rules = [path for path in files if path not in configs]
     source = configs[0] if configs else Path(given.config) if given.config else None
+    show.note(configured.said(source, instead=f"checked {'against the shipped one' if rules else 'the shipped rules'}"))
     found.problems += [f"{path}: a second configuration; check them one by one" for path in configs[1:]]
     _read_config(found, source)
     # Rules are looked at even where the configuration is wrong: every mistake at once.
-    _read_rules(found, rules)
+    _read_rules(found, rules, source)
     return found
 
 
@@ -278,14 +284,14 @@ def _read_config(found: Found, source: Path | None) -> None:
         found.problems += exc.problems or (str(exc),)
 
 
-def _read_rules(found: Found, files: Sequence[Path]) -> None:
+def _read_rules(found: Found, files: Sequence[Path], source: Path | None) -> None:
     from healer.config.files import rule_files
     from healer.rules.load import load
 
     base = None
     try:
-        if not files and found.config is not None:
-            files, base = rule_files(found.config.rules), found.config.rules.base
+        if not files and (rules := found.config.rules if found.config else configured.named(source)):
+            files, base = rule_files(rules), rules.base
         found.rules = load(files, base=base)
     except ConfigError as exc:
         found.problems += exc.problems or (str(exc),)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from healer.cli import explain
+from healer.cli import explain, show
 from healer.rehearsal.coverage import Covered, share
 from healer.rehearsal.judge import Checked, Row
 from healer.rehearsal.play import Played
@@ -57,7 +57,8 @@ def summary(played: Sequence[Played], files: int) -> str:
     """One sentence."""
     checked = [one for each in played for one in each.checked]
     failed = sum(not one.ok for one in checked)
-    return f"{len(played)} tests with {len(checked)} expectations in {files} files: {failed} failed"
+    tests, expectations = show.count(len(played), "test"), show.count(len(checked), "expectation")
+    return f"{tests} with {expectations} in {show.count(files, 'file')}: {failed} failed"
 
 
 # Coverage --------------------------------------------------------------------------------------------------------

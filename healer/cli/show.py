@@ -33,6 +33,11 @@ def note(text: str) -> None:
     click.echo(clean(text), err=True)
 
 
+def count(number: int, noun: str) -> str:
+    """``1 rule``, ``2 rules``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def clean(text: str) -> str:
     """Without control characters, whatever somebody wrote into a name."""
     return _CONTROL.sub("?", text)

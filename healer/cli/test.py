@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from healer.cli import show
+from healer.cli import configured, show
 from healer.cli.settings import Command, Settings, settings
 from healer.errors import HealerError
 
@@ -106,7 +106,9 @@ def _beside_rules(given: Settings) -> list[Path]:
     from healer.config import load_config
     from healer.config.files import rule_files
 
-    config = load_config(Path(given.config) if given.config else None, environ=os.environ)
+    source = Path(given.config) if given.config else None
+    show.note(configured.said(source, instead="the tests of the shipped rules are run"))
+    config = load_config(source, environ=os.environ)
     folders = dict.fromkeys(path.parent / "tests" for path in rule_files(config.rules))
     return [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
 

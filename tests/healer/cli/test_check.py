@@ -37,7 +37,7 @@ def test_a_clean_set_is_0_and_shows_the_worst_it_can_do(folder, healer):
     said = healer("check", "--config", str(folder / "organism.yaml"))
     assert said.code == 0, said.out
     assert said.out.splitlines()[1].split()[:4] == ["program:api", "restart", "3/h", "72/day"]
-    assert "1 rules in 1 files, 1 targets: 0 findings" in said.err
+    assert "1 rule in 1 file, 1 target: 0 findings" in said.err
     assert healer("check", "--config", str(folder / "organism.yaml"), "--quiet").out == ""
 
 
@@ -61,6 +61,33 @@ def test_every_mistake_of_configuration_and_rules_is_told_at_once(folder, healer
     assert "rules.yaml:2:" in said.out
     assert "Traceback" not in said.err
     assert len(json.loads(healer("check", str(folder / "organism.yaml"), "--json").out)["problems"]) >= 2
+
+
+def test_mistakes_of_the_rules_are_told_while_their_configuration_has_some(folder, healer):
+    (folder / "organism.yaml").write_text(CONFIG + "mod: auto\n")
+    (folder / "rules.yaml").write_text("version: 1\nrules: [{id: x, whn: 1}]\n")
+    said = healer("check", str(folder / "organism.yaml"))
+    assert said.code == 2
+    assert "organism.yaml:5:1" in said.out
+    assert "rules.yaml:2:" in said.out
+
+
+def test_a_folder_means_the_configuration_in_it(folder, healer, tmp_path):
+    said = healer("check", str(folder))
+    assert said.code == 0
+    assert f"configuration: {folder / 'organism.yaml'}\n" in said.err
+    (tmp_path / "empty").mkdir()
+    said = healer("check", str(tmp_path / "empty"))
+    assert (said.code, "empty/organism.yaml" in said.out) == (2, True)
+
+
+def test_where_there_is_no_configuration_it_says_what_it_checked_instead(tmp_path, healer, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("healer.config.load.SYSTEM", tmp_path / "etc" / "organism.yaml")
+    assert f"no organism.yaml here or in {tmp_path}/etc: checked the shipped rules" in healer("check", "--json").err
+    (tmp_path / "r.yaml").write_text("version: 1\nrules: []\n")
+    assert "checked against the shipped one" in healer("check", "r.yaml").err
+    assert "the tests of the shipped rules are run" in healer("test", "--run", "nothing").err
 
 
 def test_rules_alone_are_checked_against_the_configuration_there_is(folder, healer, monkeypatch):

@@ -46,7 +46,7 @@ def test_what_is_written_brings_its_tests_and_they_leave_nothing_out(tmp_path, h
     init._write(tmp_path, init.document([]))
     said = healer("test", "--coverage", "--coverage-threshold", "100", "--config", str(tmp_path / "organism.yaml"))
     assert said.code == 0, said.out
-    assert "3 tests with 3 expectations in 1 files: 0 failed" in said.err
+    assert "3 tests with 3 expectations in 1 file: 0 failed" in said.err
 
 
 def test_nothing_that_is_there_is_written_over(tmp_path, healer):

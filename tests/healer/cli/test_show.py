@@ -48,3 +48,7 @@ def test_what_is_not_known_is_not_a_number(capsys):
     assert (show.whole(None), show.whole(99.6), show.left(0), show.left(3)) == ("unknown", "100", "-", "3.0 s")
     show.as_json({"ü": None})
     assert json.loads(capsys.readouterr().out) == {"ü": None}
+
+
+def test_one_is_not_many():
+    assert [show.count(number, "rule") for number in (0, 1, 2)] == ["0 rules", "1 rule", "2 rules"]

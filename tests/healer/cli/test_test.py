@@ -40,7 +40,7 @@ def suite(tmp_path):
 def test_expectations_that_hold_are_0(suite, healer):
     said = healer("test", str(suite))
     assert (said.code, said.out) == (0, "")
-    assert "2 tests with 2 expectations in 1 files: 0 failed" in said.err
+    assert "2 tests with 2 expectations in 1 file: 0 failed" in said.err
 
 
 def test_one_that_does_not_hold_is_1_and_says_where_and_what_was_found(suite, healer):
@@ -131,4 +131,5 @@ def test_a_mistake_in_the_last_file_is_told_before_the_first_is_played(suite, he
 def test_without_files_the_tests_beside_the_configured_rules_are_run(suite, healer, tmp_path):
     config = tmp_path / "organism.yaml"
     config.write_text("version: 1\nrules: {files: [r.yaml]}\n")
-    assert healer("test", "--config", str(config)).code == 0
+    said = healer("test", "--config", str(config))
+    assert (said.code, said.err.splitlines()[0]) == (0, f"configuration: {config}")
