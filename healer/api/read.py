@@ -19,6 +19,7 @@ from healer.api.problem import Json, ProblemError
 from healer.core import explain, report
 from healer.errors import HealerError
 from healer.store.asked import AUTO, MOST, RAW, Asked
+from healer.yamldoc.shape import suggestion
 
 MOST_ROWS = 1000
 _TIME = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|h|d|w)?")
@@ -123,8 +124,15 @@ class Readers:
         found = explain.explain(self._port.core, rule, target, self._now)
         if not found:
             about = f" with target {target!r}" if target else " with a target"
-            raise ProblemError(404, f"there is no rule {rule!r}{about}", hint="healer rules list")
+            raise ProblemError(404, f"there is no rule {rule!r}{about}", hint=self._near(rule, target))
         return Json({"explanations": found})
+
+    def _near(self, rule: str, target: str) -> str:
+        """A hint for a rule, or a target of a rule, that there is not."""
+        bound = [one for one in self._port.core.instances.values() if one.rule.id == rule]
+        known = [one.target.id for one in bound] or [one.id for one in self._port.core.setup.rules.rules]
+        said = suggestion(target if bound else rule, known)
+        return said if said.startswith("did") or (bound and len(bound) <= 10) else "healer rules list"
 
     async def metrics(self, request: Request) -> Response:
         """The latest of every series, or of one metric."""

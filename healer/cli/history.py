@@ -19,7 +19,7 @@ Json = dict[str, Any]
 @click.command(cls=Command)
 @click.argument("metric")
 @click.option("--since", metavar="TIME", default="1h", show_default=True, help="90s, 15m, 2h, 7d.")
-@click.option("--from", "start", metavar="MOMENT", help="2h (ago), 2026-11-20, 2026-11-20T17:05 (not --since).")
+@click.option("--from", "start", metavar="MOMENT", help="2h (ago), 18:20, 2026-11-20T17:05 (not --since).")
 @click.option("--to", "end", metavar="MOMENT", default="now", show_default=True, help="The same.")
 @click.option("--step", metavar="TIME", default="auto", show_default=True, help="raw, or one value for each 5m, 1h.")
 @click.option("--label", "labels", metavar="NAME=VALUE", multiple=True, help="Only of series with this label.")
@@ -31,11 +31,39 @@ def history(metric: str, *, limit: int, as_csv: bool, **asked: Any) -> int:  # n
     Every sample for three hours, and for longer the least, mean, greatest and last of each stretch.
     """
     given = settings()
+    metric, asked["labels"] = _series(metric, asked["labels"])
     found = _all(given, metric, _query(**asked), limit)
     if found.get("next") is not None:
         show.note(f"there is more: --limit {limit} was reached")
-    _say(given, found, f"no sample of {metric} from then on (healer metrics)", as_csv=as_csv)
+    _say(given, found, f"no sample of {metric} from then on ({_near(metric)})", as_csv=as_csv)
     return 0
+
+
+def _series(text: str, labels: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Metric and labels of ``disk.used{mount="/"}``, as rules name it; raises click's usage error."""
+    if "{" not in text:
+        return text, labels
+    from healer.model.vocabulary import METRICS
+    from healer.rules.expression import ExpressionError, parse
+    from healer.rules.syntax import Select
+
+    try:
+        found = parse(text, vocabulary=METRICS, lenient=True)
+    except ExpressionError as exc:
+        raise click.BadParameter(str(exc), param_hint="METRIC") from None
+    if not isinstance(found, Select) or any(one.op != "=" or one.value is None for one in found.matchers):
+        hint = """write one series, such as 'disk.used{mount="/"}'"""
+        raise click.BadParameter(f"{text!r} is more than a metric with its labels; {hint}", param_hint="METRIC")
+    return found.metric, (*labels, *(f"{one.label}={one.value}" for one in found.matchers))
+
+
+def _near(metric: str) -> str:
+    """A hint for a metric of which nothing was found."""
+    from healer.model.vocabulary import METRICS
+    from healer.rules.units import OWN, near
+
+    known = (*METRICS, *OWN)
+    return (near(metric, known) if metric not in known else "") or "healer metrics"
 
 
 def _query(*, since: str, start: str | None, end: str, step: str, labels: tuple[str, ...]) -> Json:

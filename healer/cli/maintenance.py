@@ -22,7 +22,8 @@ def duration(_: click.Context, param: click.Parameter, value: str | None) -> flo
     try:
         return Duration.parse(value)
     except Mistake as exc:
-        raise click.BadParameter(str(exc), param=param) from None
+        hint = f" ({exc.hint})" if exc.hint else ""
+        raise click.BadParameter(f"{exc}{hint}", param=param) from None
 
 
 @click.group(cls=Group)

@@ -1,27 +1,28 @@
-"""Moments as people write them: a while ago, or a date in their own zone."""
+"""Moments as people write them: a while ago, an hour of the clock, or a date in their own zone."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import click
 
-_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|h|d|w)", re.ASCII)
+_PART = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(s|m|h|d|w)", re.ASCII)
+_SPAN = re.compile(rf"(?:{_PART.pattern}){{1,5}}", re.ASCII)
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _EPOCH = re.compile(r"@?(\d{9,11}(?:\.\d{1,6})?)", re.ASCII)
 
 
 def seconds(text: str) -> float:
-    """A span such as 90s, 15m, 2h, 7d; raises click's usage error."""
-    found = _SPAN.fullmatch(text.strip())
-    if found is None:
-        raise click.BadParameter(f"{text!r} is no time such as 90s, 15m, 2h or 7d")
-    return float(found[1]) * _SECONDS[found[2]]
+    """A span such as 90s, 15m, 1h30m, 7d; raises click's usage error."""
+    if _SPAN.fullmatch(text.strip()) is None:
+        raise click.BadParameter(f"{text!r} is no time such as 90s, 15m, 1h30m or 7d")
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
 def wall(text: str, now: float) -> float:
-    """The wall second meant: ``now``, ``2h`` (ago), ``2026-11-20``, ``2026-11-20 17:05``, with ``Z`` or ``+02:00`` too.
+    """The second meant: ``now``, ``2h`` (ago), ``18:20`` (the last), ``2026-11-20``, ``2026-11-20 17:05``.
 
-    Also ``@1700000000``. Without a zone it is the reader's own. Raises click's usage error.
+    Also with ``Z`` or ``+02:00``, and ``@1700000000``. Without a zone it is the reader's own. Raises click's usage error.
     """
     text = text.strip()
     if text == "now":
@@ -31,8 +32,17 @@ def wall(text: str, now: float) -> float:
     if found := _EPOCH.fullmatch(text):
         return float(found[1])
     try:
+        if found := _CLOCK.fullmatch(text):
+            return _last(now, *(int(part or 0) for part in found.groups()))
         return datetime.fromisoformat(text).timestamp()  # without a zone: this machine's, at that date
     except (ValueError, OverflowError, OSError):
         raise click.BadParameter(
-            f"{text!r} is no moment such as 2h (ago), now, 2026-11-20 or 2026-11-20T17:05"
+            f"{text!r} is no moment such as 2h (ago), now, 18:20, 2026-11-20 or 2026-11-20T17:05"
         ) from None
+
+
+def _last(now: float, hour: int, minute: int, second: int) -> float:
+    """When a clock here last showed that: today, or yesterday where it is yet to come; raises ValueError."""
+    today = datetime.fromtimestamp(now, UTC).astimezone().replace(tzinfo=None)
+    moment = today.replace(hour=hour, minute=minute, second=second, microsecond=0)
+    return (moment if moment <= today else moment - timedelta(days=1)).timestamp()

@@ -1,5 +1,6 @@
 """Every key a target or program can have, declared once per kind."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from healer.model.organism import ORGANS
 from healer.model.target import EMPTY, Target
 from healer.model.verbs import SIGNALS
 from healer.yamldoc.mark import Problems
+from healer.yamldoc.node import Node, Scalar
 from healer.yamldoc.parsers import NAME, Argv, Count, Duration, Flag, Size, Text, Word
 from healer.yamldoc.secret import TextOrSecret
 from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Values
@@ -17,7 +19,22 @@ NAMED = Text(pattern=NAME, called="a name")
 ARGV = Argv()
 _ORGAN_OF = {"http": "lungs", "tcp": "lungs", "file": "stomach", "command": "heart"}
 _CHECK = Text(pattern=rf"command:{NAME}", called="command:NAME")
-_REQUIRED = Text(pattern=rf"[a-z]+:{NAME}", called="kind:name or group:NAME")
+_NO_KIND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}", re.ASCII)
+
+
+class _Required(Text):
+    """A target, or a group, that another one needs."""
+
+    def read(self, node: Node, problems: Problems) -> str:
+        """Its id."""
+        if isinstance(node, Scalar) and isinstance(node.value, str) and _NO_KIND.fullmatch(node.value):
+            hint = f"write its kind too, such as program:{node.value}"
+            problems.add(node.mark, f"'{node.value}' is not {self.expected()}", hint)
+            raise Bad
+        return str(super().read(node, problems))
+
+
+_REQUIRED = _Required(pattern=rf"[a-z]+:{NAME}", called="kind:name or group:NAME")
 
 
 def http_url(text: str) -> str:

@@ -12,7 +12,7 @@ from healer.model.memory import Maintenance
 from healer.model.recurrence import to_json
 from healer.model.request import Request
 from healer.rules import calendars
-from healer.yamldoc.shape import Mistake
+from healer.yamldoc.shape import Mistake, suggestion
 
 if TYPE_CHECKING:
     from healer.core.core import Core
@@ -60,6 +60,9 @@ class Windows:
         if unknown := sorted(set(selector) - set(CRITERIA)):
             raise RefusedError(f"a selector has no {', '.join(unknown)[:200]}", hint=f"one of: {', '.join(CRITERIA)}")
         if not any(selects(selector, target) for target in self._core.world.targets.values()):
+            wanted, known = str(selector.get("target", "")), self._core.world.targets
+            if set(selector) == {"target"} and wanted not in known:
+                raise RefusedError(f"there is no target {wanted!r}"[:200], hint=suggestion(wanted, known)[:300])
             raise RefusedError("a maintenance window over nothing", hint="a target, a selector, or all: true")
         return selector
 

@@ -37,6 +37,10 @@ async def test_explain_of_a_rule_or_target_there_is_not_is_a_404(fake, listen):
     async with listen(fake) as client:
         for path in ("rules/none/explain", "rules/api-down/explain?target=http:front"):
             assert (await client.get(f"/api/v1/{path}")).status_code == 404
+        near = (await client.get("/api/v1/rules/api-dwn/explain")).json()["hint"]
+        assert near == "did you mean 'api-down'?"
+        near = (await client.get("/api/v1/rules/api-down/explain?target=program:apii")).json()["hint"]
+        assert near == "did you mean 'program:api'?"
         found = (await client.get("/api/v1/rules/api-down/explain?target=program:api")).json()
     assert found["explanations"][0]["truth"] == "false"
 

@@ -124,3 +124,17 @@ def test_with_an_agent_the_same_is_told(agent, healer, tmp_path):
         assert healer("history", "cpu.used", "--since", "365d", "--step", "1s").code == 2
     finally:
         agent.history.close()
+
+
+def test_a_series_may_be_named_as_rules_name_it(healer, kept):
+    words = ("--since", "2d", "--step", "6h")
+    said = healer("history", 'disk.used{mount="/var"}', *words)
+    assert said.code == 0
+    assert said.out == healer("history", "disk.used", "--label", "mount=/var", *words).out
+    for odd in ("disk.used{mount", "disk.used{mount=~'/*'}", "unit.state{target}", "max(disk.used{mount='/'})"):
+        assert healer("history", odd, *words).code == 2
+
+
+def test_a_metric_that_nobody_knows_is_told_the_nearest(healer, kept):
+    assert "did you mean program.up?" in healer("history", "program.upp").err
+    assert "did you mean" not in healer("history", "program.up").err

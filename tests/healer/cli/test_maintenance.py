@@ -80,3 +80,16 @@ def test_an_early_end_has_its_reason(agent, healer):
     window = healer("maintenance", "add", "program:api", "--for", "1h", "--reason", "x").out.strip()
     assert healer("maintenance", "end", window, "--because", "done").code == 0
     assert [one.data["reason"] for one in agent.bus.ring if one.topic == "maintenance.ended"] == ["done"]
+
+
+def test_a_target_there_is_not_is_told_the_nearest(agent, healer):
+    said = healer("maintenance", "add", "program:apii", "--for", "5m", "--reason", "x")
+    assert said.code == 1
+    assert "there is no target 'program:apii'" in said.err
+    assert "did you mean 'program:api'?" in said.err
+
+
+def test_a_time_without_a_unit_is_told_the_units(agent, healer):
+    said = healer("maintenance", "add", "program:api", "--for", "2", "--reason", "x")
+    assert "'2' is not a duration" in said.err
+    assert "units are" in said.err

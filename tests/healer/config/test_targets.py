@@ -78,3 +78,8 @@ def test_addresses():
     for text in ("x", "x:", "x:0", "x:99999", "a b:80", ":1"):
         with pytest.raises(Mistake):
             address(text)
+
+
+def test_a_need_without_a_kind_is_told_how_it_is_written():
+    said = told("{kind: tcp, name: a, port: 1, requires: [shop]}")
+    assert "write its kind too, such as program:shop" in str(said)
