@@ -61,7 +61,9 @@ class Subjects:
         if rule.target:
             name, has = rule.target, not kind or rule.target.startswith(f"{kind}:")
         else:
-            kinds = {target.kind for target in bound} or {rule.each.kind if rule.each else ""}
+            given = rule.each.kind if rule.each else ""
+            # Going over all targets once per selector would take long where there are many.
+            kinds = {given} if given else {target.kind for target in bound} or {""}
             has = not kind or kind in kinds or kinds == {""}
             name = bound[0].id if len(bound) == 1 else f"a {min(kinds)}"
         return None if has else (f"{select.metric} is never seen of {name}", self._meant(select, name))

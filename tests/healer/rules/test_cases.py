@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healer.model.vocabulary import METRICS
-from healer.rules.cases import ANYTHING, cases, holds, implies, keys, together
+from healer.rules.cases import ANYTHING, cases, holds, implies, keys, overlap, together
 from healer.rules.expression import parse
 from healer.rules.spans import Span, Words, covers
 from healer.rules.syntax import All, Any, Compare, Count, Not, Xor
@@ -53,6 +53,13 @@ def test_what_excludes_each_other():
     assert not together(of("harmony < 50"), of("harmony > 50 and cpu.used > 5%"))
     assert together(of("harmony < 50"), of("harmony > 40"))
     assert not together(of("program.up{target} == 0"), of("program.up{target} == 1"))
+
+
+def test_conditions_overlap_only_where_they_go_by_the_same_things():
+    assert overlap(of("harmony < 50"), of("harmony > 40 and cpu.used < 5%"))
+    assert not overlap(of("harmony < 50"), of("harmony > 50"))
+    assert not overlap(of("harmony < 50"), of("cpu.used < 5%"))
+    assert not overlap(of("harmony < 50 or cpu.used > 90%"), of("harmony > 60"))
 
 
 def test_a_case_says_what_each_thing_is():
