@@ -1,4 +1,4 @@
-"""From a condition that is true to an effect that ended, in one file so that no way to an effect passes by the gates."""
+"""From a condition that is true to an effect that ended, in one file so that no way to an effect evades the gates."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
