@@ -22,7 +22,7 @@ def seconds(text: str) -> float:
 def wall(text: str, now: float) -> float:
     """The second meant: ``now``, ``2h`` (ago), ``18:20`` (the last), ``2026-11-20``, ``2026-11-20 17:05``.
 
-    Also with ``Z`` or ``+02:00``, and ``@1700000000``. Without a zone it is the reader's own. Raises click's usage error.
+    Also with ``Z`` or ``+02:00``, and ``@1700000000``. Without a zone it is the reader's own. Raises a usage error.
     """
     text = text.strip()
     if text == "now":

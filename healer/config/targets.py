@@ -8,9 +8,10 @@ from healer.model.mode import Mode
 from healer.model.organism import ORGANS
 from healer.model.target import EMPTY, Target
 from healer.model.verbs import SIGNALS
+from healer.yamldoc.argv import Argv
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
-from healer.yamldoc.parsers import NAME, Argv, Count, Duration, Flag, Size, Text, Word
+from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Size, Text, Word
 from healer.yamldoc.secret import TextOrSecret
 from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Values
 

@@ -24,9 +24,10 @@ from healer.rules.rule import (
 )
 from healer.rules.selectors import SELECTION
 from healer.rules.units import Vocabulary
+from healer.yamldoc.argv import Argv
 from healer.yamldoc.mark import Mark, Problems
 from healer.yamldoc.node import BROKEN, Entry, Items, Node, Scalar, Table, kind
-from healer.yamldoc.parsers import NAME, Argv, Count, Duration, Flag, Size, Text, Word
+from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Size, Text, Word
 from healer.yamldoc.plain import Anything, Data
 from healer.yamldoc.secret import TextOrSecret
 from healer.yamldoc.shape import Bad, Field, ListOf, MapOf, Record, Schema, Shape, Values, suggestion

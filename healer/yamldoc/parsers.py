@@ -1,16 +1,14 @@
 """Shapes of single values: text, words, numbers, and quantities that must say their unit."""
 
-import json
 import math
 import re
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import BROKEN, Node, Scalar
-from healer.yamldoc.shape import Bad, ListOf, Mistake, Schema, Shape, suggestion
+from healer.yamldoc.shape import Bad, Mistake, Schema, Shape, suggestion
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|d|w)")
@@ -349,44 +347,6 @@ class Ratio(_Quantity):
         """A percentage or a number."""
         number = {"type": "number", "minimum": self._least, "maximum": self._most}
         return {"anyOf": [super().schema(), number]}
-
-
-class Argv(ListOf):
-    """A command and its arguments, each a word of its own: there is no shell that would split them."""
-
-    def __init__(self) -> None:
-        super().__init__(Text(), least=1, most=256)
-
-    def read(self, node: Node, problems: Problems) -> tuple[Any, ...]:
-        """The words."""
-        words = super().read(node, problems)
-        if len(words) == 1 and len(words[0].split()) > 1:
-            problems.add(
-                node.mark, f"a command named '{words[0][:60]}', with spaces in it", f"write {_split(words[0])}"
-            )
-            raise Bad
-        return words
-
-    def advice(self, node: Node) -> str:
-        """The same words, apart."""
-        if isinstance(node, Scalar) and isinstance(node.value, str):
-            return f"write {_split(node.text)}"
-        return super().advice(node)
-
-
-def _split(line: str) -> str:
-    """A command line as a list in YAML; by way of a shell where only that understands it."""
-    try:
-        words = shlex.split(line)
-    except ValueError:
-        words = line.split()
-    if _SHELL.search(line):
-        words = ["/bin/sh", "-c", line]
-    return f"[{', '.join(word if _BARE.fullmatch(word) else json.dumps(word, ensure_ascii=False) for word in words)}]"
-
-
-_SHELL = re.compile(r"[|&;<>$`]")
-_BARE = re.compile(r"[A-Za-z/.-][A-Za-z0-9_/.=+@-]*", re.ASCII)
 
 
 class Version(Shape):

@@ -4,14 +4,10 @@ from hypothesis import strategies as st
 
 from healer.yamldoc import document
 from healer.yamldoc.mark import Problems
-from healer.yamldoc.parsers import Argv, Count, Duration, Flag, Number, Ratio, Size, Text, Word
+from healer.yamldoc.parsers import Count, Duration, Flag, Number, Ratio, Size, Text, Word
 from healer.yamldoc.shape import Bad, Mistake
 
 EVERY = (Text(), Word(("a", "b")), Flag(), Number(), Count(), Duration(), Size(), Ratio())
-
-
-def read(text, shape):
-    return document.text(text, shape, Problems(), name="f")
 
 
 def told(text, shape):
@@ -109,26 +105,6 @@ def test_each_has_a_schema_and_says_what_it_expects(shape):
     assert shape.schema()
     assert shape.expected()
     assert Text(pattern="a+").schema()["pattern"] == "^(?:a+)$"
-
-
-@pytest.mark.parametrize(
-    ("text", "hint"),
-    [
-        ("/bin/clean --all", "(write [/bin/clean, --all])"),
-        ("[sleep 1000]", '(write [sleep, "1000"])'),
-        ("echo 'a b'", '(write [echo, "a b"])'),
-        ("a | b", '(write [/bin/sh, -c, "a | b"])'),
-        ("it's", '(write ["it\'s"])'),
-        ("/bin/true", "(write [/bin/true])"),
-    ],
-)
-def test_a_command_on_one_line_is_told_word_by_word(text, hint):
-    assert told(text, Argv()).endswith(hint)
-
-
-def test_what_a_command_is_told_to_be_written_as_is_read():
-    assert read('[sleep, "1000"]', Argv()) == ("sleep", "1000")
-    assert read('[/usr/bin/env, "/opt/my app/run"]', Argv()) == ("/usr/bin/env", "/opt/my app/run")
 
 
 @pytest.mark.parametrize(
