@@ -119,7 +119,9 @@ def _failed(core: Core, target: Target) -> str:
         return message[:200]
     code = core.known("command.rc" if target.kind == "command" else f"{target.kind}.exit_code", target.id)
     ours = [one.because for one in core.desk.memory.incidents.values() if one.target == target.id and one.because]
-    said = [f"given up: {because}" for because in ours[-1:]] + ([] if code is None else [f"exit code {code:g}"])
+    said = [f"given up: {because}" for because in ours[-1:]]
+    if code is not None:
+        said.append(f"ended by signal {-code:g}" if code < 0 else f"exit code {code:g}")
     return "; ".join(said)
 
 

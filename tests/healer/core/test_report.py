@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from healer.core import report
 from healer.model.event import Asked, Looked
 from healer.model.mode import Mode
@@ -154,10 +156,11 @@ def test_a_target_that_is_failed_says_what_its_probe_said(fake):
     assert by_id(report.targets(fake.core))["http:front"]["because"] == "503 Service Unavailable"
 
 
-def test_a_program_that_ended_says_how(fake):
-    fake.see("program.exit_code", 137, "program:api")
+@pytest.mark.parametrize(("code", "told"), [(3, "exit code 3"), (-9, "ended by signal 9")])
+def test_a_program_that_ended_says_how(fake, code, told):
+    fake.see("program.exit_code", code, "program:api")
     fake.see("program.up", 0, "program:api")
-    assert by_id(report.targets(fake.core))["program:api"]["because"] == "exit code 137"
+    assert by_id(report.targets(fake.core))["program:api"]["because"] == told
 
 
 def test_the_mode_that_really_holds_is_told_with_what_sets_it(talk):
