@@ -62,7 +62,10 @@ class Windows:
         if not any(selects(selector, target) for target in self._core.world.targets.values()):
             wanted, known = str(selector.get("target", "")), self._core.world.targets
             if set(selector) == {"target"} and wanted not in known:
-                raise RefusedError(f"there is no target {wanted!r}"[:200], hint=suggestion(wanted, known)[:300])
+                raise RefusedError(
+                    f"a maintenance window over nothing: there is no target {wanted!r}"[:200],
+                    hint=suggestion(wanted, known)[:300],
+                )
             raise RefusedError("a maintenance window over nothing", hint="a target, a selector, or all: true")
         return selector
 
