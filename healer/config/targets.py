@@ -194,7 +194,13 @@ _PROGRAM = (
     Field(name="cwd", shape=PATH, default="/", shown="/", doc="working directory"),
     Field(name="env", shape=MapOf(Text(empty=True)), default=EMPTY, doc="added to a clean environment"),
     Field(name="user", shape=NAMED, doc="account to run as; else the agent's own"),
-    Field(name="autostart", shape=Flag(), default=True, shown="true", doc="started with the agent"),
+    Field(
+        name="autostart",
+        shape=Flag(),
+        default=True,
+        shown="true",
+        doc="started with the agent; when it dies, the rules start it",
+    ),
     Field(name="ready", shape=_READY, doc="how to tell that it can do its work"),
     Field(name="stop", shape=_STOP, default={"signal": "TERM", "grace": 5.0}, doc="how it is stopped"),
     Field(
