@@ -38,6 +38,9 @@ class Scripted:
     def succeed(self, old):
         return [Publish(topic="succeeded")]
 
+    def retire(self):
+        self.heard.append("retired")
+
 
 class Sealer:
     """Remembers what it is to seal."""

@@ -79,7 +79,7 @@ def test_tcp_finds_its_columns_by_name():
 
 
 def test_a_line_of_too_few_numbers_is_no_line_of_numbers():
-    with pytest.raises(ValueError, match="2 columns"):
+    with pytest.raises(ValueError, match="3 columns"):
         kernel.parse_tcp(b"Tcp: OutSegs RetransSegs\nTcp: 1\n")
 
 

@@ -73,6 +73,6 @@ def test_the_agent_is_hushed_and_heard_again():
 
 
 @pytest.mark.slow
-def test_many_seeds_on_all_cores_hold_every_law():
-    report = run(range(1, 25))
+def test_several_seeds_on_all_cores_hold_every_law():
+    report = run(range(1, 9))
     assert report.ok, list(lines(report))

@@ -14,8 +14,9 @@ FEW = 25
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [mutant.name for mutant in MUTANTS])
+@pytest.mark.parametrize("name", [mutant.name for mutant in MUTANTS[::6]])
 def test_it_is_killed(name):
+    """Some of them: .ci/run has `healer simulate --mutants` hunt them all, without the weight of coverage."""
     verdict = hunt(name, FEW)
     assert verdict.seed is not None, f"{name} lives after {FEW} seeds"
     assert verdict.because
