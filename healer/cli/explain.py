@@ -19,7 +19,7 @@ _MARKS = {"true": "✓", "false": "✗", "unknown": "?", None: "·"}
 @click.command(cls=Command)
 @click.argument("rule")
 @click.argument("target", default="")
-@click.option("--at", metavar="MOMENT", help="How it stood then, by history and log: 2h (ago), 18:20, 2026-11-20T17:05.")
+@click.option("--at", metavar="MOMENT", help="How it stood then, by history and log: 2h (ago), 18:20, 2026-11-20.")
 def explain(*, rule: str, target: str, at: str | None) -> int:
     """Show the truth of RULE (on TARGET) with values and ages, every gate's answer, and what would have changed it."""
     given = settings()
