@@ -6,8 +6,9 @@ It replaces the one private method in which asyncio waits and chooses. What that
 
 import asyncio
 import heapq
+import itertools
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple
@@ -73,6 +74,17 @@ class SimClock:
         return self.booted[boot] + mono_us / 1e6
 
 
+class _Task(asyncio.Task[Any]):
+    """One whose place in a set does not hang on where it lies in memory: groups keep, and cancel, theirs in one."""
+
+    def __init__(self, number: int, coro: Coroutine[Any, Any, Any], **more: Any) -> None:  # noqa: ANN401 - as asyncio's
+        self._number = number
+        super().__init__(coro, **more)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class SimLoop(asyncio.BaseEventLoop):
     """Runs one ready callback per step, chosen by chance, and lets time pass only when nothing is ready."""
 
@@ -81,6 +93,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._sim = clock
         self._pick = chance
         self._limit = limit
+        self._tasks = itertools.count()
+        self.set_task_factory(lambda loop, coro, **more: _Task(next(self._tasks), coro, loop=loop, **more))
         self.steps = 0
         self.lived = 0
         """Steps taken before `finish`, whose own order nobody promises."""
