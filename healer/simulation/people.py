@@ -8,6 +8,9 @@ from healer.simulation import starts
 from healer.simulation.chance import Chance
 from healer.simulation.life import House, Life
 
+WATCHED = 4.0
+"""Seconds for which somebody waits for an action before throwing the kill switch all the same."""
+BLINK = 0.05
 WINDOW = 40.0
 """Seconds of a maintenance window."""
 
@@ -200,8 +203,13 @@ class _Planner:
             args |= {"repeat": {"hours": hours, "tz": "UTC"}, "for": 5 * WINDOW}
         life.ask("maintenance-add", **args)
 
-    def _kill_switch(self) -> None:
+    def _kill_switch(self, until: float | None = None) -> None:
+        """Throw it while something is being done, if that comes soon: then it matters most."""
         house = self._house
+        until = house.clock.at + WATCHED if until is None else until
+        if not self._busy() and house.clock.at < until:
+            house.world.plan(house.clock.at + BLINK, lambda: self._kill_switch(until))
+            return
         house.kill_switch.throw()
         if self._busy():
             self._chance.reach("kill switch mid-action")

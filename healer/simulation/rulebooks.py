@@ -342,4 +342,4 @@ def rules(book: str) -> RuleSet:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"{book}.yaml")
         path.write_text(BOOKS[book], encoding="utf-8")
-        return loader.load([path])
+        return loader.load([path], base=Path(folder))
