@@ -49,6 +49,8 @@ class Server:
         self._limits = limits
         self._open: dict[_Connection, None] = {}
         """Connections, those that have waited longest without a whole request first."""
+        self._silent: dict[_Connection, None] = {}
+        """Those of them that have asked nothing yet, the oldest first."""
         self._answers: list[tuple[_Connection, Answer]] = []
         self._told = 0.0
         self._warned = 0.0
@@ -97,18 +99,21 @@ class Server:
         loop.call_later(1, self._sweep)
 
     def joined(self, connection: "_Connection") -> None:
-        """Take a new connection; when there are too many, the one that has waited longest makes room for it."""
-        self._open[connection] = None
-        if len(self._open) > self._limits.connections:
-            next(iter(self._open)).abort()
+        """Take a new connection; when there are too many, one that has asked nothing makes room, the oldest first."""
+        if len(self._open) >= self._limits.connections:
+            victim = next(iter(self._silent or self._open))
+            self.left(victim)
+            victim.abort()
+        self._open[connection] = self._silent[connection] = None
 
     def left(self, connection: "_Connection") -> None:
         """Forget a connection."""
         self._open.pop(connection, None)
+        self._silent.pop(connection, None)
 
     def asked(self, connection: "_Connection", request: h11.Request, body: bytes) -> None:
         """Judge a whole request now, and answer after the next flush."""
-        self._open.pop(connection, None)
+        self.left(connection)
         self._open[connection] = None
         self._answers.append((connection, self._answer(request, body)))
         if len(self._answers) == 1:

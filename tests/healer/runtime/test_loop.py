@@ -21,6 +21,7 @@ class Scripted:
 
     def __init__(self, *wants):
         self.wants, self.heard, self.due_at = list(wants), [], 1e9
+        self.retired = False
 
     def recover(self):
         return []
@@ -39,7 +40,7 @@ class Scripted:
         return [Publish(topic="succeeded")]
 
     def retire(self):
-        self.heard.append("retired")
+        self.retired = True
 
 
 class Sealer:
@@ -304,6 +305,7 @@ async def test_a_new_core_takes_over_from_one_that_was_brought_to_the_present():
         kit.loop.succeed(new)
         kit.loop.put(EVENT)
     assert isinstance(kit.core.heard[-1], Tick)
+    assert kit.core.retired
     assert new.heard == [EVENT]
     assert "succeeded" in kit.topics()
 
