@@ -1,7 +1,9 @@
-"""``healer replay`` of a month of 200 metrics at ten seconds, as a person calls it: the shipped rules and one more.
+"""``healer replay`` of a month of 200 metrics at ten seconds, as a person calls it.
 
-The history is packed by the store's own code; fifty programs die and leak now and then. The floor is to read and
-decode the same samples and do nothing with them. With ``--quick`` three days are replayed, and told as a month.
+Once with rules that compare every one of them with bounds, and once, over a few hours told as a month, with the shipped
+rules, of which some look at each sample of half of the series (averages, and trends of fifty disks). The history is
+packed by the store's own code; fifty programs die and leak now and then. The floor is to read and decode the same
+samples and do nothing with them. With ``--quick`` three days are replayed, told as a month.
 """
 
 import random
@@ -26,10 +28,12 @@ from healer.store.store import Store
 
 BEGIN, MONTH, EVERY = 1_790_000_000 // DAY * DAY, 30, 10
 PROGRAMS = 50
+FEW = 4 * 3600
+"""Seconds of history for the rules that look at every sample."""
 TARGET_S = 60.0
 CONFIG = """\
 version: 1
-rules: {{files: [{rules}/*.yaml, own.yaml]}}
+rules: {{files: [{rules}]}}
 programs:
 {programs}
 """
@@ -38,10 +42,17 @@ version: 1
 rules:
   - id: bench-leaks
     each: {kind: program}
-    when: program.memory{target} > 600MiB and avg_over(program.cpu{target}, 5m) < 90%
+    when: program.memory{target} > 600MiB and program.cpu{target} < 90%
     for: 10m
     cooldown: 1h
     then: [{restart: {}, verify: {when: "program.memory{target} < 300MiB", within: 10m}}]
+  - id: bench-died
+    each: {kind: program}
+    when: program.up{target} == 0
+    then: [{restart: {}, verify: {when: "program.up{target} == 1", within: 2m}}]
+  - id: bench-fills
+    when: max(disk.used) > 90%
+    then: [{notify: journal}]
 """
 
 
@@ -94,31 +105,36 @@ def fill(folder: Path, days: int) -> None:
     store.close()
 
 
+def replayed(folder: Path, rules: str, seconds: int) -> float:
+    """Seconds that the command takes over the first so many of the history."""
+    programs = "".join(f"  - {{name: app-{n}, organ: heart, command: [sleep, '1']}}\n" for n in range(PROGRAMS))
+    (folder / "o.yaml").write_text(CONFIG.format(rules=rules, programs=programs))
+    argv = [sys.executable, "-m", "healer", "--config", str(folder / "o.yaml"), "--state-dir", str(folder)]
+    asked = ("replay", "--from", f"@{BEGIN}", "--to", f"@{BEGIN + seconds}", "--json")
+    began = time.perf_counter()
+    subprocess.run([*argv, *asked], check=True, capture_output=True, timeout=900)
+    return time.perf_counter() - began
+
+
 def measure() -> dict[str, Any]:
-    """The figure, scaled to a month."""
+    """Both figures, told as a month's."""
     days = 3 if quick() else MONTH
     with tempfile.TemporaryDirectory(prefix="healer-bench-") as name:
         folder = Path(name)
-        programs = "".join(f"  - {{name: app-{n}, organ: heart, command: [sleep, '1']}}\n" for n in range(PROGRAMS))
-        (folder / "o.yaml").write_text(CONFIG.format(rules=CHECKOUT / "rules", programs=programs))
         (folder / "own.yaml").write_text(RULE)
         fill(folder, days)
         began = time.perf_counter()
         with Archive(folder) as archive:
             samples = sum(len(times) for stretch in archive.stretches() for _, times, _ in stretch)
         floor = time.perf_counter() - began
-        argv = [sys.executable, "-m", "healer", "--config", str(folder / "o.yaml"), "--state-dir", name]
-        began = time.perf_counter()
-        asked = ("replay", "--from", f"@{BEGIN}", "--to", f"@{BEGIN + days * DAY}", "--json")
-        done = subprocess.run([*argv, *asked], check=True, capture_output=True, text=True, timeout=1500)
-        took = time.perf_counter() - began
+        bounds = replayed(folder, "own.yaml", days * DAY)
+        every = replayed(folder, f"{CHECKOUT / 'rules'}/*.yaml", FEW)
     scale = MONTH / days
     return {
         "days": days,
         "samples": samples,
-        "month_s": at_most(took * scale, TARGET_S, floor * scale),
-        "samples_per_s": samples / took,
-        "said": len(done.stdout),
+        "month_s": at_most(bounds * scale, TARGET_S, floor * scale),
+        "month_shipped_s": at_most(every * MONTH * DAY / FEW, TARGET_S, floor * scale),
     }
 
 
