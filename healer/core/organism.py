@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterable
 
 from healer.core.body import Body, readings
-from healer.core.sums import RESTARTED, Restarts, target_sums
+from healer.core.sums import Restarts, target_sums
 from healer.core.world import HOST, World
 from healer.model.anatomy import ENERGY
+from healer.model.kinds.catalog import KINDS
 from healer.model.observation import Reading
 from healer.model.organism import HarmonyView
 from healer.model.target import State, Target
@@ -50,8 +51,8 @@ class Organs:
         for name, target in self._world.targets.items():
             if self._wanted(name, target, held):
                 wanted.append(target)
-                if target.kind in RESTARTED:
-                    self._restarts.feel(name, self._known(RESTARTED[target.kind], name), now)
+                if KINDS[target.kind].counts_restarts:
+                    self._restarts.feel(name, self._known(f"{target.kind}.restarts", name), now)
         total = self._known("memory.total", "")
         return target_sums(wanted, self._known, cores=self._cores, memory_total=total, at=now, restarts=self._restarts)
 

@@ -1,9 +1,9 @@
 """What the targets of each organ amount to: the share that is up, what they use of the host, how often they restart."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable
 
+from healer.model.kinds.catalog import KINDS
 from healer.model.observation import Observation, Reading, Unknown, labels
 from healer.model.organism import ORGANS
 from healer.model.target import Target
@@ -12,21 +12,6 @@ from healer.model.unit import Unit
 Known = Callable[[str, str], float | None]
 """(metric, target id) -> its value now, or None where it is unknown. ``self.cpu`` and ``self.memory`` come with ""."""
 
-UP: Mapping[str, str] = MappingProxyType(
-    {
-        "program": "program.up",
-        "process": "process.up",
-        "container": "container.up",
-        "http": "http.ok",
-        "tcp": "tcp.ok",
-        "command": "command.ok",
-    }
-)
-"""By kind, the flag that says a target does what it is there for. A file has none: many are good for being absent."""
-USERS = ("program", "process", "container")
-"""Kinds that use CPU and memory of this host; a probe's target may be anywhere."""
-RESTARTED: Mapping[str, str] = MappingProxyType({kind: f"{kind}.restarts" for kind in ("program", "container")})
-"""By kind, the counter of its starts after the first."""
 WINDOW_SECONDS = 600.0
 _REMEMBERED = 256
 
@@ -82,13 +67,13 @@ def target_sums(
     for organ, own in members.items():
         mark = labels(organ=organ)
         named = [(one.kind, one.id) for one in own]
-        up = {name: known(UP[kind], name) for kind, name in named if kind in UP}
+        up = {name: known(KINDS[kind].up, name) for kind, name in named if KINDS[kind].serves}
         if up:
             flags = [flag for flag in up.values() if flag is not None]
             share = sum(flags) / len(flags) if flags else None
             said.append(_reading("organ.up", mark, share, Unit.RATIO, at, "none of its targets is known"))
         # Something that is down uses nothing.
-        users = [(kind, name) for kind, name in named if kind in USERS and up.get(name) != 0]
+        users = [(kind, name) for kind, name in named if KINDS[kind].uses and up.get(name) != 0]
         if organ == "brain":
             users.append(("self", ""))  # what decides here is the agent itself
         if users:
@@ -96,7 +81,7 @@ def target_sums(
                 total, because = _total(users, part, known)
                 ratio = total / whole if total is not None and whole else None
                 said.append(_reading(metric, mark, ratio, Unit.RATIO, at, because))
-        counted = [restarts.recent(name, at) for kind, name in named if restarts and kind in RESTARTED]
+        counted = [restarts.recent(name, at) for kind, name in named if restarts and KINDS[kind].counts_restarts]
         if counted:
             times = [count for count in counted if count is not None]
             recent = sum(times) if times else None
@@ -106,9 +91,8 @@ def target_sums(
 
 def _total(users: list[tuple[str, str]], part: str, known: Known) -> tuple[float | None, str]:
     total = 0.0
-    metrics = {kind: f"{kind}.{part}" for kind in (*USERS, "self")}
     for kind, name in users:
-        used = known(metrics[kind], name)
+        used = known(f"{kind}.{part}", name)
         if used is None:
             return None, f"{part} of {name or 'the agent'} is unknown"
         total += used

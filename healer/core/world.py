@@ -1,27 +1,15 @@
 """What the core knows of the host right now: which targets are well, which are not, and how starved the host is."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from healer.model.kinds.catalog import KINDS
 from healer.model.limit import Brakes
 from healer.model.observation import Observation, Reading, Series
 from healer.model.organism import Health
 from healer.model.target import State, Target
 
-PRIMARY: Mapping[str, str] = {
-    "program": "program.up",
-    "process": "process.up",
-    "container": "container.up",
-    "unit": "unit.up",
-    "http": "http.ok",
-    "tcp": "tcp.ok",
-    "command": "command.ok",
-    "file": "file.exists",
-}
-"""The one flag per kind of target that says whether it is up."""
-
-_KIND_OF = {metric: kind for kind, metric in PRIMARY.items()}
 _PRESSURES = {
     "cpu.psi.some10": "cpu", "memory.psi.some10": "memory", "io.psi.some10": "io", "swap.in_rate": "swap",
 }  # fmt: skip
@@ -80,6 +68,8 @@ class World:
         self._strain: dict[str, dict[str, tuple[float, float]]] = defaultdict(dict)
         self._groups: dict[str, list[str]] = defaultdict(list)
         self._now = 0.0
+        self.flags = frozenset(kind.up for kind in KINDS.values())
+        """The flags that say of a target whether it is up."""
         for target in targets:
             self.add(target)
 
@@ -142,7 +132,7 @@ class World:
     def observe(self, reading: Reading) -> str:
         """Take a reading in; returns the id of the target whose health it changed, else an empty string."""
         self._now = max(self._now, reading.at)
-        if reading.metric in _KIND_OF:
+        if reading.metric in self.flags:
             return self._sign(reading)
         if not isinstance(reading, Observation):
             self.words.pop(reading.series, None)
@@ -165,7 +155,7 @@ class World:
             sign.health, sign.because = Health.UNKNOWN, f"{reading.value!r} is neither up nor down"[:200]
         else:
             sign.health, sign.because = Health.UNKNOWN, reading.because
-        self._date(sign, old, reading.at, ours=reading.metric == PRIMARY["program"])
+        self._date(sign, old, reading.at, ours=reading.metric == KINDS["program"].up)
         if sign.health is old:
             return ""
         sign.since = reading.at

@@ -10,15 +10,14 @@ from healer.errors import RefusedError
 from healer.model.mode import Mode
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
-KINDS = ("program", "process", "container", "unit", "http", "tcp", "file", "command")
-"""What a target can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One thing looked after: a program, process, container, unit, http or tcp probe, file, command."""
+    """One thing looked after."""
 
     kind: str
+    """One of `healer.model.kinds.catalog.KINDS`."""
     name: str
     organ: str
     """One of `healer.model.organism.ORGANS`."""
@@ -56,6 +55,7 @@ class State(enum.Enum):
     ACKNOWLEDGED = "acknowledged"
 
 
+STATES: tuple[str, ...] = tuple(state.value for state in State)
 _S = State
 _STOPS = {_S.SOFT_STOPPING, _S.HARD_STOPPING}
 MOVES: Mapping[State, frozenset[State]] = MappingProxyType(

@@ -1,71 +1,25 @@
 """Every metric by name, as data: unit, labels, how long a value counts, and what it means."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
+from healer.model.kinds import catalog
+from healer.model.kinds.catalog import KINDS
+from healer.model.kinds.kind import Kind
+from healer.model.metric import Metric, Shelf
 from healer.model.organism import ORGANS, Health
-from healer.model.target import State
+from healer.model.target import STATES
 from healer.model.unit import Unit
 
-STATES: tuple[str, ...] = tuple(state.value for state in State)
 HEALTHS: tuple[str, ...] = tuple(health.value for health in Health)
-CONTAINER_STATES: tuple[str, ...] = (
-    "created", "running", "paused", "restarting", "removing", "exited", "dead", "absent",
-)  # fmt: skip
-CONTAINER_HEALTHS: tuple[str, ...] = ("none", "starting", "healthy", "unhealthy")
 RULE_STATES: tuple[str, ...] = (
     "inactive", "pending", "firing", "acting", "verifying", "clearing", "given-up", "disabled",
 )  # fmt: skip
-PROCESS_STATES: tuple[str, ...] = (
-    "running", "sleeping", "disk-sleep", "stopped", "tracing-stop", "zombie", "dead", "idle", "parked", "absent",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One metric. A value outside ``minimum`` and ``maximum`` is garbage, and becomes unknown."""
-
-    name: str
-    unit: Unit
-    doc: str
-    labels: tuple[str, ...] = ()
-    """Names of the labels each of its series carries."""
-    max_age: float = 10.0
-    """Seconds a value counts as known, unless the sensor looks less often: then `Sensor.max_age` says."""
-    words: tuple[str, ...] = ()
-    """The values it can have, where the unit is WORD and the list is closed; empty is any word."""
-    minimum: float | None = 0.0
-    maximum: float | None = None
-    falls: bool = False
-    """Less of it is worse: ``eta`` waits for it to fall to its limit, not to rise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shelf:
-    """Metrics that share what a group of them has in common."""
-
-    labels: tuple[str, ...] = ()
-    max_age: float = 10.0
-
-    def put(self, name: str, unit: Unit, doc: str, *labels: str, words: tuple[str, ...] = ()) -> Metric:
-        """A metric bounded as its unit is by nature."""
-        top = {Unit.FLAG: 1.0, Unit.SCORE: 100.0}.get(unit)
-        low = None if unit in (Unit.CELSIUS, Unit.NUMBER) else 0.0
-        return Metric(
-            name=name, unit=unit, doc=doc, labels=self.labels + labels, max_age=self.max_age, words=words,
-            minimum=low, maximum=top,
-        )  # fmt: skip
-
-    def share(self, name: str, doc: str, *labels: str) -> Metric:
-        """A ratio that cannot pass 1."""
-        return Metric(
-            name=name, unit=Unit.RATIO, doc=doc, labels=self.labels + labels, max_age=self.max_age, maximum=1.0
-        )
 
 
 def _host() -> Iterator[Metric]:
-    fast = _Shelf()
+    fast = Shelf()
     yield fast.share("cpu.used", "CPU time not idle, all cores together")
     yield fast.put("cpu.load_per_core", Unit.NUMBER, "1-minute load average divided by the number of cores")
     yield fast.share("cpu.iowait", "CPU time idle while waiting for storage")
@@ -97,7 +51,7 @@ def _host() -> Iterator[Metric]:
 
 
 def _host_slow() -> Iterator[Metric]:
-    slow = _Shelf(max_age=120.0)
+    slow = Shelf(max_age=120.0)
     yield slow.share("disk.used", "space in use as df shows it (root's reserve left out)", "mount")
     yield slow.put("disk.free_bytes", Unit.BYTES, "space a service can still use", "mount")
     yield slow.share("disk.inodes_used", "inodes in use; absent where the file system has no fixed number", "mount")
@@ -108,61 +62,16 @@ def _host_slow() -> Iterator[Metric]:
 
 
 def _targets() -> Iterator[Metric]:
-    often = _Shelf(labels=("target",))
-    seldom = _Shelf(labels=("target",), max_age=60.0)
-    for kind, shelf, slow in (("program", often, seldom), ("process", seldom, seldom), ("container", seldom, seldom)):
-        yield shelf.put(f"{kind}.up", Unit.FLAG, f"1 when the {kind} runs")
-        yield shelf.put(f"{kind}.cpu", Unit.RATIO, "CPU time used, of one core: two busy cores are 200%")
-        yield shelf.put(f"{kind}.memory", Unit.BYTES, "resident memory")
-        yield slow.put(f"{kind}.uptime", Unit.SECONDS, f"since the {kind} started")
-        yield slow.put(f"{kind}.generation", Unit.WORD, "its incarnation: another word is another start; empty is none")
-    for kind in ("program", "process"):
-        yield seldom.put(f"{kind}.fds", Unit.COUNT, "open file descriptors")
-        yield seldom.put(f"{kind}.threads", Unit.COUNT, "threads")
-    for kind in ("program", "container"):
-        yield seldom.put(f"{kind}.restarts", Unit.COUNT, "times it was started again")
-        yield seldom.put(
-            f"{kind}.exit_code", Unit.NUMBER, "of the last run, 128 + N for signal N; unknown when nobody saw it"
-        )
+    for kind in KINDS.values():
+        yield from kind.metrics
+    grouped = Shelf(labels=("target",), max_age=60.0)
     for what in ("cpu", "memory", "io"):
-        yield seldom.share(f"cgroup.{what}.psi.some10", f"time some task of its control group was stalled on {what}")
-    yield seldom.share("cgroup.throttled", "periods in which a CPU quota stopped its control group, of all")
-    yield seldom.put("program.wanted", Unit.FLAG, "0 while it was stopped on purpose")
-    yield seldom.put("program.state", Unit.WORD, "where it is in its life", words=STATES)
-    yield seldom.put("process.count", Unit.COUNT, "processes that match, zombies left out")
-    yield seldom.put("process.state", Unit.WORD, "state of the oldest match", words=PROCESS_STATES)
-    yield seldom.put("container.state", Unit.WORD, "as the engine says, or absent", words=CONTAINER_STATES)
-    yield seldom.put("container.health", Unit.WORD, "of its own health check", words=CONTAINER_HEALTHS)
-    yield from _probes()
-
-
-def _probes() -> Iterator[Metric]:
-    probe = _Shelf(labels=("target",), max_age=60.0)
-    yield probe.put("http.ok", Unit.FLAG, "1 when the answer came in time and was as expected")
-    yield probe.put("http.latency", Unit.SECONDS, "until the whole answer had come")
-    yield probe.put("http.status", Unit.NUMBER, "status code of the answer")
-    yield probe.put("tcp.ok", Unit.FLAG, "1 when the port took a connection in time")
-    yield probe.put("tcp.latency", Unit.SECONDS, "until the connection stood")
-    yield probe.put("command.ok", Unit.FLAG, "1 when it exited 0 and reported no error")
-    yield probe.put("command.rc", Unit.NUMBER, "exit code, 128 + N for signal N")
-    yield probe.put("command.latency", Unit.SECONDS, "until it exited")
-    yield probe.put("command.value", Unit.NUMBER, "the number it printed")
-    for kind in ("http", "command"):
-        yield probe.put(f"{kind}.metric", Unit.NUMBER, "a further number of its JSON reply", "name")
-        yield probe.put(f"{kind}.state", Unit.WORD, "the state its JSON reply names")
-        yield probe.put(f"{kind}.error", Unit.FLAG, "1 when its JSON reply says there is an error")
-        yield probe.put(f"{kind}.message", Unit.WORD, "what its reply says, or why the look found it not ok")
-    yield probe.put("file.exists", Unit.FLAG, "1 when the path exists")
-    yield probe.put("file.size", Unit.BYTES, "its size")
-    yield probe.put("file.age", Unit.SECONDS, "since its content last changed")
-    yield probe.put("file.checksum", Unit.WORD, "SHA-256 of its content, in hex")
-    yield probe.put("file.mode", Unit.WORD, "permission bits in octal, four digits: 0644")
-    yield probe.put("file.owner", Unit.WORD, "user:group, by name where they have one")
-    yield probe.put("file.match", Unit.FLAG, "1 when the text of `match` occurs in its first `max_size` bytes")
+        yield grouped.share(f"cgroup.{what}.psi.some10", f"time some task of its control group was stalled on {what}")
+    yield grouped.share("cgroup.throttled", "periods in which a CPU quota stopped its control group, of all")
 
 
 def _self() -> Iterator[Metric]:
-    own = _Shelf()
+    own = Shelf()
     yield own.put("self.cpu", Unit.RATIO, "CPU time of the agent, of one core")
     yield own.put("self.memory", Unit.BYTES, "resident memory of the agent")
     yield own.put("self.fds", Unit.COUNT, "open file descriptors of the agent")
@@ -186,7 +95,7 @@ def _self() -> Iterator[Metric]:
 
 
 def _core() -> Iterator[Metric]:
-    fed = _Shelf(max_age=120.0)
+    fed = Shelf(max_age=120.0)
     yield fed.put("harmony", Unit.SCORE, "the whole organism")
     yield fed.put("balance", Unit.SCORE, "spread between the best and the worst organ")
     yield fed.put("energy", Unit.SCORE, "headroom left: 100 minus the worst of CPU, memory and I/O pressure")
@@ -208,14 +117,27 @@ def _core() -> Iterator[Metric]:
 _FALLING = (
     "memory.available", "disk.free_bytes", "harmony", "energy", "organ.score", "organ.up", "self.sensors_ok",
 )  # fmt: skip
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        metric.name: replace(metric, falls=metric.name in _FALLING)
-        for group in (_host, _targets, _self, _core)
-        for metric in group()
-    }
-)
+_metrics: dict[str, Metric] = {
+    metric.name: replace(metric, falls=metric.falls or metric.name in _FALLING)
+    for group in (_host, _targets, _self, _core)
+    for metric in group()
+}
+METRICS: Mapping[str, Metric] = MappingProxyType(_metrics)
 """Vitals (``heart.load``) are series too, named ``organ.name``: they come from the configuration, so not listed."""
+
+
+def learn(kind: Kind) -> None:
+    """Take up a plug-in's kind with its metrics; raises ConfigError."""
+    catalog.join(kind)
+    _metrics.update((metric.name, metric) for metric in kind.metrics)
+
+
+def forget(kind: Kind) -> None:
+    """Undo `learn`: a plug-in that could not be taken up as a whole leaves nothing behind."""
+    catalog.leave(kind.name)
+    for metric in kind.metrics:
+        del _metrics[metric.name]
+
 
 _HEAD = """\
 # Metrics

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from healer.core.core import Core, Setup
-from healer.core.world import PRIMARY
 from healer.gates.saturation import DISK_FULL
 from healer.model.decision import QUIET_VERBS, Decision, Outcome, Result, Withheld
 from healer.model.effect import Act, Cancel, Effect, Note, Withhold
@@ -216,7 +215,7 @@ class _Player:
         asked = self._wanted.of(series)
         if asked is ALL or (asked is not None and self._whole):
             return ALL
-        if series.metric in PRIMARY.values():
+        if series.metric in self.core.world.flags:
             return tuple(sorted({0.0, 1.0, *(asked or ())}))
         return asked or () if series.metric.endswith(_OWN_WORDS) else asked
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from healer.model.target import STATES
 from healer.model.unit import Unit
-from healer.model.vocabulary import STATES
 from healer.rules import calendars, chosen, patterns, season
 from healer.rules.combine import count, weighted
 from healer.rules.syntax import (

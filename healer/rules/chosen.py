@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
+from healer.model.kinds.catalog import KINDS
 from healer.model.organism import ORGANS
-from healer.model.target import KINDS
 from healer.rules.syntax import Chosen, ExpressionError
 from healer.rules.units import near
 
 CRITERIA = ("kind", "name", "organ", "group", "label", "except")
 HOW = ("any", "all", "none")
-_CLOSED: Mapping[str, tuple[str, ...]] = {"kind": KINDS, "organ": ORGANS}
+_CLOSED: Mapping[str, tuple[str, ...] | Mapping[str, object]] = {"kind": KINDS, "organ": ORGANS}
 
 
 def chosen(how: str, word: str, criteria: Mapping[str, str]) -> Chosen:

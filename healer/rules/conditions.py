@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from healer.model.kinds.catalog import KINDS
 from healer.model.organism import ORGANS
-from healer.model.target import KINDS
-from healer.model.vocabulary import STATES
+from healer.model.target import STATES
 from healer.rules import chosen, expression
 from healer.rules.expression import Expr, ExpressionError
 from healer.rules.units import Vocabulary

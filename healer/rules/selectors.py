@@ -1,7 +1,8 @@
 """Selections of targets as YAML: those a rule is bound to when it loads, and those a step chooses when it begins."""
 
+from healer.model.kinds.catalog import KINDS
 from healer.model.organism import ORGANS
-from healer.model.target import KINDS, State
+from healer.model.target import State
 from healer.rules.rule import Selection, Selector
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.parsers import Count, Flag, Text, Word

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from healer.model.target import STATES
 from healer.model.unit import Unit
-from healer.model.vocabulary import METRICS, STATES
+from healer.model.vocabulary import METRICS
 from healer.rules.syntax import Age, Aggregate, Expr, Over, Select, Unary
 
 _KEEPS = frozenset({"avg_over", "max_over", "min_over", "p95_over", "max", "min", "avg", "p95"})

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from healer.model.target import KINDS, Target
+from healer.model.kinds.catalog import KINDS
+from healer.model.target import Target
 from healer.model.vocabulary import METRICS
 from healer.rules.findings import Finding
 from healer.rules.lines import fits

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from healer.model import request
+from healer.model.kinds.catalog import KINDS
 from healer.model.mode import Mode
 from healer.model.organism import ORGANS
-from healer.model.target import KINDS, Target
+from healer.model.target import Target
 from healer.model.unit import Unit
 from healer.model.verbs import VERBS, Verb
 from healer.model.vocabulary import METRICS

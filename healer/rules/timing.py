@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from healer.model.decision import QUIET_VERBS
+from healer.model.kinds.catalog import KINDS
 from healer.model.target import Target
 from healer.rules.findings import Finding
 from healer.rules.rule import Rule, steps_of
 from healer.rules.syntax import selectors
 from healer.rules.times import briefly
-
-PUSHED = frozenset({"program", "container"})
-"""Kinds whose end is told at once, whatever the interval of the looks."""
 
 
 def too_short(rule: Rule, bound: Sequence[Target], known: dict[str, Target]) -> Iterator[Finding]:
@@ -26,7 +24,7 @@ def too_short(rule: Rule, bound: Sequence[Target], known: dict[str, Target]) -> 
             f"for: {briefly(rule.for_)} is over before the second look: one sample satisfies it, as {looked}",
             f"for: {briefly(2 * every)} or more, or samples: {{bad: 2, of: 3}}",
         )
-    if slowest.kind in PUSHED or all(step.action in QUIET_VERBS for step in steps_of(rule)):
+    if KINDS[slowest.kind].pushed or all(step.action in QUIET_VERBS for step in steps_of(rule)):
         return
     if 0 < rule.cooldown < every:
         yield _told(rule, f"cooldown: {briefly(rule.cooldown)} holds nothing back, as {looked}", "make it longer")

@@ -104,8 +104,14 @@ class Word(Shape):
     """One of a few words."""
 
     def __init__(self, words: Iterable[str], *, means: Callable[[str], Any] | None = None) -> None:
-        self.words = tuple(words)
+        # A mapping is looked at again each time: a plug-in's words join it after this was made.
+        self._words = words if isinstance(words, Mapping) else tuple(words)
         self._means = means
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words."""
+        return tuple(self._words)
 
     def read(self, node: Node, problems: Problems) -> Any:  # noqa: ANN401 - what ``means`` makes of it
         """The word, or what it means."""

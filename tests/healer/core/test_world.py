@@ -1,6 +1,7 @@
 import pytest
 
-from healer.core.world import HOST, PRIMARY, World
+from healer.core.world import HOST, World
+from healer.model.kinds.catalog import KINDS
 from healer.model.limit import Brakes
 from healer.model.observation import Observation, Unknown, labels
 from healer.model.organism import Health
@@ -18,7 +19,7 @@ def fleet(count, kind="http", **more):
 @pytest.fixture
 def see():
     def look(world, target, value, at, metric=""):
-        metric = metric or PRIMARY[target.partition(":")[0]]
+        metric = metric or KINDS[target.partition(":")[0]].up
         marks = labels(target=target)
         reading = (
             Unknown(metric=metric, labels=marks, because="timed out", at=at)
@@ -31,7 +32,7 @@ def see():
 
 
 def test_every_kind_has_one_sign_and_it_is_a_flag():
-    for metric in PRIMARY.values():
+    for metric in [kind.up for kind in KINDS.values()]:
         if metric in METRICS:
             assert METRICS[metric].unit is Unit.FLAG
 

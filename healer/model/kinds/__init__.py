@@ -1,0 +1,1 @@
+"""The kinds of target, each declared as data in a file of its own."""
