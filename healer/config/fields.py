@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from audit import commitments
 from healer.config import rates
-from healer.config.targets import ARGV, MODES, PATH, PROGRAM, TARGET, URL, address
+from healer.config.targets import PROGRAM, TARGET
 from healer.config.values import EVENTS, Retention, Signer, Timestamps, Witness
+from healer.config.words import ARGV, MODES, PATH, URL, address
 from healer.errors import HealerError
 from healer.model.limit import Brakes, Budget
 from healer.model.mode import Profile

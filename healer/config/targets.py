@@ -4,21 +4,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from healer.config.kinds.catalog import OWN
+from healer.config.kinds.own import Own
+from healer.config.words import ARGV, MODES, NAMED, PATH, URL, address
+from healer.model.kinds.catalog import KINDS
 from healer.model.mode import Mode
 from healer.model.organism import ORGANS
 from healer.model.target import EMPTY, Target
 from healer.model.verbs import SIGNALS
-from healer.yamldoc.argv import Argv
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
 from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Size, Text, Word
 from healer.yamldoc.secret import TextOrSecret
-from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Values
+from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Record, Values
 
-MODES = Word((mode.word for mode in Mode), means=Mode.parse)
-NAMED = Text(pattern=NAME, called="a name")
-ARGV = Argv()
-_ORGAN_OF = {"http": "lungs", "tcp": "lungs", "file": "stomach", "command": "heart"}
 _CHECK = Text(pattern=rf"command:{NAME}", called="command:NAME")
 _NO_KIND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}", re.ASCII)
 
@@ -36,37 +35,6 @@ class _Required(Text):
 
 
 _REQUIRED = _Required(pattern=rf"[a-z]+:{NAME}", called="kind:name or group:NAME")
-
-
-def http_url(text: str) -> str:
-    """An http or https address without a password in it; raises Mistake."""
-    scheme, _, rest = text.partition("://")
-    host = rest.split("/", 1)[0]
-    if scheme not in {"http", "https"} or not host or any(char.isspace() for char in text):
-        raise Mistake(f"'{text[:60]}' is not an address", "http://... or https://...")
-    if "@" in host:
-        raise Mistake("a password in an address", "name it: headers: {Authorization: {credential: NAME}}")
-    return text
-
-
-def address(text: str) -> str:
-    """``host:port``; raises Mistake."""
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port[:6]) < 65536 or any(char.isspace() for char in host):
-        raise Mistake(f"'{text[:60]}' is not host:port", "127.0.0.1:8080, or [::1]:8080")
-    return text
-
-
-URL = Text(called="an http or https address", parse=http_url)
-
-
-def _path(text: str) -> str:
-    if not text.startswith("/") or "\0" in text:
-        raise Mistake(f"'{text[:60]}' is not an absolute path", "begin it with /")
-    return text
-
-
-PATH = Text(called="an absolute path", parse=_path)
 
 
 def _common(organ: str, *, every: float, shown: str) -> tuple[Field, ...]:
@@ -158,7 +126,6 @@ _COMMAND = (
     Field(name="user", shape=NAMED, doc="account to run as; else the agent's own"),
     Field(name="env", shape=MapOf(Text(empty=True)), default=EMPTY, doc="added to a clean environment"),
 )
-_CONTAINER = (Field(name="container", shape=NAMED, doc="its name or id in Docker; else the target's name"),)
 _PROCESS = (
     Field(name="process", shape=Text(), doc="pattern over the program's name (* and ?)"),
     Field(name="cmdline", shape=Text(), doc="pattern over the whole command line (* and ?)"),
@@ -212,10 +179,13 @@ _PROGRAM = (
 _NOT_SPEC = ("kind", "name", "organ", "labels", "groups", "requires", "mode", "startup_grace")
 
 
-def _target(kind: str, values: Values, problems: Problems) -> Target:
-    if kind == "process" and not any(values[key] for key in ("process", "cmdline", "user", "pidfile")):
+def _findable(values: Values, problems: Problems) -> None:
+    if not any(values[key] for key in ("process", "cmdline", "user", "pidfile")):
         problems.add(values.mark, "nothing to find the process by", "give process, cmdline, user or pidfile")
         raise Bad
+
+
+def _target(kind: str, values: Values) -> Target:
     spec = {key: value for key, value in values.items() if key not in _NOT_SPEC and value is not None}
     return Target(
         kind=kind,
@@ -230,29 +200,41 @@ def _target(kind: str, values: Values, problems: Problems) -> Target:
     )
 
 
-def _of_kind(kind: str, own: tuple[Field, ...], *, every: float = 10.0, shown: str = "10s") -> Record:
+def _record(kind: str, own: Own) -> Record:
+    def build(values: Values, problems: Problems) -> Target:
+        own.check(values, problems)
+        return _target(kind, values)
+
     word = Field(name="kind", shape=Word((kind,)), required=True, doc="kind of target")
-    common = _common(_ORGAN_OF.get(kind, "heart"), every=every, shown=shown)
-    return Record(
-        word, *common, *_SEEN, *own, name=kind, build=lambda values, problems: _target(kind, values, problems)
-    )
+    common = _common(KINDS[kind].organ, every=own.every, shown=own.shown)
+    return Record(word, *common, *_SEEN, *own.fields, name=kind, build=build)
 
 
 PROGRAM = Record(
     *_common("heart", every=1.0, shown="1s"),
     *_PROGRAM,
     name="program",
-    build=lambda values, problems: _target("program", values, problems),
+    build=lambda values, _: _target("program", values),
 )
-TARGET = ByKind(
-    {
-        "process": _of_kind("process", _PROCESS, every=5.0, shown="5s"),
-        "container": _of_kind("container", _CONTAINER, every=5.0, shown="5s"),
-        "unit": _of_kind("unit", (), every=5.0, shown="5s"),
-        "http": _of_kind("http", _HTTP),
-        "tcp": _of_kind("tcp", _TCP),
-        "file": _of_kind("file", _FILE),
-        "command": _of_kind("command", _COMMAND, every=60.0, shown="60s"),
-    },
-    hints={"program": "programs stand under programs:, without a kind"},
-)
+_RECORDS: dict[str, Record] = {
+    kind: _record(kind, own)
+    for kind, own in {
+        "process": Own(fields=_PROCESS, every=5.0, shown="5s", check=_findable),
+        "http": Own(fields=_HTTP),
+        "tcp": Own(fields=_TCP),
+        "file": Own(fields=_FILE),
+        "command": Own(fields=_COMMAND, every=60.0, shown="60s"),
+        **OWN,
+    }.items()
+}
+TARGET = ByKind(_RECORDS, hints={"program": "programs stand under programs:, without a kind"})
+
+
+def learn(kind: str, own: Own) -> None:
+    """Take up the keys of a plug-in's kind, which `healer.model.vocabulary.learn` has taken up before."""
+    _RECORDS[kind] = _record(kind, own)
+
+
+def forget(kind: str) -> None:
+    """Undo `learn`."""
+    del _RECORDS[kind]

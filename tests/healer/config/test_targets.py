@@ -1,6 +1,7 @@
 import pytest
 
-from healer.config.targets import PROGRAM, TARGET, address, http_url
+from healer.config.targets import PROGRAM, TARGET
+from healer.config.words import address, http_url
 from healer.yamldoc import document
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.secret import Secret

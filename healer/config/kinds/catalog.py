@@ -1,0 +1,9 @@
+"""The keys of each kind of target, by its name; a plug-in's kinds join them while it loads."""
+
+from healer.config.kinds import container, unit
+from healer.config.kinds.own import Own
+
+OWN: dict[str, Own] = {
+    "container": container.OWN,
+    "unit": unit.OWN,
+}
