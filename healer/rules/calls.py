@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from healer import patterns
 from healer.model.target import STATES
 from healer.model.unit import Unit
-from healer.rules import calendars, chosen, patterns, season
+from healer.rules import calendars, chosen, season
 from healer.rules.combine import count, weighted
 from healer.rules.syntax import (
     Age,
@@ -179,7 +180,7 @@ def _pattern(reader: "Reader", name: Token) -> str:
     pattern = unquote(token.text)
     try:
         patterns.check(pattern)
-    except ExpressionError as exc:
+    except patterns.PatternError as exc:
         raise reader.error(exc.message, exc.hint, token.at + 1 + exc.offset) from exc
     return pattern
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from healer.patterns import found
 from healer.rules import syntax
 from healer.rules.combine import exact
-from healer.rules.patterns import found
 from healer.rules.syntax import (
     Aggregate,
     Anomaly,

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from healer.model.active import Active, is_active, next_look
+from healer.patterns import LONGEST_TEXT, captures
 from healer.rules.compile import globbed
 from healer.rules.lines import Family, fits
-from healer.rules.patterns import LONGEST_TEXT, captures
 from healer.rules.slots import NAN, Slot, SlotKey
 from healer.rules.syntax import Calendar, Heard
 

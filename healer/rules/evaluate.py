@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from healer.model.decision import Evidence
 from healer.model.truth import Truth
+from healer.patterns import captures
 from healer.rules.book import FUTURE, Book
 from healer.rules.compile import TRUE, UNKNOWN, Input, Program, compile_condition, compile_number
 from healer.rules.ears import Ear
 from healer.rules.groups import Groups, picker
 from healer.rules.lines import NAN, NEVER
-from healer.rules.patterns import captures
 from healer.rules.slots import Slot
 from healer.rules.syntax import Expr, Matched, walk
 from healer.rules.units import Vocabulary

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from healer.model.placeholders import BINDING
-from healer.rules.patterns import names
+from healer.patterns import names
 from healer.rules.rule import Rule, steps_of
 from healer.rules.syntax import Expr, Heard, Matched, selectors, walk
 from healer.yamldoc.shape import suggestion

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from healer.rules.syntax import ExpressionError
+from healer.errors import HealerError
 
 LONGEST = 512
 """Characters of a pattern."""
@@ -18,28 +18,36 @@ _MEMORY = 1 << 20
 _LARGEST = 1500
 """Instructions of a compiled pattern: time is at worst these times the octets of the text, some 25 ms together."""
 _NAMED = re.compile(r"(?<!\\[pPx])\{([a-z_][a-z0-9_]{0,31})\}")
+_OF_THE_WHOLE = re.compile(r"\\[Az]|\(\?[a-zA-Z]*-")
+"""Ends of a text that are no ends of its lines, and flags taken back: such a pattern says nothing of a block."""
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
+class PatternError(HealerError):
+    """Text that is no pattern; ``offset`` is the 0-based character where that was noticed."""
+
+    def __init__(self, message: str, *, hint: str = "", offset: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.offset = offset
+
+
 def check(pattern: str) -> None:
-    """Raise ExpressionError (its offset counts from the pattern's first character) where RE2 would refuse it."""
+    """Raise PatternError where RE2 would refuse it."""
     if not pattern:
-        raise ExpressionError("an empty pattern matches everything", hint='such as "out of memory"')
+        raise PatternError("an empty pattern matches everything", hint='such as "out of memory"')
     if len(pattern) > LONGEST:
-        raise ExpressionError(f"a pattern of more than {LONGEST} characters", offset=LONGEST)
+        raise PatternError(f"a pattern of more than {LONGEST} characters", offset=LONGEST)
     for at, letter in enumerate(pattern):
         if letter in "\0\n\r" or "\ud800" <= letter <= "\udfff":
-            raise ExpressionError(
-                f"a pattern cannot hold {letter!r}", hint=r"write \n for the end of a line", offset=at
-            )
+            raise PatternError(f"a pattern cannot hold {letter!r}", hint=r"write \n for the end of a line", offset=at)
     made = _compiled(pattern)
     if isinstance(made, str):
         hint = "RE2's syntax: no backreferences, no look-around, repeats up to 1000"
-        raise ExpressionError(f"not a pattern: {made}", hint=hint)
+        raise PatternError(f"not a pattern: {made}", hint=hint)
     if made.programsize > _LARGEST:
-        raise ExpressionError("a pattern too large to be quick", hint="RE2 writes repeats such as {1,500} out")
+        raise PatternError("a pattern too large to be quick", hint="RE2 writes repeats such as {1,500} out")
     if made.match(""):
-        raise ExpressionError("a pattern that an empty text matches is true of everything", hint="demand a character")
+        raise PatternError("a pattern that an empty text matches is true of everything", hint="demand a character")
 
 
 def found(text: str, pattern: str) -> bool:
@@ -48,14 +56,14 @@ def found(text: str, pattern: str) -> bool:
     return not isinstance(made, str) and made.search(_clean(text)) is not None
 
 
-def captures(text: str, pattern: str) -> Mapping[str, str] | None:
-    """What the named groups took of the text; None where it does not match.
+def captures(text: str, pattern: str, *, most: int = LONGEST_TEXT) -> Mapping[str, str] | None:
+    """What the named groups took of the first ``most`` characters of the text; None where they do not match.
 
     They may become arguments of a command: what is empty, too long, has control characters or begins with ``-`` (and
     would be read as an option) is left out.
     """
     made = _compiled(pattern)
-    match = None if isinstance(made, str) else made.search(_clean(text))
+    match = None if isinstance(made, str) else made.search(_clean(text, most))
     if match is None:
         return None
     return {name: value for name, value in match.groupdict().items() if value is not None and _fits(value)}
@@ -67,9 +75,20 @@ def names(pattern: str) -> tuple[str, ...]:
     return () if isinstance(made, str) else tuple(sorted(made.groupindex))
 
 
-def _clean(text: str) -> str:
+def possible(block: str, pattern: str) -> bool:
+    """Whether a line of these may hold the pattern: False is certain, and costs a fiftieth of asking every line.
+
+    Lines end with a line feed.
+    """
+    if _OF_THE_WHOLE.search(pattern):
+        return True
+    made = _compiled(f"(?m:{pattern})")
+    return isinstance(made, str) or made.search(block) is not None
+
+
+def _clean(text: str, most: int = LONGEST_TEXT) -> str:
     """The text as far as it is looked at; halves of characters, which UTF-8 has no octets for, become ``?``."""
-    return text[:LONGEST_TEXT].encode(errors="replace").decode()
+    return text[:most].encode(errors="replace").decode()
 
 
 def _fits(value: str) -> bool:

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healer.rules.patterns import LONGEST, LONGEST_CAPTURE, LONGEST_TEXT, captures, check, found, names
-from healer.rules.syntax import ExpressionError
+from healer.patterns import (
+    LONGEST,
+    LONGEST_CAPTURE,
+    LONGEST_TEXT,
+    PatternError,
+    captures,
+    check,
+    found,
+    names,
+    possible,
+)  # fmt: skip
 
 HOSTILE = (
     "(a+)+$", "(a|a)*b", "(x+x+)+y", ".*.*.*.*.*=.*", "(a|aa)+$", "([a-zA-Z]+)*$", "(.*a){20}$", r"(\w+\s?)*!",
@@ -30,7 +39,7 @@ def test_a_catastrophic_pattern_costs_no_time(pattern):
 
 @pytest.mark.parametrize("pattern", CANNOT)
 def test_what_cannot_be_linear_or_read_is_refused_with_a_hint(pattern):
-    with pytest.raises(ExpressionError) as caught:
+    with pytest.raises(PatternError) as caught:
         check(pattern)
     assert "RE2" in caught.value.hint
     assert "(?P<" not in caught.value.message[:12]
@@ -40,14 +49,14 @@ def test_what_cannot_be_linear_or_read_is_refused_with_a_hint(pattern):
     ("pattern", "offset"), [("", 0), ("a" * (LONGEST + 1), LONGEST), ("ab\0c", 2), ("ab\nc", 2), ("\ud800", 0)]
 )
 def test_what_is_no_pattern_is_pointed_at(pattern, offset):
-    with pytest.raises(ExpressionError) as caught:
+    with pytest.raises(PatternError) as caught:
         check(pattern)
     assert caught.value.offset == offset
 
 
 @pytest.mark.parametrize("pattern", ["a*", "x?", "(a|b)*", ".*", "^", "()"])
 def test_a_pattern_that_is_true_of_everything_is_refused(pattern):
-    with pytest.raises(ExpressionError, match="empty text"):
+    with pytest.raises(PatternError, match="empty text"):
         check(pattern)
 
 
@@ -102,8 +111,28 @@ def test_whatever_is_written_is_taken_or_refused(pattern, text):
     offset = 0
     try:
         check(pattern)
-    except ExpressionError as error:
+    except PatternError as error:
         offset = error.offset
     assert 0 <= offset <= len(pattern)
     assert (captures(text, pattern) is not None) is found(text, pattern)
     assert set(captures(text, pattern) or ()) <= set(names(pattern))
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.text(alphabet="ab \u00e9x", max_size=8), max_size=6),
+    st.sampled_from(["a", "^a", "b$", "^ab$", r"\Aa", r"b\z", r"\ba", "{word} x", "(?i)A b", r"[^a]b", "a|^x$"]),
+)
+def test_where_a_line_holds_a_pattern_it_is_possible_in_the_block(lines, pattern):
+    if any(found(line, pattern) for line in lines):
+        assert possible("\n".join(lines), pattern)
+
+
+def test_a_block_without_the_pattern_is_told_at_once():
+    assert not possible("all is well\n" * 10, "panic")
+    assert not possible("well, a\nb", "^b.$")
+
+
+def test_as_much_of_a_text_is_looked_at_as_is_asked_for():
+    assert captures("x" * 3000 + " user=bob", "user={user}") is None
+    assert captures("x" * 3000 + " user=bob", "user={user}", most=4000) == {"user": "bob"}
