@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import threading
 import time
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from healer.drivers import files
+from healer.drivers import files, inuse
 from healer.drivers.files import Clearing, Policy
 from healer.errors import ActionError
 
@@ -174,7 +175,24 @@ def test_a_folder_swapped_for_another_between_look_and_deed_loses_nothing(cache,
     assert (tmp_path / "away" / "a").exists()
 
 
-def test_an_attacker_who_swaps_folders_for_links_never_gets_a_file_outside_deleted(cache, tmp_path):
+def test_a_folder_swapped_for_a_link_just_before_it_is_entered_is_not_entered(cache, tmp_path, monkeypatch):
+    victim = put(tmp_path / "outside" / "victim")
+    (cache / "sub").mkdir()
+    real = os.open
+
+    def swapped_first(path, flags, *args, **kwargs):
+        if path == "sub" and not (cache / "sub").is_symlink():
+            (cache / "sub").rmdir()
+            (cache / "sub").symlink_to(victim.parent)
+        return real(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", swapped_first)
+    done = clearing(cache).clear()
+    assert victim.exists()
+    assert (done.files, done.spared) == (0, {"folder that cannot be opened": 1})
+
+
+def test_an_attacker_who_swaps_folders_for_links_never_gets_a_file_outside_deleted(cache, tmp_path, monkeypatch):
     outside = tmp_path / "outside"
     over = threading.Event()
 
@@ -187,9 +205,11 @@ def test_an_attacker_who_swaps_folders_for_links_never_gets_a_file_outside_delet
                 one.unlink()
                 away.rename(one)
 
-    victims = [put(outside / f"f{number}") for number in range(8)]
+    monkeypatch.setattr(inuse, "inodes", frozenset)  # most of a turn is to be what the attacker can hit
+    victims = [put(outside / f"victim{number}") for number in range(8)]
     for number in range(8):
         (cache / f"d{number}").mkdir()
+    sys.setswitchinterval(1e-6)  # the two change places between almost any two steps
     thread = threading.Thread(target=attack)
     thread.start()
     deleted, end = 0, time.monotonic() + 0.7
@@ -205,6 +225,7 @@ def test_an_attacker_who_swaps_folders_for_links_never_gets_a_file_outside_delet
     finally:
         over.set()
         thread.join()
+        sys.setswitchinterval(0.005)
     assert all(victim.exists() for victim in victims)
     assert deleted > 0
 
