@@ -1,11 +1,14 @@
 """The written-down list from the verb used in rules to the action behind it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from healer.actions.call import Asker, Call
 from healer.actions.capture import Capture
+from healer.actions.hand import ByKind
+from healer.actions.hands.catalog import HandsOf
+from healer.actions.hands.catalog import Services as Given
 from healer.actions.interface import Action
 from healer.actions.notify import Notify
 from healer.actions.owner import ContainerOwner, Engine, Owner, ProcessOwner, ProgramOwner
@@ -18,8 +21,10 @@ from healer.actions.start import Start
 from healer.actions.stop import Stop
 from healer.actions.wait import Wait
 from healer.clock import Clock
-from healer.config.values import Channel
+from healer.config.channel import Channel
+from healer.drivers.catalog import Drivers
 from healer.drivers.programs import Programs
+from healer.model import systems
 from healer.model.target import EMPTY
 
 
@@ -38,6 +43,8 @@ class Services:
     channels: Mapping[str, Channel] = field(default_factory=lambda: EMPTY)
     docker: Callable[[], Engine] | None = None
     """Gives the Docker driver; None: containers cannot be acted on here."""
+    drivers: Drivers | None = None
+    """All of them; None: only what the agent runs itself can be acted on here."""
 
 
 def build(services: Services) -> Mapping[str, Action]:
@@ -61,4 +68,13 @@ def build(services: Services) -> Mapping[str, Action]:
         SetModeAction(services.set_mode),
         PublishAction(services.publish),
     )
-    return {action.verb: action for action in actions}
+    return {action.verb: action for action in (*actions, *_by_kind(services))}
+
+
+def _by_kind(services: Services) -> Iterator[Action]:
+    """The verbs whose effect depends on what they are applied to."""
+    if services.drivers is None:
+        return
+    hands = HandsOf(Given(drivers=services.drivers, programs=services.programs, clock=services.clock))
+    for verb in systems.VERBS:
+        yield ByKind(verb, hands)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from healer.actions.call import Asker, revealed, send
 from healer.actions.interface import Action, Done, Order
 from healer.clock import Clock
-from healer.config.values import JOURNAL, Channel
+from healer.config.channel import JOURNAL, Channel
 from healer.drivers import journal
 from healer.errors import ActionError, AmbiguousError
 

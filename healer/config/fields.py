@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from audit import commitments
 from healer.config import rates
+from healer.config.channels import CHANNEL
 from healer.config.targets import PROGRAM, TARGET
 from healer.config.values import EVENTS, Retention, Signer, Timestamps, Witness
 from healer.config.words import ARGV, MODES, PATH, URL, address
@@ -15,8 +16,8 @@ from healer.model.target import EMPTY
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
 from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Number, Ratio, Size, Text, Version, Word
-from healer.yamldoc.secret import SecretRef, TextOrSecret
-from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values
+from healer.yamldoc.secret import SecretRef
+from healer.yamldoc.shape import Bad, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values
 
 Check = Callable[[str], object]
 """Raises HealerError (with ``offset`` where it has one) for a text that is no expression."""
@@ -317,19 +318,6 @@ _API = Record(
     ),
     Field(name="tcp", shape=Text(called="host:port", parse=_loopback), default="", doc="a port on loopback as well"),
 )
-_KIND = Field(name="kind", shape=Text(), required=True, doc="kind of channel")
-_CHANNEL = ByKind(
-    {
-        "journal": Record(_KIND, name="journal"),
-        "webhook": Record(
-            _KIND,
-            Field(name="url", shape=URL, required=True, doc="gets a CloudEvent as JSON by POST; no secrets in it"),
-            Field(name="headers", shape=MapOf(TextOrSecret()), default=EMPTY, doc="sent along; secrets by reference"),
-            _seconds("timeout", 10.0, "10s", "a try is given up after this"),
-            name="webhook",
-        ),
-    }
-)
 
 
 def _no_plugin(text: str) -> str:
@@ -391,7 +379,7 @@ def document(check: Check | None = None) -> Record:
         Field(name="api", shape=_API, doc="where the agent listens"),
         Field(
             name="notify",
-            shape=MapOf(_CHANNEL, pattern=NAME, named="channel"),
+            shape=MapOf(CHANNEL, pattern=NAME, named="channel"),
             default=EMPTY,
             doc="ways to tell people",
         ),

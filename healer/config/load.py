@@ -8,9 +8,10 @@ from typing import Any
 
 from healer import shipped
 from healer.config import fields, graph, overlay
+from healer.config.channel import JOURNAL, Channel
 from healer.config.fields import Check
 from healer.config.targets import PROGRAM, TARGET
-from healer.config.values import JOURNAL, Api, Audit, Channel, Config, Harmony, Organ, Rules, Sensors, Store
+from healer.config.values import Api, Audit, Config, Harmony, Organ, Rules, Sensors, Store
 from healer.model.anatomy import DEFAULT_VITALS
 from healer.model.mode import Mode
 from healer.model.organism import ORGANS, Vital

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from healer.config.channel import JOURNAL, Channel
 from healer.model.anatomy import DEFAULT_VITALS
 from healer.model.limit import Brakes
 from healer.model.mode import Mode, Profile
 from healer.model.organism import ORGANS, Vital
-from healer.model.target import EMPTY, Target
+from healer.model.target import Target
 from healer.yamldoc.secret import Secret
 
 EVENTS = ("health.check.*", "security.*", "user.*", "service.*", "system.*")
@@ -147,21 +148,6 @@ class Api:
     """Path; empty: /run/healer/healer.sock where that folder is ours, else healer.sock in the state folder."""
     tcp: str = ""
     """``127.0.0.1:8080`` or ``[::1]:8080``; empty: no port at all."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """A way to tell people."""
-
-    name: str
-    kind: str
-    """``journal`` or ``webhook``."""
-    url: str = ""
-    headers: Mapping[str, str | Secret] = field(default_factory=lambda: EMPTY)
-    timeout: float = 10.0
-
-
-JOURNAL = Channel(name="journal", kind="journal")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

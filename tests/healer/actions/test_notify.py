@@ -6,7 +6,7 @@ import pytest
 
 from healer.actions.notify import Notify
 from healer.clock import SystemClock
-from healer.config.values import Channel
+from healer.config.channel import Channel
 from healer.drivers.http import HttpError, Reply
 from healer.errors import ActionError
 from tests.healer.actions.conftest import INTENT

@@ -26,7 +26,7 @@ def told(text, shape):
         ('{version: 1, api: {tcp: "0.0.0.0:80"}}', "0.0.0.0 is not loopback"),
         ("{version: 1, organs: {hart: {}}}", "did you mean 'heart'?"),
         ("{version: 1, organs: {heart: {vitals: {x: {value: a, healthy: b, critical: 1}}}}}", "80%, 30s or 64MiB"),
-        ("{version: 1, notify: {x: {kind: email}}}", "one of: journal, webhook"),
+        ("{version: 1, notify: {x: {kind: pager}}}", "one of: journal, webhook"),
         ("{version: 1, limits: {saturation_psi: 60}}", "did you mean 60%?"),
         ("{version: 1, plugins: [/etc/healer/plugins]}", "reads no plug-ins yet"),
         ("{version: 1, rules: {default_mode: atuo}}", "did you mean 'auto'?"),
