@@ -28,6 +28,7 @@ from healer.clock import Clock, SystemClock
 from healer.config import Config
 from healer.core.core import Core
 from healer.core.hearing import check_topic
+from healer.drivers.interface import DriverStatus, LinkState
 from healer.errors import HealerError
 from healer.history import History
 from healer.model.event import Happened, Looked
@@ -209,7 +210,13 @@ class Agent(Faces, Renewal, Embedded):
     async def _begin(self, stack: AsyncExitStack, group: asyncio.TaskGroup) -> None:
         """Start what looks and acts, in this order; everything is stopped in reverse by `_end`."""
         self._step("drivers")
-        self.parts = Parts(clock=self.clock, state_dir=self.state_dir, push=self._pushed, figures=self.figures)
+        self.parts = Parts(
+            clock=self.clock,
+            state_dir=self.state_dir,
+            push=self._pushed,
+            figures=self.figures,
+            changed=self._driver_changed,
+        )
         self.programs = self.parts.programs
         self._step("core")
         sensors = self.parts.senses(self.config)
@@ -378,6 +385,12 @@ class Agent(Faces, Renewal, Embedded):
     def _pushed(self, readings: Any) -> None:  # noqa: ANN401 - a sequence of readings
         if not self.dispatch.stopping:  # what we end ourselves at the end is no news
             self.loop.put(Looked(sensor="programs", at=self.clock.now(), readings=tuple(readings)))
+
+    def _driver_changed(self, status: DriverStatus) -> None:
+        """A connection was lost or is back: all its targets are unknown, and that is one piece of news."""
+        topic = "driver.connected" if status.state is LinkState.CONNECTED else "driver.lost"
+        _log.warning(topic, extra={"driver": status.name, "because": status.because})
+        self.loop.tell(topic, {"driver": status.name, "because": status.because, "reconnects": status.reconnects})
 
     def _progressed(self) -> None:
         """Once a tick: the watchdog is fed by real progress of the loop, and the kill switch is looked at."""

@@ -12,11 +12,13 @@ from healer import blocking
 from healer.api.port import answered
 from healer.app.build import Loaded
 from healer.app.keeping import Keeping
+from healer.app.parts import Parts
 from healer.app.testimony import Testimony
 from healer.clock import Clock
 from healer.config import Config
 from healer.core import report
 from healer.core.core import Core
+from healer.drivers.interface import DriverStatus
 from healer.errors import RefusedError
 from healer.history import History
 from healer.model.event import Asked
@@ -44,6 +46,7 @@ class Faces(ABC):
     kill_switch: KillSwitch
     listeners: list[str]
     loop: Loop
+    parts: Parts
     poll: Poll
     record: Record
     state: State
@@ -160,6 +163,7 @@ class Faces(ABC):
             "log": self.log_status(),
             "self": self.figures(),
             "sensors": {name: because or "ok" for name, because in self.poll.states().items()},
+            "drivers": [self._driver(one) for one in self.parts.drivers.status()],
             "listeners": list(self.listeners),
             "degraded": list(self.degraded),
             "config": {"source": self.config.source, "hash": self.config.hash},
@@ -167,6 +171,18 @@ class Faces(ABC):
         }
         shown: dict[str, Any] = self.record.redacted(found)
         return shown
+
+    def _driver(self, one: DriverStatus) -> dict[str, Any]:
+        now = self.clock.now()
+        return {
+            "name": one.name,
+            "state": one.state.value,
+            "age": round(now - one.since, 1),
+            "because": one.because,
+            "reconnects": one.reconnects,
+            "again_in": None if one.again_at is None else round(max(0.0, one.again_at - now), 1),
+            "version": one.version,
+        }
 
     def log_status(self) -> dict[str, Any]:
         """The log's head, whether it takes entries, and when it was last proved."""

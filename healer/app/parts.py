@@ -9,8 +9,9 @@ from healer.actions.publish import Publish
 from healer.actions.set_mode import SetMode
 from healer.clock import Clock
 from healer.config import Config
-from healer.drivers.docker import Docker
-from healer.drivers.http import Http, HttpError
+from healer.drivers.catalog import Drivers
+from healer.drivers.http import HttpError
+from healer.drivers.link import Changed, no_one
 from healer.drivers.programs import Programs
 from healer.model.mode import Profile
 from healer.model.observation import Reading
@@ -27,10 +28,12 @@ Push = Callable[[Sequence[Reading]], None]
 class Parts:
     """The drivers, and what is built on them. Their libraries load with the first use, not here."""
 
-    def __init__(self, *, clock: Clock, state_dir: Path, push: Push, figures: Figures) -> None:
+    def __init__(
+        self, *, clock: Clock, state_dir: Path, push: Push, figures: Figures, changed: Changed = no_one
+    ) -> None:
         self._clock, self._state_dir, self._figures = clock, state_dir, figures
-        self.http = Http(clock)
-        self.docker = Docker()
+        self.drivers = Drivers(clock, changed=changed)
+        self.http, self.docker = self.drivers.http, self.drivers.docker
         self.programs = Programs(clock, state_dir, push, http_ready=self._answers)
 
     def hands(self, config: Config, *, set_mode: SetMode, publish: Publish) -> Mapping[str, Action]:
@@ -42,6 +45,7 @@ class Parts:
             node=config.node,
             http=lambda: self.http,
             docker=lambda: self.docker,
+            drivers=self.drivers,
             set_mode=set_mode,
             publish=publish,
             channels={} if config.profile is Profile.CORE else config.notify,  # it tells the journal, and nobody else
@@ -51,7 +55,12 @@ class Parts:
     def senses(self, config: Config) -> list[Sensor]:
         """A sensor for the host, the agent, the programs, and each target; raises ConfigError."""
         services = senses.Services(
-            clock=self._clock, http=self.http, docker=self.docker, programs=self.programs, figures=self._figures
+            clock=self._clock,
+            http=self.http,
+            docker=self.docker,
+            drivers=self.drivers,
+            programs=self.programs,
+            figures=self._figures,
         )
         own: list[Sensor] = [
             HostSensor(self._clock, every=config.sensors.host_every),
@@ -72,5 +81,4 @@ class Parts:
 
     async def close(self) -> None:
         """Let go of what the drivers hold; programs are closed by the agent, in its own order."""
-        await self.http.close()
-        await self.docker.close()
+        await self.drivers.close()

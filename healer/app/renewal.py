@@ -144,6 +144,7 @@ class Renewal(ABC):
         self.loop.succeed(core)
         self.duties.renew(watch, config.profile)
         await self.poll.replace(sensors)
+        await self.parts.drivers.keep(config.targets)
         build.keep(loaded, self.state_dir)
         self._tell_rules(loaded, accepted=True, because="reload")
         self.chores.schedule(config, loaded.rules)

@@ -45,6 +45,9 @@ def page(given: Settings, found: Status) -> None:
     if found["incidents"]:
         show.line()
         incidents(given, found["incidents"])
+    if found.get("drivers"):
+        show.line()
+        drivers(given, found["drivers"])
     show.line()
     footer(found)
 
@@ -122,6 +125,17 @@ def incidents(given: Settings, found: list[Status]) -> None:
         for one in found
     ]
     show.table(given, ("RULE", "TARGET", "PHASE", "OPEN FOR", "ATTEMPT", "BECAUSE"), rows)
+
+
+def drivers(given: Settings, found: list[Status]) -> None:
+    """The connections to other systems."""
+    rows = [(one["name"], one["state"], show.ago(one["age"]), one["reconnects"], _why(one)) for one in found]
+    show.table(given, ("DRIVER", "STATE", "FOR", "RECONNECTS", "BECAUSE"), rows)
+
+
+def _why(driver: Status) -> str:
+    again = driver["again_in"]
+    return str(driver["because"] or driver["version"]) + (f"; again in {show.ago(again)}" if again else "")
 
 
 def footer(found: Status) -> None:

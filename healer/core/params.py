@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from healer.errors import RefusedError
-from healer.model import placeholders
-from healer.model.verbs import VERBS, Param
+from healer.errors import HealerError, RefusedError
+from healer.model import change, placeholders
+from healer.model.verb import Param
+from healer.model.verbs import VERBS
 
 LONGEST = 86400.0
 """Seconds: the longest duration, and the longest timeout."""
@@ -78,6 +79,14 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and "\0" not in value else None
 
 
+def _change(value: object) -> str | None:
+    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _text(value)
+    try:
+        return text if text is not None and change.parse(text) else None
+    except HealerError:
+        return None
+
+
 def _texts(value: object) -> list[str] | None:
     return list(value) if isinstance(value, list | tuple) and all(_text(one) is not None for one in value) else None
 
@@ -105,4 +114,5 @@ _SHAPES: Mapping[str, Callable[[object], Any]] = {
     "strings": _texts,
     "counts": _counts,
     "mapping": _mapping,
+    "change": _change,
 }

@@ -1,11 +1,11 @@
 """What the agent can do, declared as data: the verbs, the kinds they touch and the parameters they take."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
+from healer.model import systems
 from healer.model.decision import QUIET_VERBS
+from healer.model.verb import Param, Verb, params
 
 SIGNALS: tuple[str, ...] = (
     "HUP",
@@ -27,63 +27,28 @@ SIGNALS: tuple[str, ...] = (
 """Names accepted where a signal is asked for, without ``SIG``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Param:
-    """One parameter of a verb, as written in YAML."""
-
-    shape: str
-    """``string``, ``duration`` (seconds after loading), ``size`` (bytes after loading), ``count``, ``flag``, ``argv``
-    (one or more strings), ``strings``, ``counts``, ``mapping`` (string to scalar) or ``word`` (one of ``words``)."""
-    doc: str
-    required: bool = False
-    default: Any = None
-    words: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
-    """One thing the agent can do."""
-
-    kinds: tuple[str, ...]
-    """Kinds of target it can touch; ``("*",)`` for any, or none."""
-    doc: str
-    params: Mapping[str, Param]
-    short: str = ""
-    """The parameter that ``verb: SCALAR`` (or ``verb: [LIST]`` for an argv) fills."""
-    disruptive: bool = False
-    """It makes the target unavailable for a moment: saturation, group budgets and blast radius apply."""
-    undo: str = ""
-    """The verb that undoes it; empty where nothing does."""
-    needs_target: bool = True
-    """False: a rule about the whole host may use it."""
-
-
 _GRACE = Param(shape="duration", doc="from the stop signal to KILL; else the target's own grace")
-
-
-def _params(**params: Param) -> Mapping[str, Param]:
-    return MappingProxyType(params)
 
 
 VERBS: Mapping[str, Verb] = MappingProxyType(
     {
         "restart": Verb(
-            kinds=("program", "container"),
+            kinds=("program", "container", "unit"),
             doc="Stop it (stop signal, grace, KILL of the whole tree) and start it; a dead one is only started.",
-            params=_params(grace=_GRACE),
+            params=params(grace=_GRACE),
             short="grace",
             disruptive=True,
         ),
         "start": Verb(
-            kinds=("program", "container"),
+            kinds=("program", "container", "unit"),
             doc="Start the target; one that runs already is left alone.",
-            params=_params(),
+            params=params(),
             undo="stop",
         ),
         "stop": Verb(
-            kinds=("program", "container", "process"),
+            kinds=("program", "container", "unit", "process"),
             doc="Stop the target: stop signal, grace, then KILL of its whole tree; not wanted until it is started.",
-            params=_params(grace=_GRACE),
+            params=params(grace=_GRACE),
             short="grace",
             disruptive=True,
             undo="start",
@@ -91,7 +56,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "signal": Verb(
             kinds=("program", "process"),
             doc="Send one signal to the target's main process, through a pidfd.",
-            params=_params(
+            params=params(
                 signal=Param(shape="word", words=SIGNALS, required=True, doc="name without SIG"),
             ),
             short="signal",
@@ -99,7 +64,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "run": Verb(
             kinds=("*",),
             doc="Run a command: argv without a shell, clean environment, own cgroup where possible, output capped.",
-            params=_params(
+            params=params(
                 argv=Param(
                     shape="argv",
                     required=True,
@@ -124,7 +89,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "call": Verb(
             kinds=("*",),
             doc="Send one HTTP request.",
-            params=_params(
+            params=params(
                 url=Param(shape="string", required=True, doc="http or https; no secrets in it"),
                 method=Param(
                     shape="word",
@@ -143,7 +108,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "notify": Verb(
             kinds=("*",),
             doc="Tell people through a channel of notify: in organism.yaml.",
-            params=_params(
+            params=params(
                 channel=Param(shape="string", default="journal", doc="a channel's name"),
                 message=Param(shape="string", doc="one sentence; else the reason of the decision"),
                 severity=Param(shape="word", words=("info", "warning", "critical"), default="warning", doc="how loud"),
@@ -152,23 +117,23 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             needs_target=False,
         ),
         "capture": Verb(
-            kinds=("program", "process", "container"),
+            kinds=("program", "process", "container", "unit"),
             doc="Keep evidence: last output, process facts, pressure, descriptors, sockets; its hash is sealed.",
-            params=_params(
+            params=params(
                 max_size=Param(shape="size", default=1048576, doc="largest piece of evidence kept"),
             ),
         ),
         "wait": Verb(
             kinds=("*",),
             doc="Wait, so that the next step judges what has settled.",
-            params=_params(**{"for": Param(shape="duration", required=True, doc="how long")}),
+            params=params(**{"for": Param(shape="duration", required=True, doc="how long")}),
             short="for",
             needs_target=False,
         ),
         "set_mode": Verb(
             kinds=("*",),
             doc="Lower the mode of the agent, an organ, a rule or a target (raising it is a change of configuration).",
-            params=_params(
+            params=params(
                 mode=Param(
                     shape="word", words=("off", "observe", "suggest", "approve", "auto"), required=True, doc="new mode"
                 ),
@@ -182,13 +147,14 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "publish": Verb(
             kinds=("*",),
             doc="Put an event on the bus.",
-            params=_params(
+            params=params(
                 topic=Param(shape="string", required=True, doc="dotted topic"),
                 data=Param(shape="mapping", doc="what goes with it"),
             ),
             short="topic",
             needs_target=False,
         ),
+        **systems.VERBS,
     }
 )
 """Every verb by the name used in rules."""

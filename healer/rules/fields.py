@@ -7,7 +7,7 @@ from healer.model.limit import Backoff, Limit
 from healer.model.mode import Mode
 from healer.model.organism import ORGANS
 from healer.model.trigger import Trigger
-from healer.model.verbs import Verb
+from healer.model.verb import Verb
 from healer.rules.calendars import CALENDAR, NOT_IN
 from healer.rules.conditions import Condition
 from healer.rules.rule import CONTROL, Concurrency, Exhausted, Samples

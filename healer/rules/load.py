@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from healer.model.verbs import VERBS, Verb
+from healer.model.verb import Verb
+from healer.model.verbs import VERBS
 from healer.model.vocabulary import METRICS
 from healer.rules import expression, fields, references
 from healer.rules.calendars import except_for

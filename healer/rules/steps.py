@@ -9,8 +9,9 @@ from typing import Any
 
 from healer.model import placeholders
 from healer.model.decision import QUIET_VERBS, SIGNED_VERBS
-from healer.model.verbs import Param, Verb
+from healer.model.verb import Param, Verb
 from healer.rules import expression
+from healer.rules.amounts import Amount
 from healer.rules.conditions import Condition
 from healer.rules.rule import (
     CONTROL,
@@ -351,6 +352,7 @@ _SHAPES: Mapping[str, Shape] = {
     "strings": ListOf(Text(), alone=True),
     "counts": ListOf(Count(), alone=True),
     "mapping": MapOf(Anything()),
+    "change": Amount(),
 }
 _OWN_SHAPES: Mapping[tuple[str, str], Shape] = {
     ("call", "headers"): MapOf(TextOrSecret()),

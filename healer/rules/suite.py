@@ -5,7 +5,8 @@ import zoneinfo
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from healer.model.verbs import VERBS, Verb
+from healer.model.verb import Verb
+from healer.model.verbs import VERBS
 from healer.model.vocabulary import METRICS
 from healer.rules.case import Case, Suite
 from healer.rules.rule import RuleSet

@@ -11,7 +11,8 @@ from healer.model.mode import Mode
 from healer.model.organism import ORGANS
 from healer.model.target import Target
 from healer.model.unit import Unit
-from healer.model.verbs import VERBS, Verb
+from healer.model.verb import Verb
+from healer.model.verbs import VERBS
 from healer.model.vocabulary import METRICS
 from healer.rules import series
 from healer.rules.case import Cure, Expectation, Happening, Line

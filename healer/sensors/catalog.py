@@ -1,10 +1,10 @@
 """Every kind of sensor by the name used in organism.yaml, written down."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from healer.clock import Clock
+from healer.drivers.catalog import Drivers
 from healer.drivers.docker import Docker
 from healer.drivers.http import Http
 from healer.errors import ConfigError
@@ -30,6 +30,8 @@ class Services:
     clock: Clock
     http: Http
     docker: Docker
+    drivers: Drivers | None = None
+    """All of them; None: only what needs no driver of its own can be looked at."""
     programs: ProgramView | None = None
     figures: Figures = lambda: EMPTY
     """The agent's own figures, for the `self` sensor."""
@@ -37,17 +39,17 @@ class Services:
 
 Build = Callable[[Target, Services], Sensor]
 
-KINDS: Mapping[str, Build] = MappingProxyType(
-    {
-        "process": lambda target, services: ProcessSensor(target, services.clock),
-        "file": lambda target, services: FileSensor(target, services.clock),
-        "command": lambda target, services: CommandSensor(target, services.clock),
-        "http": lambda target, services: HttpSensor(target, services.http),
-        "tcp": lambda target, services: TcpSensor(target, services.clock),
-        "container": lambda target, services: ContainerSensor(target, services.docker, services.clock),
-    }
-)
-"""Programs are not among them: one sensor looks at all (`defaults`)."""
+KINDS: dict[str, Build] = {
+    "process": lambda target, services: ProcessSensor(target, services.clock),
+    "file": lambda target, services: FileSensor(target, services.clock),
+    "command": lambda target, services: CommandSensor(target, services.clock),
+    "http": lambda target, services: HttpSensor(target, services.http),
+    "tcp": lambda target, services: TcpSensor(target, services.clock),
+    "container": lambda target, services: ContainerSensor(target, services.docker, services.clock),
+}
+"""A plug-in's kinds join them. A sensor that only some hosts need is imported in a function of its own.
+
+Programs are not among them: one sensor looks at all (`defaults`)."""
 
 
 def build(target: Target, services: Services) -> Sensor:

@@ -1,0 +1,40 @@
+"""The hands for each kind of target, written down; a kind's file is imported at its first order, not before."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from healer.actions.hand import Hand
+from healer.clock import Clock
+from healer.drivers.catalog import Drivers
+from healer.drivers.programs import Programs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What hands hold on to."""
+
+    drivers: Drivers
+    programs: Programs
+    clock: Clock
+
+
+Make = Callable[[Services], Mapping[str, Hand]]
+
+MAKERS: dict[str, Make] = {}
+"""By kind of target."""
+
+
+class HandsOf:
+    """The hands by kind, each kind's made once."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._made: dict[str, Mapping[str, Hand]] = {}
+
+    def __call__(self, kind: str) -> Mapping[str, Hand]:
+        """The hands for a kind, by verb."""
+        if kind not in self._made:
+            make = MAKERS.get(kind)
+            self._made[kind] = MappingProxyType({}) if make is None else make(self._services)
+        return self._made[kind]

@@ -1,0 +1,62 @@
+"""Every driver of an agent: made when first needed, one for each system, and closed by their owner."""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+from healer.clock import Clock
+from healer.drivers.docker import Docker
+from healer.drivers.http import Http
+from healer.drivers.interface import Driver, DriverStatus
+from healer.drivers.link import Changed, no_one
+from healer.errors import HealerError
+from healer.model.target import Target
+
+
+class Drivers:
+    """The drivers. ``changed`` hears of connections that were lost, and of those that are back."""
+
+    def __init__(self, clock: Clock, *, changed: Changed = no_one) -> None:
+        self.clock = clock
+        self.changed = changed
+        self.http = Http(clock)
+        self.docker = Docker()
+        self._own: dict[str, tuple[Target, Driver]] = {}
+        self._left: list[Driver] = []
+        """Of targets whose keys have changed: closed once nobody uses them any more."""
+
+    def of(self, target: Target) -> Driver:
+        """The driver of a target that is a system of its own; raises HealerError where its kind has none."""
+        known = self._own.get(target.id)
+        if known is not None and known[0].spec == target.spec:
+            return known[1]
+        if target.kind not in MAKERS:
+            raise HealerError(f"{target.id}: no driver for kind '{target.kind}'")
+        made = MAKERS[target.kind](target, self)
+        if known is not None:
+            self._left.append(known[1])
+        self._own[target.id] = (target, made)
+        return made
+
+    def status(self) -> list[DriverStatus]:
+        """How each of them is doing."""
+        return [driver.status() for _, driver in self._own.values()]
+
+    async def keep(self, targets: Iterable[Target]) -> None:
+        """Close the drivers of targets that are gone, after a reload."""
+        kept = {target.id for target in targets}
+        gone = [self._own.pop(name)[1] for name in self._own.keys() - kept]
+        left, self._left = self._left, []
+        for driver in (*gone, *left):
+            await driver.close()
+
+    async def close(self) -> None:
+        """Close all."""
+        await self.keep(())
+        await self.http.close()
+        await self.docker.close()
+
+
+Make = Callable[[Target, Drivers], Driver]
+
+MAKERS: Mapping[str, Make] = MappingProxyType({})
+"""By the kind of a target that is a system of its own."""

@@ -1,0 +1,100 @@
+"""The verbs for systems of their own: services, databases, brokers, proxies, files."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from healer.model.verb import Param, Verb, params
+
+_BACK = Param(shape="mapping", doc="the former values, as the agent itself noted them: puts them back")
+
+VERBS: Mapping[str, Verb] = MappingProxyType(
+    {
+        "reload": Verb(
+            kinds=("unit", "container"),
+            doc="Make it read its configuration again, without ending it.",
+            params=params(),
+        ),
+        "scale": Verb(
+            kinds=("program", "container", "unit"),
+            doc="Run more or fewer instances of what was declared to have several; none is created.",
+            params=params(
+                to=Param(shape="change", required=True, doc="instances, as 3, +1 or -1; kept within what was declared"),
+            ),
+            short="to",
+        ),
+        "reconnect": Verb(
+            kinds=("postgres", "redis", "rabbitmq"),
+            doc="End connections that are stuck, or hold others up, so that their clients connect anew.",
+            params=params(
+                at_most=Param(shape="count", default=5, doc="connections ended at once"),
+                older=Param(shape="duration", default=60.0, doc="only those that have been so for this long"),
+            ),
+            disruptive=True,
+        ),
+        "clear_cache": Verb(
+            kinds=("file", "redis", "rabbitmq", "http"),
+            doc="Throw away what can be made again, within what was declared and within bounds.",
+            params=params(
+                prefix=Param(shape="string", doc="keys that begin so", kinds=("redis",)),
+                most_bytes=Param(shape="size", doc="at most so much is thrown away"),
+                most=Param(shape="count", doc="at most so many pieces are thrown away"),
+            ),
+            disruptive=True,
+        ),
+        "failover": Verb(
+            kinds=("haproxy", "postgres", "redis"),
+            doc="Let another one take over: route away from a server, promote a standby or a replica.",
+            params=params(
+                back=_BACK,
+            ),
+            disruptive=True,
+        ),
+        "adjust": Verb(
+            kinds=("unit", "container", "program", "process", "haproxy", "redis"),
+            doc="Change how much it may use or gets; put back when the incident is over.",
+            params=params(
+                cpu=Param(shape="change", doc="CPU it may use, of one core", kinds=("unit", "container", "program")),
+                memory=Param(shape="change", doc="memory it may use"),
+                weight=Param(shape="change", doc="its share among equals"),
+                back=_BACK,
+            ),
+        ),
+        "sql": Verb(
+            kinds=("postgres", "sql"),
+            doc="Run statements on a declared database, in one transaction.",
+            params=params(
+                statements=Param(shape="strings", required=True, doc="the statements, with %(name)s for values"),
+                values=Param(shape="mapping", doc="values of the names; never put together with the statements"),
+                at_most=Param(shape="count", default=100, doc="rows they may change; more, and nothing is changed"),
+            ),
+            short="statements",
+            disruptive=True,
+        ),
+        "update": Verb(
+            kinds=("postgres", "sql"),
+            doc="Set a declared column of a database.",
+            params=params(
+                table=Param(shape="string", required=True, doc="table, with its schema where it needs one"),
+                set=Param(shape="mapping", required=True, doc="columns and their new values"),
+                where=Param(shape="mapping", required=True, doc="columns and the values that tell the rows"),
+                at_most=Param(shape="count", default=1, doc="rows it may change; more, and nothing is changed"),
+            ),
+            disruptive=True,
+        ),
+        "quarantine": Verb(
+            kinds=("haproxy", "container", "program", "process", "file"),
+            doc="Keep it from doing harm and keep it for study: nothing is routed to it, and nothing of it is lost.",
+            params=params(
+                back=_BACK,
+            ),
+            disruptive=True,
+        ),
+        "repair": Verb(
+            kinds=("file",),
+            doc="Mend what can be mended by a way that was declared, and keep what was there before.",
+            params=params(),
+            disruptive=True,
+        ),
+    }
+)
+"""By the name used in rules."""
