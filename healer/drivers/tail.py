@@ -1,0 +1,293 @@
+"""Files by one name, or by a pattern over names, followed through every way there is to turn them over."""
+
+import contextlib
+import errno
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from healer.drivers.followed import Followed, Mark, Take, inode, is_the_one
+from healer.errors import SensorError
+
+MOST_FILES = 64
+"""Files followed at once: those written last."""
+MOST_NAMES = 10_000
+"""Names looked at while a pattern is spelled out, or while a file that was renamed is looked for."""
+LINGER = 60.0
+"""Seconds for which a file that lost its name is still read: its writer may not have opened the new one yet."""
+_MOST_LOST = 8
+_ENOUGH = 32
+"""Octets by which a file is told from another that begins alike."""
+_MAGIC = re.compile(r"[*?\[]")
+_PACKED = (".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", ".Z")
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """What one reading found; counts are of this reading alone."""
+
+    files: int = 0
+    """By the name that is followed."""
+    lag: int = 0
+    """Octets left for the next reading."""
+    skipped: int = 0
+    """Octets passed over unread."""
+    turned: int = 0
+    """Times a file was renamed, cut or written anew."""
+    gaps: int = 0
+    """Files whose unread rest was nowhere to be found."""
+    cut: int = 0
+    """Lines of which only the head was looked at."""
+    written: float | None = None
+    """Wall second of the last write."""
+    troubles: list[str] = field(default_factory=list)
+    """What could not be read, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much one reading may cost."""
+
+    most: int
+    """Octets read, about."""
+    backlog: int
+    """Octets that may wait in one file: of more, all but the last are skipped."""
+    enough: Callable[[], bool]
+    """Says when its time is up."""
+
+
+class _Name(NamedTuple):
+    """A file by its name, not opened."""
+
+    path: str
+    fd: int
+    inode: str
+    written: float
+
+
+class Tail:
+    """Follows ``path``, in which ``*``, ``?`` and ``[...]`` stand for many names; packed files are left out of those.
+
+    All of it blocks: it belongs into a thread. ``link``: a symbolic link in the last place is followed.
+    """
+
+    def __init__(self, path: str, *, link: bool = False, now: Callable[[], float]) -> None:
+        self.path = path
+        self.many = _MAGIC.search(path) is not None
+        self._link, self._now = link, now
+        self._files: dict[str, Followed] = {}
+        self._left: list[Mark] = []
+        self._began = False
+        """It has looked before, or knows from an earlier run what it has read."""
+
+    def resume(self, marks: Sequence[Mark]) -> None:
+        """Go on where an earlier run stopped. Without this, what is there at the first reading is no news."""
+        self._left, self._began = list(marks), True
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Where every file is left now."""
+        return (*(file.mark() for file in self._files.values()), *self._left)
+
+    def read(self, take: Take, bounds: Bounds) -> Step:
+        """Read what is new; raises SensorError when nothing can be read, and not because there is no such file."""
+        step = Step()
+        found = self._find(step)
+        self._take_up(found, step)
+        for file in list(self._files.values()):
+            self._turn(file, step)
+        self._read_all(found, step, take, bounds)
+        self._let_go(found, take)
+        step.files = len(found)
+        if step.troubles and not found:
+            raise SensorError(step.troubles[0])
+        self._began = True
+        return step
+
+    def close(self) -> None:
+        """Let go of every file."""
+        while self._files:
+            self._files.popitem()[1].close()
+
+    # -------------------------------------------------------------------------------------------- which files
+
+    def _find(self, step: Step) -> dict[str, _Name]:
+        """The files of that name now, by inode: a descriptor of the name only, so that a pipe cannot hang it."""
+        found: dict[str, _Name] = {}
+        for path in spelled_out(self.path) if self.many else (self.path,):
+            name = self._named(path, step)
+            if name is not None and name.inode in found:
+                os.close(name.fd)
+            elif name is not None:
+                found[name.inode] = name
+        for name in sorted(found.values(), key=lambda name: name.written)[:-MOST_FILES]:
+            os.close(found.pop(name.inode).fd)
+        return found
+
+    def _named(self, path: str, step: Step) -> _Name | None:
+        try:
+            fd = os.open(path, os.O_PATH | os.O_CLOEXEC | (0 if self._link else os.O_NOFOLLOW))
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ENOTDIR):
+                step.troubles.append(f"cannot look at {path}: {exc.strerror}")
+            return None
+        seen = os.fstat(fd)
+        if stat.S_ISREG(seen.st_mode):
+            return _Name(path, fd, inode(seen), seen.st_mtime)
+        os.close(fd)
+        if not self.many:
+            link = stat.S_ISLNK(seen.st_mode)
+            step.troubles.append(f"{path} is {'a symbolic link (link: true)' if link else 'no regular file'}")
+        return None
+
+    def _take_up(self, found: dict[str, _Name], step: Step) -> None:
+        """Open what was not followed yet, and look for what an earlier run left."""
+        for name in list(found.values()):
+            known = self._files.get(name.inode)
+            if known is not None:
+                step.turned += known.path != name.path
+                known.path = name.path
+            else:
+                self._open(found, name, step)
+            os.close(name.fd)
+        if found:  # while nothing is there at all, what it lies on may not be mounted yet
+            for mark in self._left:
+                step.gaps += not self._search(mark) and not mark.lost
+            self._left = []
+
+    def _open(self, found: dict[str, _Name], name: _Name, step: Step) -> None:
+        try:
+            file = Followed(_readable(name.fd), name.path)
+        except OSError as exc:
+            step.troubles.append(f"cannot read {name.path}: {exc.strerror}")
+            del found[name.inode]
+            return
+        left = next((mark for mark in self._left if _goes_on(file, mark)), None)
+        # Whoever copies a log and then cuts it leaves a copy, which is no news as far as the log was read.
+        copied = next((mark for mark in self._known() if _goes_on(file, mark)), None)
+        if left is not None:
+            self._left.remove(left)
+            file.go_to(left)
+        elif copied is not None:
+            file.go_to(copied)
+        elif not self._began:
+            file.go_to_end()
+        self._files[name.inode] = file
+
+    def _known(self) -> Iterator[Mark]:
+        return (file.mark() for file in self._files.values())
+
+    def _turn(self, file: Followed, step: Step) -> None:
+        """Where a file was cut or written anew since the last reading, begin it again, and the copy that was made."""
+        before, unread = file.mark(), file.lag
+        if not file.look():
+            return
+        step.turned += 1
+        step.gaps += not self._search(before) and unread > 0
+        file.begin_again()
+
+    def _search(self, mark: Mark) -> bool:
+        """Follow the file that holds this now, beside where it was; False when there is none any more."""
+        folder, _, name = mark.path.rpartition("/")
+        stem = name.partition(".")[0]
+        with contextlib.suppress(OSError), os.scandir(folder or "/") as entries:
+            names = [one.name for one in islice(entries, MOST_NAMES) if one.name.startswith(stem)]
+            likely = [one for one in sorted(names) if not one.endswith(_PACKED)][:MOST_FILES]
+            return any(self._is_heir(f"{folder}/{one}", mark) for one in likely)
+        return False
+
+    def _is_heir(self, path: str, mark: Mark) -> bool:
+        """Whether this holds the rest of what was left there; then it is followed."""
+        try:
+            name_fd = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            file = Followed(_readable(name_fd), path)
+        except OSError:
+            return False
+        finally:
+            os.close(name_fd)
+        heir = _goes_on(file, mark)
+        if not heir or file.inode in self._files:
+            file.close()
+            return heir
+        file.go_to(mark)
+        file.quiet_since = self._now()
+        self._files[file.inode] = file
+        return True
+
+    # ------------------------------------------------------------------------------------------ what is in them
+
+    def _read_all(self, found: Mapping[str, _Name], step: Step, take: Take, bounds: Bounds) -> None:
+        # Those that lost their name first: what is in them is older. Then the short ones, which leave more for others.
+        files = sorted(self._files.values(), key=lambda file: (file.inode in found, file.lag))
+        left = bounds.most
+        for place, file in enumerate(files):
+            cut = file.cut
+            if file.lag > bounds.backlog:
+                step.skipped += file.skip(min(bounds.most, bounds.backlog))
+            passed = file.read(take, left // (len(files) - place), bounds.enough)
+            left -= passed
+            step.cut += file.cut - cut
+            step.lag += file.lag
+            step.written = max(step.written or 0.0, file.written)
+            if file.inode in found:
+                file.quiet_since = None
+            elif passed or file.quiet_since is None:
+                step.turned += file.quiet_since is None
+                file.quiet_since = self._now()
+
+    def _let_go(self, found: Mapping[str, _Name], take: Take) -> None:
+        """Let go of files that lost their name and to which nothing was written for long."""
+        lost = [file for key, file in self._files.items() if key not in found]
+        for place, file in enumerate(lost):
+            quiet = file.quiet_since is not None and self._now() - file.quiet_since >= LINGER
+            if quiet or place < len(lost) - _MOST_LOST:
+                file.finish(take)
+                file.close()
+                del self._files[file.inode]
+
+
+def _goes_on(file: Followed, mark: Mark) -> bool:
+    """Whether a file is the one that was left there, or a copy of it."""
+    if mark.offset < _ENOUGH:
+        return file.inode == mark.inode and is_the_one(file.fd, mark)
+    return is_the_one(file.fd, mark)
+
+
+def _readable(name_fd: int) -> int:
+    """The very file that was looked at, opened for reading; raises OSError, also for what is no regular file."""
+    if not stat.S_ISREG(os.fstat(name_fd).st_mode):
+        raise OSError(errno.EINVAL, "no regular file")
+    return os.open(f"/proc/self/fd/{name_fd}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+
+
+def spelled_out(pattern: str) -> Iterator[str]:
+    """The paths an absolute pattern stands for, packed files left out; at most `MOST_NAMES` names are looked at."""
+    left = [MOST_NAMES]
+    yield from (path for path in _spelled("", pattern.strip("/").split("/"), left) if not path.endswith(_PACKED))
+
+
+def _spelled(folder: str, parts: Sequence[str], left: list[int]) -> Iterator[str]:
+    first, rest = parts[0], parts[1:]
+    for name in _names(folder, first, left) if _MAGIC.search(first) else (first,):
+        if rest:
+            yield from _spelled(f"{folder}/{name}", rest, left)
+        else:
+            yield f"{folder}/{name}"
+
+
+def _names(folder: str, pattern: str, left: list[int]) -> list[str]:
+    """The names in a folder that a pattern means, in order; none where the folder cannot be read."""
+    found: list[str] = []
+    with contextlib.suppress(OSError), os.scandir(folder or "/") as entries:
+        for entry in islice(entries, max(0, left[0])):
+            left[0] -= 1
+            if fnmatch.fnmatchcase(entry.name, pattern) and not (entry.name[0] == "." != pattern[0]):
+                found.append(entry.name)
+    return sorted(found)
