@@ -29,7 +29,6 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 at_most=Param(shape="count", default=5, doc="connections ended at once"),
                 older=Param(shape="duration", default=60.0, doc="only those that have been so for this long"),
             ),
-            disruptive=True,
         ),
         "clear_cache": Verb(
             kinds=("file", "redis", "rabbitmq", "http"),
@@ -39,7 +38,6 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 most_bytes=Param(shape="size", doc="at most so much is thrown away"),
                 most=Param(shape="count", doc="at most so many pieces are thrown away"),
             ),
-            disruptive=True,
         ),
         "failover": Verb(
             kinds=("haproxy", "postgres", "redis"),
@@ -68,7 +66,6 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 at_most=Param(shape="count", default=100, doc="rows they may change; more, and nothing is changed"),
             ),
             short="statements",
-            disruptive=True,
         ),
         "update": Verb(
             kinds=("postgres", "sql"),
@@ -79,7 +76,6 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 where=Param(shape="mapping", required=True, doc="columns and the values that tell the rows"),
                 at_most=Param(shape="count", default=1, doc="rows it may change; more, and nothing is changed"),
             ),
-            disruptive=True,
         ),
         "quarantine": Verb(
             kinds=("haproxy", "container", "program", "process", "file"),

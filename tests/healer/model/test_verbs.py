@@ -2,7 +2,7 @@
 
 from healer.model.verbs import VERBS
 
-SHAPES = {"string", "duration", "size", "count", "flag", "argv", "strings", "counts", "mapping", "word"}
+SHAPES = {"string", "duration", "size", "count", "flag", "argv", "strings", "counts", "mapping", "word", "change"}
 
 
 def test_every_short_form_names_a_parameter_of_its_verb():
@@ -18,4 +18,6 @@ def test_every_undo_is_a_verb_and_every_shape_is_known():
 
 
 def test_only_what_takes_the_target_away_is_disruptive():
-    assert {name for name, verb in VERBS.items() if verb.disruptive} == {"restart", "stop"}
+    assert {name for name, verb in VERBS.items() if verb.disruptive} == {
+        "restart", "stop", "failover", "quarantine", "repair",
+    }  # fmt: skip

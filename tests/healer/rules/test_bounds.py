@@ -96,8 +96,8 @@ def test_what_cannot_happen_is_not_listed(tmp_path, settings, more):
 
 
 def test_a_verb_that_cannot_touch_a_kind_does_not_count(tmp_path):
-    settings = config(targets=[{"kind": "unit", "name": "nginx"}])
-    assert rates(tmp_path, settings, rule(target="unit:nginx", when="harmony < 5")) == {}
+    settings = config(targets=[{"kind": "tcp", "name": "ssh", "port": 22}])
+    assert rates(tmp_path, settings, rule(target="tcp:ssh", when="harmony < 5")) == {}
 
 
 def test_several_verbs_on_one_target_have_a_line_for_their_sum(tmp_path):

@@ -55,8 +55,8 @@ def test_a_fine_rule_has_no_findings(tmp_path):
             "rests on a readiness check (http:deep)",
         ),
         (
-            'each: {kind: unit}, when: "http.ok{target} == 0", then: [{restart: {}, verify: {when: "harmony > 5"}}]',
-            "'restart' cannot touch a unit",
+            'each: {kind: tcp}, when: "http.ok{target} == 0", then: [{restart: {}, verify: {when: "harmony > 5"}}]',
+            "'restart' cannot touch a tcp",
         ),
         (
             'trigger: {event: "a.*", own: true}, when: harmony < 50, then: [{publish: a.b}]',

@@ -132,8 +132,8 @@ def test_the_specifications_example_loads(write):
 
 
 def test_a_verb_of_later_is_told_with_those_there_are(write):
-    (only,) = told(write(EXAMPLE.replace("notify: {channel: oncall, message: text}", "failover: {group: web}")))
-    assert re.search(r"f\.yaml:24:9: unknown verb or key 'failover' \(verbs are: restart, start", only)
+    (only,) = told(write(EXAMPLE.replace("notify: {channel: oncall, message: text}", "teleport: {group: web}")))
+    assert re.search(r"f\.yaml:24:9: unknown verb or key 'teleport' \(verbs are: restart, start", only)
 
 
 def test_defaults_are_careful(write):

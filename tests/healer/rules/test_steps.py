@@ -62,7 +62,7 @@ def test_data_and_secrets_are_passed_on():
         ("{}", "a step without a verb"),
         ("{timeout: 5s}", "a step without a verb"),
         ("{restat: {}}", "did you mean 'restart'?"),
-        ("{failover: {group: web}}", "verbs are: restart, start"),
+        ("{teleport: {group: web}}", "verbs are: restart, start"),
         ("{restart: {}, timout: 5s}", "did you mean 'timeout'?"),
         ("{restart: {}, stop: {}}", "two verbs in one step"),
         ("{restart: }", "write restart: {}"),
