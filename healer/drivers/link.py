@@ -144,8 +144,8 @@ class Link(Generic[C]):
         return connection
 
     def _succeed(self) -> None:
-        back = self._ever
-        self._reconnects += back
+        back = self._failed is not None
+        self._reconnects += self._ever
         self._ever = True
         self._pause, self._again_at, self._failed = 0.0, None, None
         self._move(LinkState.CONNECTED, "")
