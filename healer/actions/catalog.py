@@ -6,12 +6,13 @@ from pathlib import Path
 
 from healer.actions.call import Asker, Call
 from healer.actions.capture import Capture
+from healer.actions.evidence import Evidence
 from healer.actions.hand import ByKind
 from healer.actions.hands.catalog import HandsOf
 from healer.actions.hands.catalog import Services as Given
 from healer.actions.interface import Action
 from healer.actions.notify import Notify
-from healer.actions.owner import ContainerOwner, Engine, Owner, ProcessOwner, ProgramOwner
+from healer.actions.owner import ContainerOwner, Engine, Owner, ProcessOwner, ProgramOwner, UnitOwner
 from healer.actions.publish import Publish, PublishAction
 from healer.actions.restart import Restart
 from healer.actions.run import Run
@@ -41,6 +42,8 @@ class Services:
     set_mode: SetMode
     publish: Publish
     channels: Mapping[str, Channel] = field(default_factory=lambda: EMPTY)
+    evidence: Evidence | None = None
+    """Writes about what is restarted or stopped; None: nobody does."""
     docker: Callable[[], Engine] | None = None
     """Gives the Docker driver; None: containers cannot be acted on here."""
     drivers: Drivers | None = None
@@ -55,15 +58,17 @@ def build(services: Services) -> Mapping[str, Action]:
     }
     if services.docker is not None:
         owners["container"] = ContainerOwner(services.docker)
+    if services.drivers is not None:
+        owners["unit"] = UnitOwner(services.drivers.systemd)
     actions: tuple[Action, ...] = (
-        Restart(owners),
+        Restart(owners, services.evidence),
         Start(owners),
-        Stop(owners),
+        Stop(owners, services.evidence),
         Signal(),
         Run(services.programs.groups),
         Call(services.http),
         Notify(services.channels, services.clock, services.node, services.http),
-        Capture(services.programs, services.clock, services.state_dir),
+        Capture(services.evidence or Evidence(clock=services.clock, state_dir=services.state_dir)),
         Wait(),
         SetModeAction(services.set_mode),
         PublishAction(services.publish),

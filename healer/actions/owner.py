@@ -7,7 +7,9 @@ from typing import Protocol
 from healer.actions.interface import Order
 from healer.drivers import processes, trees
 from healer.drivers.programs import Programs
+from healer.drivers.systemd.unit import Unit, full
 from healer.errors import ActionError
+from healer.model.target import Target
 
 _KILL_TAKES = 5.0
 """Seconds kept for what comes after the grace, so that a step ends within its own timeout."""
@@ -121,6 +123,59 @@ class ContainerOwner:
 
 def _container(order: Order) -> str:
     return str(order.target.spec.get("container") or order.target.name)
+
+
+class Manager(Protocol):
+    """systemd's driver, as far as an owner needs it. All raise ActionError."""
+
+    async def start(self, name: str, *, generation: str, within: float) -> Unit:
+        """Start it; returns it as it is then."""
+
+    async def stop(self, name: str, *, generation: str, within: float, grace: float | None) -> Unit:
+        """Stop it."""
+
+    async def restart(self, name: str, *, generation: str, within: float, grace: float | None) -> Unit:
+        """Stop and start it."""
+
+
+class UnitOwner:
+    """Owner of units: systemd does it, as the unit's file says. ``manager`` gives the one behind a bus."""
+
+    def __init__(self, manager: Callable[[str], Manager]) -> None:
+        self._manager = manager
+
+    async def start(self, order: Order) -> str:
+        """Start it."""
+        name, within = unit_of(order.target), most_of(order.timeout)
+        return (await self._of(order).start(name, generation=order.generation, within=within)).generation
+
+    async def stop(self, order: Order) -> None:
+        """Stop it; its own TimeoutStopSec= holds where the order names no grace."""
+        name, within = unit_of(order.target), most_of(order.timeout)
+        await self._of(order).stop(name, generation=order.generation, within=within, grace=_asked_grace(order))
+
+    async def restart(self, order: Order) -> str:
+        """Stop and start it; of a dead one nothing is waited for."""
+        name, within, asked = unit_of(order.target), most_of(order.timeout), _asked_grace(order)
+        fresh = await self._of(order).restart(name, generation=order.generation, within=within, grace=asked)
+        return fresh.generation
+
+    def _of(self, order: Order) -> Manager:
+        return self._manager(str(order.target.spec.get("bus", "")))
+
+
+def unit_of(target: Target) -> str:
+    """The name of a target's unit, with its ending."""
+    return full(str(target.spec.get("unit") or target.name))
+
+
+def most_of(timeout: float) -> float:
+    """Seconds of a step's timeout for the effect itself; the rest is for telling how it went."""
+    return max(0.8 * timeout, timeout - _KILL_TAKES)
+
+
+def _asked_grace(order: Order) -> float | None:
+    return None if order.params.get("grace") is None else grace(order, 0.0)
 
 
 def incarnation(order: Order) -> tuple[int, int]:

@@ -1,23 +1,28 @@
 """Restart: stop what runs, with all that stems from it, and start it again."""
 
+from healer.actions.evidence import Nobody
 from healer.actions.interface import Action, Done, Order
 from healer.actions.owner import Owners, owner
 
 
 class Restart(Action):
-    """A dead target is only started: nothing is waited for."""
+    """A dead target is only started: nothing is waited for. What it leaves is written about afterwards."""
 
     verb = "restart"
-    kinds = ("program", "container")
+    kinds = ("program", "container", "unit")
     touches = "the target's processes"
     disruptive = True
 
-    def __init__(self, owners: Owners) -> None:
-        self._owners = owners
+    def __init__(self, owners: Owners, evidence: Nobody | None = None) -> None:
+        self._owners, self._evidence = owners, evidence or Nobody()
 
     async def act(self, order: Order) -> Done:
         """Restart; raises ActionError. Success is for the verification to say."""
-        fresh = await owner(self._owners, order).restart(order)
+        hand = owner(self._owners, order)
+        last = self._evidence.glance(order)
+        await self._evidence.before(order)
+        fresh = await hand.restart(order)
+        self._evidence.afterwards(order, last)
         return Done(because=f"restarted {order.target.id}", generation=fresh)
 
     def would(self, order: Order) -> str:

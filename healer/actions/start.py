@@ -8,7 +8,7 @@ class Start(Action):
     """One that runs already is left alone."""
 
     verb = "start"
-    kinds = ("program", "container")
+    kinds = ("program", "container", "unit")
     touches = "the target's processes"
     undo = "stop"
 

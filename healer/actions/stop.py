@@ -1,24 +1,27 @@
 """Stop a target and everything that stems from it."""
 
+from healer.actions.evidence import Nobody
 from healer.actions.interface import Action, Done, Order
 from healer.actions.owner import Owners, owner
 
 
 class Stop(Action):
-    """Stop signal, grace, KILL."""
+    """Stop signal, grace, KILL; what lives is written about first."""
 
     verb = "stop"
-    kinds = ("program", "container", "process")
+    kinds = ("program", "container", "unit", "process")
     touches = "the target's processes"
     undo = "start"
     disruptive = True
 
-    def __init__(self, owners: Owners) -> None:
-        self._owners = owners
+    def __init__(self, owners: Owners, evidence: Nobody | None = None) -> None:
+        self._owners, self._evidence = owners, evidence or Nobody()
 
     async def act(self, order: Order) -> Done:
         """Stop; raises ActionError."""
-        await owner(self._owners, order).stop(order)
+        hand = owner(self._owners, order)
+        await self._evidence.before(order)
+        await hand.stop(order)
         return Done(because=f"stopped {order.target.id}")
 
     def would(self, order: Order) -> str:

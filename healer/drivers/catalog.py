@@ -6,8 +6,9 @@ from types import MappingProxyType
 from healer.clock import Clock
 from healer.drivers.docker import Docker
 from healer.drivers.http import Http
-from healer.drivers.interface import Driver, DriverStatus
+from healer.drivers.interface import Driver, DriverStatus, LinkState
 from healer.drivers.link import Changed, no_one
+from healer.drivers.systemd.systemd import Systemd
 from healer.errors import HealerError
 from healer.model.target import Target
 
@@ -19,10 +20,18 @@ class Drivers:
         self.clock = clock
         self.changed = changed
         self.http = Http(clock)
-        self.docker = Docker()
+        self.docker = Docker(clock=clock, changed=changed)
+        self._systemd: dict[str, Systemd] = {}
         self._own: dict[str, tuple[Target, Driver]] = {}
         self._left: list[Driver] = []
         """Of targets whose keys have changed: closed once nobody uses them any more."""
+
+    def systemd(self, bus: str = "") -> Systemd:
+        """The manager behind a bus (``system``, ``user``, or an address), one connection for all of its units."""
+        bus = bus or "system"
+        if bus not in self._systemd:
+            self._systemd[bus] = Systemd(self.clock, bus=bus, changed=self.changed)
+        return self._systemd[bus]
 
     def of(self, target: Target) -> Driver:
         """The driver of a target that is a system of its own; raises HealerError where its kind has none."""
@@ -39,7 +48,10 @@ class Drivers:
 
     def status(self) -> list[DriverStatus]:
         """How each of them is doing."""
-        return [driver.status() for _, driver in self._own.values()]
+        docker = self.docker.status()
+        used = () if docker.state is LinkState.IDLE else (docker,)
+        managers = [driver.status() for driver in self._systemd.values()]
+        return [*used, *managers, *(driver.status() for _, driver in self._own.values())]
 
     async def keep(self, targets: Iterable[Target]) -> None:
         """Close the drivers of targets that are gone, after a reload."""
@@ -52,6 +64,8 @@ class Drivers:
     async def close(self) -> None:
         """Close all."""
         await self.keep(())
+        for manager in self._systemd.values():
+            await manager.close()
         await self.http.close()
         await self.docker.close()
 

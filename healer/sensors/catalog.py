@@ -39,6 +39,15 @@ class Services:
 
 Build = Callable[[Target, Services], Sensor]
 
+
+def _unit(target: Target, services: Services) -> Sensor:
+    from healer.sensors.unit import UnitSensor
+
+    if services.drivers is None:
+        raise ConfigError(f"{target.id}: no drivers to look at it with")
+    return UnitSensor(target, services.drivers.systemd(str(target.spec.get("bus", ""))), services.clock)
+
+
 KINDS: dict[str, Build] = {
     "process": lambda target, services: ProcessSensor(target, services.clock),
     "file": lambda target, services: FileSensor(target, services.clock),
@@ -46,6 +55,7 @@ KINDS: dict[str, Build] = {
     "http": lambda target, services: HttpSensor(target, services.http),
     "tcp": lambda target, services: TcpSensor(target, services.clock),
     "container": lambda target, services: ContainerSensor(target, services.docker, services.clock),
+    "unit": _unit,
 }
 """A plug-in's kinds join them. A sensor that only some hosts need is imported in a function of its own.
 
