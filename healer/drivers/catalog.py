@@ -1,7 +1,9 @@
 """Every driver of an agent: made when first needed, one for each system, and closed by their owner."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from healer.clock import Clock
 from healer.drivers.docker import Docker
@@ -11,6 +13,9 @@ from healer.drivers.link import Changed, no_one
 from healer.drivers.systemd.systemd import Systemd
 from healer.errors import HealerError
 from healer.model.target import Target
+
+if TYPE_CHECKING:
+    from healer.drivers.tls import Tls
 
 
 class Drivers:
@@ -32,6 +37,13 @@ class Drivers:
         if bus not in self._systemd:
             self._systemd[bus] = Systemd(self.clock, bus=bus, changed=self.changed)
         return self._systemd[bus]
+
+    @cached_property
+    def tls(self) -> "Tls":
+        """The one that shakes hands: what this host trusts is read once for all, and takes a megabyte."""
+        from healer.drivers.tls import Tls
+
+        return Tls()
 
     def of(self, target: Target) -> Driver:
         """The driver of a target that is a system of its own; raises HealerError where its kind has none."""
@@ -72,5 +84,17 @@ class Drivers:
 
 Make = Callable[[Target, Drivers], Driver]
 
-MAKERS: Mapping[str, Make] = MappingProxyType({})
+
+def _haproxy(target: Target, drivers: Drivers) -> Driver:
+    from healer.drivers.haproxy import Haproxy
+
+    patience = float(target.spec.get("timeout") or 5.0)
+    return Haproxy(target.id, str(target.spec["socket"]), drivers.clock, timeout=patience)
+
+
+MAKERS: Mapping[str, Make] = MappingProxyType(
+    {
+        "haproxy": _haproxy,
+    }
+)
 """By the kind of a target that is a system of its own."""

@@ -43,6 +43,9 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             kinds=("haproxy", "postgres", "redis"),
             doc="Let another one take over: route away from a server, promote a standby or a replica.",
             params=params(
+                ready=Param(
+                    shape="flag", default=False, doc="the way back: send it requests again", kinds=("haproxy",)
+                ),
                 back=_BACK,
             ),
             disruptive=True,

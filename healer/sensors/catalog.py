@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from healer.clock import Clock
 from healer.drivers.catalog import Drivers
@@ -48,6 +49,32 @@ def _unit(target: Target, services: Services) -> Sensor:
     return UnitSensor(target, services.drivers.systemd(str(target.spec.get("bus", ""))), services.clock)
 
 
+def _haproxy(target: Target, services: Services) -> Sensor:
+    from healer.drivers.haproxy import Haproxy
+    from healer.sensors.haproxy import HaproxySensor
+
+    return HaproxySensor(target, cast("Haproxy", _drivers(target, services).of(target)))
+
+
+def _tls(target: Target, services: Services) -> Sensor:
+    from healer.sensors.tls import TlsSensor
+
+    return TlsSensor(target, _drivers(target, services).tls, services.clock)
+
+
+def _dns(target: Target, services: Services) -> Sensor:
+    from healer.drivers.dns import Dns
+    from healer.sensors.dns import DnsSensor
+
+    return DnsSensor(target, Dns(services.clock))
+
+
+def _drivers(target: Target, services: Services) -> Drivers:
+    if services.drivers is None:
+        raise ConfigError(f"{target.id}: no drivers to look at it with")
+    return services.drivers
+
+
 KINDS: dict[str, Build] = {
     "process": lambda target, services: ProcessSensor(target, services.clock),
     "file": lambda target, services: FileSensor(target, services.clock),
@@ -56,6 +83,9 @@ KINDS: dict[str, Build] = {
     "tcp": lambda target, services: TcpSensor(target, services.clock),
     "container": lambda target, services: ContainerSensor(target, services.docker, services.clock),
     "unit": _unit,
+    "haproxy": _haproxy,
+    "tls": _tls,
+    "dns": _dns,
 }
 """A plug-in's kinds join them. A sensor that only some hosts need is imported in a function of its own.
 

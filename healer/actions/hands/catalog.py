@@ -21,7 +21,16 @@ class Services:
 
 Make = Callable[[Services], Mapping[str, Hand]]
 
-MAKERS: dict[str, Make] = {}
+
+def _haproxy(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.haproxy import hands
+
+    return hands(services)
+
+
+MAKERS: dict[str, Make] = {
+    "haproxy": _haproxy,
+}
 """By kind of target."""
 
 

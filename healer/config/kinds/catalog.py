@@ -1,9 +1,12 @@
 """The keys of each kind of target, by its name; a plug-in's kinds join them while it loads."""
 
-from healer.config.kinds import container, unit
+from healer.config.kinds import container, dns, haproxy, tls, unit
 from healer.config.kinds.own import Own
 
 OWN: dict[str, Own] = {
     "container": container.OWN,
     "unit": unit.OWN,
+    "haproxy": haproxy.OWN,
+    "tls": tls.OWN,
+    "dns": dns.OWN,
 }

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from healer.errors import ConfigError
-from healer.model.kinds import container, probes, process, program, unit
+from healer.model.kinds import container, dns, haproxy, probes, process, program, tls, unit
 from healer.model.kinds.kind import Kind
 
 _kinds: dict[str, Kind] = {
@@ -13,6 +13,9 @@ _kinds: dict[str, Kind] = {
         process.KIND,
         container.KIND,
         unit.KIND,
+        haproxy.KIND,
+        tls.KIND,
+        dns.KIND,
         probes.HTTP,
         probes.TCP,
         probes.FILE,
