@@ -10,6 +10,7 @@ from healer.config import load as module
 from healer.config.fields import document as shape
 from healer.config.values import Retention
 from healer.errors import ConfigError
+from healer.model.kinds.catalog import KINDS
 from healer.model.limit import Budget
 from healer.rules.vitals import check_vital
 from healer.yamldoc.compose import compose
@@ -88,9 +89,7 @@ def test_the_shipped_file_loads_and_is_what_one_has_without_a_file():
 def test_the_shipped_file_loads_with_every_example_switched_on(tmp_path):
     (tmp_path / "organism.yaml").write_text(uncommented(), encoding="utf-8")
     config = load_config(tmp_path / "organism.yaml", environ={}, check=check_vital)
-    assert {target.kind for target in config.targets} == {
-        "program", "http", "tcp", "file", "command", "process", "container", "unit",
-    }  # fmt: skip
+    assert {target.kind for target in config.targets} == set(KINDS)
 
 
 def test_commented_defaults_are_the_real_ones(tmp_path):
