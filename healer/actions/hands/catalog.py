@@ -28,7 +28,14 @@ def _haproxy(services: Services) -> Mapping[str, Hand]:
     return hands(services)
 
 
+def _unit(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.unit import hands
+
+    return hands(services)
+
+
 MAKERS: dict[str, Make] = {
+    "unit": _unit,
     "haproxy": _haproxy,
 }
 """By kind of target."""

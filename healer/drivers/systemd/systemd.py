@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from healer.clock import Clock
 from healer.drivers.interface import Driver, DriverError, DriverStatus
 from healer.drivers.link import Changed, Link
 from healer.drivers.systemd import unit as units
-from healer.drivers.systemd.bus import PROPERTIES, Bus, SaidNoError, Signal
+from healer.drivers.systemd.bus import PROPERTIES, Bus, SaidNoError, Signal, Typed
 from healer.drivers.systemd.jobs import Jobs
 from healer.drivers.systemd.refusals import refused, unsuccessful
 from healer.drivers.systemd.unit import KEPT, NoSense, Unit, describe
@@ -229,6 +229,29 @@ class Systemd(Driver):
         if after.invocation != before.invocation:
             raise ActionError(f"{name} is another incarnation since")
         return after
+
+    async def settings(self, name: str, keep: Collection[str]) -> Mapping[str, int]:
+        """Numbers among a unit's properties, by systemd's names and in its units; raises ActionError."""
+        found: dict[str, int] = {}
+
+        def take(said: Mapping[str, Any]) -> None:
+            found.update({key: value for key, value in said.items() if isinstance(value, int)})
+
+        try:
+            bus = await self._link.get()
+            await _asked(bus.properties(units.path(name), "", keep, take))
+        except DriverError as exc:
+            raise ActionError(f"cannot look at the settings of {name}: {exc.message}", hint=exc.hint) from exc
+        return found
+
+    async def adjust(self, name: str, new: Mapping[str, int], *, generation: str) -> None:
+        """Change settings until the next boot, as ``systemctl set-property --runtime``; proved by reading them back."""
+        await self._judged("adjust", name, generation)
+        wanted, until_boot = [[key, Typed("t", value)] for key, value in new.items()], True
+        await self._ask("adjust", name, "SetUnitProperties", "sba(sv)", name, until_boot, wanted)
+        now = await self.settings(name, tuple(new))
+        if missed := [key for key, value in new.items() if now.get(key) != value]:
+            raise ActionError(f"{', '.join(missed)} of {name} did not change")
 
     async def _judged(self, verb: str, name: str, generation: str) -> Unit:
         """The unit right before something is done to it; raises ActionError when it is not the one that was judged."""
