@@ -12,6 +12,7 @@ from typing import Any
 import healer
 from audit import keyring, places
 from audit.writer import Writer
+from healer.actions.evidence import Witness
 from healer.api import where
 from healer.app import build, chores
 from healer.app.chores import Chores
@@ -26,6 +27,7 @@ from healer.app.sealer import sealer
 from healer.app.testimony import Testimony
 from healer.clock import Clock, SystemClock
 from healer.config import Config
+from healer.core import report
 from healer.core.core import Core
 from healer.core.hearing import check_topic
 from healer.drivers.interface import DriverStatus, LinkState
@@ -216,6 +218,7 @@ class Agent(Faces, Renewal, Embedded):
             push=self._pushed,
             figures=self.figures,
             changed=self._driver_changed,
+            witness=self._witness(),
         )
         self.programs = self.parts.programs
         self._step("core")
@@ -235,6 +238,7 @@ class Agent(Faces, Renewal, Embedded):
         self._tasks = [group.create_task(self.loop.run(), name="loop")]
         if self.testimony.asking is not None:
             self._tasks.append(group.create_task(self.testimony.asking.run(), name="witnesses"))
+        self._tasks.append(group.create_task(self.parts.evidence.run(), name="evidence"))
         self.programs.declare(self.config.targets)
         await asyncio.sleep(0)
         adopted = await self.programs.open(group)
@@ -339,6 +343,9 @@ class Agent(Faces, Renewal, Embedded):
         self._happened("lifecycle", phase="drain", data={"running": list(self.dispatch.running)})
         await self.loop.release()
         await self.dispatch.drain(DRAIN if self.dispatch.running else 0.0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await self.parts.evidence.drain()
         self._step("stop senses")
         self._looking.cancel()
         self._step("stop programs")
@@ -385,6 +392,14 @@ class Agent(Faces, Renewal, Embedded):
     def _pushed(self, readings: Any) -> None:  # noqa: ANN401 - a sequence of readings
         if not self.dispatch.stopping:  # what we end ourselves at the end is no news
             self.loop.put(Looked(sensor="programs", at=self.clock.now(), readings=tuple(readings)))
+
+    def _witness(self) -> Witness:
+        """What evidence is written with: the record's own redaction, the core's last readings, a place in the log."""
+        return Witness(
+            redact=lambda value: self.record.redacted(value),  # noqa: PLW0108 - the record is made after the parts
+            samples=lambda target: report.readings(self.core, target),
+            seal=lambda fields: self._happened("evidence", **fields),
+        )
 
     def _driver_changed(self, status: DriverStatus) -> None:
         """A connection was lost or is back: all its targets are unknown, and that is one piece of news."""

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from healer.actions import catalog as hands
+from healer.actions import tellers
+from healer.actions.evidence import Evidence, Witness
 from healer.actions.interface import Action
 from healer.actions.publish import Publish
 from healer.actions.set_mode import SetMode
@@ -29,12 +31,26 @@ class Parts:
     """The drivers, and what is built on them. Their libraries load with the first use, not here."""
 
     def __init__(
-        self, *, clock: Clock, state_dir: Path, push: Push, figures: Figures, changed: Changed = no_one
+        self,
+        *,
+        clock: Clock,
+        state_dir: Path,
+        push: Push,
+        figures: Figures,
+        changed: Changed = no_one,
+        witness: Witness | None = None,
     ) -> None:
         self._clock, self._state_dir, self._figures = clock, state_dir, figures
-        self.drivers = Drivers(clock, changed=changed)
+        self.drivers = Drivers(clock, changed=changed, positions=positions)
         self.http, self.docker = self.drivers.http, self.drivers.docker
         self.programs = Programs(clock, state_dir, push, http_ready=self._answers)
+        self.evidence = Evidence(
+            clock=clock,
+            state_dir=state_dir,
+            tellers=tellers.tellers(self.programs),
+            glances=tellers.glances(self.programs),
+            witness=witness or Witness(),
+        )
 
     def hands(self, config: Config, *, set_mode: SetMode, publish: Publish) -> Mapping[str, Action]:
         """Every action by its verb."""
@@ -46,9 +62,10 @@ class Parts:
             http=lambda: self.http,
             docker=lambda: self.docker,
             drivers=self.drivers,
+            evidence=self.evidence,
             set_mode=set_mode,
             publish=publish,
-            channels={} if config.profile is Profile.CORE else config.notify,  # it tells the journal, and nobody else
+            voices=self.voices,
         )
         return hands.build(services)
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 OURS = frozenset(
     {
-        "action", "agent", "alert", "approval", "audit", "breaker", "clock", "harmony", "incident", "maintenance",
-        "mode", "profile", "request", "rule", "rules", "state", "target",
+        "action", "agent", "alert", "approval", "audit", "breaker", "clock", "evidence", "harmony", "incident",
+        "maintenance", "mode", "profile", "request", "rule", "rules", "state", "target",
     }
 )  # fmt: skip
 """First words of the topics that only the agent itself publishes: whoever listens to them believes them."""
@@ -58,6 +58,7 @@ class Hearing:
             "lifecycle": lambda data: core.desk.note("lifecycle", "agent.lifecycle", **data),
             "rules": lambda data: core.desk.note("rules", "rules.loaded", **data),
             "heartbeat": lambda data: core.desk.note("heartbeat", "", **data),
+            "evidence": lambda data: core.desk.note("evidence", "evidence.kept", **data),
             "let-go": lambda data: core.proving.let_go(data["targets"], str(data["because"])),
             "alert": lambda data: core.acting.tell(str(data["message"]), channel="", incident="agent"),
             "contradicted": lambda data: core.desk.note("gap", "agent.contradicted", **data),

@@ -392,6 +392,18 @@ def metrics(core: Core, now: float | None = None) -> list[Json]:
     return [_latest(core, series, now) for name in _names(core) for series in sorted(core.evaluator.series(name))]
 
 
+def readings(core: Core, target: str) -> list[Json]:
+    """The latest of every series of one target, and of its kind only."""
+    kind = target.partition(":")[0]
+    return [
+        _latest(core, series, core.desk.now)
+        for name in METRICS
+        if name.partition(".")[0] == kind
+        for series in core.evaluator.series(name)
+        if ("target", target) in series.labels
+    ]
+
+
 def _names(core: Core) -> Iterator[str]:
     yield from METRICS
     yield from (vital.id for vital in core.setup.vitals)

@@ -196,6 +196,11 @@ class Programs:
         self._named(name)
         return output.tail(self._path(name, ".log"), most)
 
+    def last_words(self, name: str, most: int = 65536) -> Callable[[], bytes]:
+        """Mark where its output ends now: what is returned reads the end before that mark, whoever wrote on by then."""
+        self._named(name)
+        return output.last_words(self._path(name, ".log"), most)
+
     def tree(self, name: str) -> trees.Tree:
         """What is known of the program's processes."""
         one = self._named(name)
