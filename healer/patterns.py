@@ -50,10 +50,10 @@ def check(pattern: str) -> None:
         raise PatternError("a pattern that an empty text matches is true of everything", hint="demand a character")
 
 
-def found(text: str, pattern: str) -> bool:
-    """Whether the pattern is anywhere in the text."""
+def found(text: str, pattern: str, *, most: int = LONGEST_TEXT) -> bool:
+    """Whether the pattern is anywhere in the first ``most`` characters of the text."""
     made = _compiled(pattern)
-    return not isinstance(made, str) and made.search(_clean(text)) is not None
+    return not isinstance(made, str) and made.search(_clean(text, most)) is not None
 
 
 def captures(text: str, pattern: str, *, most: int = LONGEST_TEXT) -> Mapping[str, str] | None:

@@ -32,6 +32,7 @@ async def look_once(config: Config, *, state_dir: Path, clock: Clock) -> dict[st
     Raises ConfigError.
     """
     parts = Parts(clock=clock, state_dir=state_dir, push=lambda _: None, figures=dict)
+    parts.drivers.positions = None  # what one look reads stays news to the agent
     try:
         sensors = [sensor for sensor in parts.senses(config) if sensor.name not in {"programs", "self"}]
         core = _core(config, sensors, _memory(config, state_dir), clock)

@@ -41,7 +41,7 @@ class Parts:
         witness: Witness | None = None,
     ) -> None:
         self._clock, self._state_dir, self._figures = clock, state_dir, figures
-        self.drivers = Drivers(clock, changed=changed, positions=positions)
+        self.drivers = Drivers(clock, changed=changed, positions=state_dir / "positions")
         self.http, self.docker = self.drivers.http, self.drivers.docker
         self.programs = Programs(clock, state_dir, push, http_ready=self._answers)
         self.evidence = Evidence(

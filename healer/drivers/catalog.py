@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 class Drivers:
     """The drivers. ``changed`` hears of connections that were lost, and of those that are back."""
 
-    def __init__(self, clock: Clock, *, changed: Changed = no_one) -> None:
+    def __init__(self, clock: Clock, *, changed: Changed = no_one, positions: Path | None = None) -> None:
         self.clock = clock
+        self.positions = positions
+        """Folder where readers of logs note how far they have read; None: they keep nothing."""
         self.changed = changed
         self.http = Http(clock)
         self.docker = Docker(clock=clock, changed=changed)
@@ -92,9 +95,27 @@ def _haproxy(target: Target, drivers: Drivers) -> Driver:
     return Haproxy(target.id, str(target.spec["socket"]), drivers.clock, timeout=patience)
 
 
+def _postgres(target: Target, drivers: Drivers) -> Driver:
+    from healer.drivers.postgres import Postgres
+
+    return Postgres(target, drivers.clock, changed=drivers.changed)
+
+
+def _sql(target: Target, drivers: Drivers) -> Driver:
+    if target.spec.get("path"):
+        from healer.drivers.sqlite import Sqlite
+
+        return Sqlite(target, drivers.clock)
+    from healer.drivers.postgres import Postgres
+
+    return Postgres(target, drivers.clock, changed=drivers.changed, ours=False)
+
+
 MAKERS: Mapping[str, Make] = MappingProxyType(
     {
         "haproxy": _haproxy,
+        "postgres": _postgres,
+        "sql": _sql,
     }
 )
 """By the kind of a target that is a system of its own."""

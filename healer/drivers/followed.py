@@ -193,5 +193,5 @@ def _pread(fd: int, count: int, offset: int) -> bytes:
 
 
 def _text(block: bytes) -> str:
-    """Octets that are no UTF-8 become U+FFFD; NULs, of which a hole is full, are left out."""
-    return block.replace(b"\0", b"").decode("utf-8", "replace")
+    """Octets that are no UTF-8 become U+FFFD; NULs, of which a hole is full, and CRs before line feeds are left out."""
+    return block.replace(b"\0", b"").replace(b"\r\n", b"\n").removesuffix(b"\r").decode("utf-8", "replace")

@@ -69,10 +69,36 @@ def _dns(target: Target, services: Services) -> Sensor:
     return DnsSensor(target, Dns(services.clock))
 
 
+def _postgres(target: Target, services: Services) -> Sensor:
+    from healer.drivers.postgres import Postgres
+    from healer.sensors.postgres import PostgresSensor
+
+    return PostgresSensor(target, cast("Postgres", _drivers(target, services).of(target)), services.clock)
+
+
+def _sql(target: Target, services: Services) -> Sensor:
+    from healer.drivers.sql import Database
+    from healer.sensors.sql import SqlSensor
+
+    return SqlSensor(target, cast("Database", _drivers(target, services).of(target)), services.clock)
+
+
 def _drivers(target: Target, services: Services) -> Drivers:
     if services.drivers is None:
         raise ConfigError(f"{target.id}: no drivers to look at it with")
     return services.drivers
+
+
+def _log(target: Target, services: Services) -> Sensor:
+    from healer.sensors.log import LogSensor
+
+    return LogSensor(target, services.clock, services.drivers.positions if services.drivers else None)
+
+
+def _nagios(target: Target, services: Services) -> Sensor:
+    from healer.sensors.nagios import NagiosSensor
+
+    return NagiosSensor(target, services.clock)
 
 
 KINDS: dict[str, Build] = {
@@ -83,7 +109,11 @@ KINDS: dict[str, Build] = {
     "tcp": lambda target, services: TcpSensor(target, services.clock),
     "container": lambda target, services: ContainerSensor(target, services.docker, services.clock),
     "unit": _unit,
+    "log": _log,
+    "nagios": _nagios,
     "haproxy": _haproxy,
+    "postgres": _postgres,
+    "sql": _sql,
     "tls": _tls,
     "dns": _dns,
 }

@@ -1,11 +1,15 @@
 """The keys of each kind of target, by its name; a plug-in's kinds join them while it loads."""
 
-from healer.config.kinds import container, dns, haproxy, tls, unit
+from healer.config.kinds import container, dns, haproxy, log, nagios, postgres, sql, tls, unit
 from healer.config.kinds.own import Own
 
 OWN: dict[str, Own] = {
     "container": container.OWN,
     "unit": unit.OWN,
+    "postgres": postgres.OWN,
+    "sql": sql.OWN,
+    "log": log.OWN,
+    "nagios": nagios.OWN,
     "haproxy": haproxy.OWN,
     "tls": tls.OWN,
     "dns": dns.OWN,

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from healer.errors import ConfigError
-from healer.model.kinds import container, dns, haproxy, probes, process, program, tls, unit
+from healer.model.kinds import container, dns, haproxy, log, nagios, postgres, probes, process, program, sql, tls, unit
 from healer.model.kinds.kind import Kind
 
 _kinds: dict[str, Kind] = {
@@ -16,10 +16,14 @@ _kinds: dict[str, Kind] = {
         haproxy.KIND,
         tls.KIND,
         dns.KIND,
+        postgres.KIND,
+        sql.KIND,
         probes.HTTP,
         probes.TCP,
         probes.FILE,
         probes.COMMAND,
+        log.KIND,
+        nagios.KIND,
     )
 }
 KINDS = MappingProxyType(_kinds)
