@@ -1,11 +1,12 @@
 """The keys of each kind of target, by its name; a plug-in's kinds join them while it loads."""
 
-from healer.config.kinds import container, dns, haproxy, log, nagios, postgres, sql, tls, unit
+from healer.config.kinds import container, dns, file, haproxy, log, nagios, postgres, sql, tls, unit
 from healer.config.kinds.own import Own
 
 OWN: dict[str, Own] = {
     "container": container.OWN,
     "unit": unit.OWN,
+    "file": file.OWN,
     "postgres": postgres.OWN,
     "sql": sql.OWN,
     "log": log.OWN,

@@ -17,6 +17,7 @@ from healer.sensors.catalog import KINDS, Services, build, defaults, everything
 SPECS = {
     "process": {"process": "sshd"}, "file": {"path": "/etc/hostname"}, "command": {"argv": ["true"]},
     "http": {"url": "http://127.0.0.1:1/"}, "tcp": {"port": 1}, "container": {},
+    "sql": {"path": "/nonexistent", "queries": {"one": "SELECT 1"}},
     "haproxy": {"socket": "/nonexistent"}, "tls": {"host": "127.0.0.1"}, "dns": {"record": "example.org"},
 }  # fmt: skip
 
