@@ -71,6 +71,7 @@ KINDS: Final[dict[str, tuple[Field, ...]]] = {
         _optional("priority", int, "1 to 10, 10 is the most urgent"),
         _optional("queued", dict, "where it waited, and how long"),
         _optional("approval", str, "id of the approval it rests on, which is used up by it"),
+        _optional("undoes", str, "id of the action whose change it puts back"),
     ),
     "outcome": (
         _OF,
@@ -83,6 +84,7 @@ KINDS: Final[dict[str, tuple[Field, ...]]] = {
         _optional("output_sha256", str, "SHA-256 of all captured output, hex"),
         _optional("output", str, "its last 2 kB, secrets redacted"),
         _optional("evidence", list, "what was seen: objects {series, value, age_us}"),
+        _optional("undo", dict, "parameters of the same verb that put back what was changed"),
     ),
     "verdict": (
         _OF,

@@ -37,6 +37,9 @@ class Done:
     output: bytes = b""
     """As captured, capped; cleaned and hashed by dispatch."""
     facts: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    undo: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    """Parameters of the same verb that put back what was changed, once the incident is over; they are sealed, so they
+    are texts, integers, lists and objects. Whoever gives them has read back what it did, and reads back the undoing."""
 
 
 class Action(ABC):

@@ -72,6 +72,11 @@ def brakes(found: Status) -> list[str]:
         f"breaker of {one['action']} on {one['target']} open (healer ack {one['target']})" for one in found["breakers"]
     ]
     said += [
+        f"{one['action']} of {one['target']} could not be put back (healer ack {one['target']})"
+        for one in found.get("changes", ())
+        if one["stuck"]
+    ]
+    said += [
         f"{one['action']} of every {one['kind']} is skipped after {one['errors']} errors: {one['because']}"
         for one in found.get("errors", ())
         if one["skipping"]

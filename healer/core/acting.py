@@ -103,14 +103,14 @@ class Acting:
         """The same for a request: no rule's cooldown, but every gate of the target and the host."""
         plain = self._plain(f"request:{request.id}", action, target, request.at)
         if request.who in OURSELVES:
-            # Bringing up what is declared is no treatment: it neither waits for the ceilings nor uses them up.
-            free = replace(
-                plain.brakes, concurrent=UNBOUNDED, actions_per_hour=UNBOUNDED, errors_until_skipped=UNBOUNDED
-            )
-            plain = replace(plain, brakes=free)
+            plain = _freely(plain)
         else:
             plain = replace(plain, slots=self.line.request_slots(target, action))
         return replace(plain, spelled_out=bool(request.args.get("i_mean_it")))
+
+    def undo_question(self, incident: str, action: str, target: Target) -> Question:
+        """The same for putting back what an incident changed: nothing that paces, or the change would outlive it."""
+        return _freely(replace(self._plain(incident, action, target, self.desk.now), disruptive=False))
 
     def _plain(self, incident: str, action: str, target: Target, opened: float) -> Question:
         """Ask for an action on a target as if no rule were behind it."""
@@ -308,7 +308,7 @@ class Acting:
         if because := self._moved(decision, instance):
             desk.out.append(Cancel(id=decision_id, because=because))
 
-    def _moved(self, decision: Decision, instance: Instance | None) -> str:  # noqa: PLR0911 - a reason to stop each
+    def _moved(self, decision: Decision, instance: Instance | None) -> str:  # noqa: C901, PLR0911 - a reason to stop each
         desk = self.desk
         if decision.incident.startswith(HOOK):
             return self.hook_moved(decision)
@@ -331,6 +331,8 @@ class Acting:
             question = replace(self.question(instance, rung.step, target, opened, decision.step), intent=decision.id)
         elif decision.action == "notify":
             return ""
+        elif decision.undoes:
+            question = replace(self.undo_question(decision.incident, decision.action, target), intent=decision.id)
         else:
             who = decision.actor.removeprefix("operator:")
             request = Request(id=decision.request, verb="act", who=who, at=decision.decided_at)
@@ -359,6 +361,8 @@ class Acting:
             fields["rc"] = outcome.rc
         if outcome.output:
             fields |= {"output": outcome.output[:2000], "output_sha256": outcome.output_sha256}
+        if outcome.undo:
+            fields["undo"] = sealable(outcome.undo)
         if intent.leaf:
             desk.note("outcome", "action.outcome", **fields)
         else:
@@ -368,11 +372,17 @@ class Acting:
         return intent
 
 
+def _freely(question: Question) -> Question:
+    """Bringing up what is declared, and putting back what was changed, is no treatment: no ceiling is about it."""
+    free = replace(question.brakes, concurrent=UNBOUNDED, actions_per_hour=UNBOUNDED, errors_until_skipped=UNBOUNDED)
+    return replace(question, brakes=free)
+
+
 def intent_fields(decision: Decision) -> dict[str, object]:
     """The intent entry of a decision, without what the desk and the log add."""
-    approved = {"approval": decision.approval} if decision.approval else {}
+    rests = {"approval": decision.approval, "undoes": decision.undoes}
     return {
-        **approved,
+        **{name: value for name, value in rests.items() if value},
         "id": decision.id,
         "corr": decision.incident,
         "action": decision.action,

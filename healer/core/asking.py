@@ -144,6 +144,7 @@ class Asking:
         keys = [key for key, one in memory.incidents.items() if subject in {one.target, one.rule, key}]
         breakers = [key for key, one in memory.breakers.items() if one.open and key.partition("@")[2] == subject]
         let_go = core.holding.let_go(subject, f"acknowledged by {request.who}")
+        let_go = core.undoing.try_again(subject, f"acknowledged by {request.who}") or let_go
         if core.world.targets.get(subject) is None and not keys:
             raise RefusedError(
                 f"nothing called {subject!r} to acknowledge", hint="a target id, a rule id, or RULE@TARGET"

@@ -23,6 +23,7 @@ from healer.core.instance import Instance
 from healer.core.organism import Organs
 from healer.core.proving import Proving
 from healer.core.states import States
+from healer.core.undoing import Undoing
 from healer.core.windows import Windows
 from healer.core.world import HOST, World
 from healer.gates.dependency import first_unmet
@@ -109,6 +110,7 @@ class Core:
         self.proving = Proving(self.desk)
         self.incidents = Incidents(self.desk, self.evaluator, self.acting, self.proving, self.states)
         self.approving, self.windows, self.holding = Approving(self), Windows(self), Holding(self)
+        self.undoing = Undoing(self.desk, self.acting)
         self.asking, self.hearing = Asking(self), Hearing(self)
         self.organs = Organs(Body(setup.vitals, setup.organ_weights), self.evaluator, self.world)
         self._next_beat = self._next_organs = now
@@ -297,6 +299,7 @@ class Core:
         self.windows.follow()
         self.approving.expire()
         self.holding.beat()
+        self.undoing.beat()
         self.asking.close_breakers()
 
     def _look_at_organs(self) -> None:

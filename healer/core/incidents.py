@@ -309,6 +309,10 @@ class Incidents:
 
     def await_proof(self, intent: OpenIntent) -> None:
         """Whatever an effect says of itself, only what is seen after it proves it."""
+        if intent.undoes:
+            self._rearm_after(intent)
+            self._judged(self.proving.verdict(intent, Result.VERIFIED, "its hand has read back that it was put back"))
+            return
         target = self.desk.world.targets.get(intent.target, HOST)
         instance = self.instances.get(intent.incident)
         if instance is None and (target is HOST or intent.action not in SIGNED_VERBS):

@@ -82,9 +82,10 @@ def _text(value: object) -> str | None:
 def _change(value: object) -> str | None:
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _text(value)
     try:
-        return text if text is not None and change.parse(text) else None
+        change.parse(text or "")
     except HealerError:
         return None
+    return text
 
 
 def _texts(value: object) -> list[str] | None:

@@ -39,6 +39,7 @@ def status(core: Core, now: float | None = None) -> Json:
         "targets": targets(core, now),
         "incidents": incidents(core, now),
         "breakers": breakers(core, now),
+        "changes": changes(core, now),
         "maintenance": maintenance(core),
         "approvals": approvals(core, now),
         "errors": errors(core, now),
@@ -170,6 +171,25 @@ def _incident(core: Core, key: str, incident: Incident, now: float) -> Json:
         "withheld": list(incident.withheld),
         "because": f"{refused[0]}: {refused[1].because}" if refused else incident.because,
     }
+
+
+def changes(core: Core, now: float | None = None) -> list[Json]:
+    """What incidents have changed for their time, and what was not put back yet."""
+    at = core.desk.now if now is None else now
+    return [
+        {
+            "id": key,
+            "incident": one.incident,
+            "target": one.target,
+            "action": one.action,
+            "undo": one.undo,
+            "age": round(at - one.at, 3),
+            "tries": one.tries,
+            "stuck": one.stuck,
+            "over": one.incident not in core.desk.memory.incidents,
+        }
+        for key, one in core.desk.memory.changes.items()
+    ]
 
 
 def breakers(core: Core, now: float | None = None) -> list[Json]:

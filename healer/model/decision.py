@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from healer.errors import HealerError
@@ -61,6 +61,8 @@ class Decision:
     """``before``: not until the log's witnesses have seen the intent; ``at-once``: they are asked without delay."""
     approval: str = ""
     """Id of the approval it rests on; empty where none was needed."""
+    undoes: str = ""
+    """Id of the intent whose change it puts back; empty where it treats something."""
     decided_at: float
 
 
@@ -114,6 +116,8 @@ class Outcome:
     output: str = ""
     """Capped and cleaned of control characters; secrets redacted."""
     output_sha256: str = ""
+    undo: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of the same verb that put back what it changed; empty where it leaves nothing to put back."""
 
 
 class SealedIntent:

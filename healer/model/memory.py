@@ -25,6 +25,8 @@ KEPT_STARTS = 4096
 
 HOOK = "hook:"
 """How the incident of an intent begins that only accompanies one: it holds no target and uses nothing up."""
+UNDO = "undo:"
+"""How the incident of an intent begins that puts back what another one has changed."""
 _WITHOUT_EFFECT = {Result.STALE.value, Result.CANCELLED.value, Result.REFUSED.value, Result.SKIPPED.value}
 _FAILED = {
     Result.UNVERIFIED.value,
@@ -68,6 +70,8 @@ class OpenIntent:
     """When the effect ended; None while it may still run."""
     generation: str = ""
     generation_after: str = ""
+    undoes: str = ""
+    """Id of the action whose change it puts back."""
 
     @property
     def hook(self) -> bool:
@@ -198,6 +202,26 @@ class Approval:
 
 
 @dataclass(slots=True, kw_only=True)
+class Made:
+    """A change that an incident made to a target, and that is put back once the incident is over."""
+
+    incident: str
+    rule: str
+    target: str
+    action: str
+    undo: dict[str, Any]
+    """Parameters of the same verb that put it back."""
+    at: float
+    """When it was made; after a try to put it back that failed, when that was."""
+    tries: int = 0
+    """Tries to put it back that failed."""
+    withheld: list[str] = field(default_factory=list)
+    """Gates that said no to putting it back: each is sealed once."""
+    stuck: bool = False
+    """It cannot be put back: a person was told."""
+
+
+@dataclass(slots=True, kw_only=True)
 class Memory:
     """The fold. Everything in it is JSON once `to_json` made it."""
 
@@ -228,6 +252,8 @@ class Memory:
     """Number of the last approval ever asked for."""
     answered: dict[str, str] = field(default_factory=dict)
     """What became of the last approvals that are closed, by id: whoever comes late is told."""
+    changes: dict[str, Made] = field(default_factory=dict)
+    """Changes that are still to be put back, by the id of the action that made them; the newest last."""
     disabled: dict[str, bool] = field(default_factory=dict)
     """Rules switched off (True) or on again (False) by command."""
     started: dict[str, float] = field(default_factory=dict)
@@ -270,7 +296,7 @@ class Memory:
             self._shift((mono_us - elapsed_us - old.mono_us) / 1e6)
         self.frame = Frame(boot=boot, mono_us=mono_us, wall_us=wall_us, began=mono_us / 1e6, granted=elapsed_us / 1e6)
 
-    def _shift(self, by: float, before: float = math.inf) -> None:
+    def _shift(self, by: float, before: float = math.inf) -> None:  # noqa: C901 - each part of it that has a time
         """Move all times up to ``before`` by so many seconds."""
 
         def moved(at: float) -> float:
@@ -297,6 +323,8 @@ class Memory:
         for approval in self.approvals.values():
             approval.asked, approval.expires = moved(approval.asked), moved(approval.expires)
             approval.answered = None if approval.answered is None else moved(approval.answered)
+        for change in self.changes.values():
+            change.at = moved(change.at)
 
     def taken(self, *, since: float, scope: str, rule: str, target: str, action: str) -> list[float]:
         """When actions were taken after ``since`` within the scope of a limit, the oldest first."""
@@ -352,6 +380,7 @@ class Memory:
             approvals=read("approvals", Approval),
             errors=read("errors", Errors),
             oscillations=read("oscillations", Oscillation),
+            changes=read("changes", Made),
             **plain,
         )
 
@@ -371,6 +400,7 @@ class Memory:
             at=at,
             request=entry.get("request", ""),
             generation=entry["generation"],
+            undoes=entry.get("undoes", ""),
         )
         if approval := self.approvals.get(entry.get("approval", "")):
             approval.state, approval.intent = "used", entry["id"]
@@ -404,6 +434,7 @@ class Memory:
         intent.generation_after = entry.get("generation", "")
         if intent.hook:
             return
+        self._count_change(intent, entry, at)
         self._count_error(intent, entry, at)
         streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
         streak.actions += intent.action not in QUIET_VERBS
@@ -411,6 +442,24 @@ class Memory:
         if entry["result"] == Result.DONE.value and (incident := self.incidents.get(intent.incident)):
             incident.phase, incident.since = "verifying", at
         # Anything but done gets its verdict in the same breath (the core emits it), so that the log says so.
+
+    def _count_change(self, intent: OpenIntent, entry: Mapping[str, Any], at: float) -> None:
+        """Remember what is to be put back, and forget what was; a change a person asked for is that person's."""
+        done = entry["result"] == Result.DONE.value
+        if change := self.changes.get(intent.undoes):
+            if done:
+                del self.changes[intent.undoes]
+            else:
+                change.at, change.tries = at, change.tries + 1
+        elif done and entry.get("undo") and intent.incident in self.incidents:
+            self.changes[intent.id] = Made(
+                incident=intent.incident,
+                rule=intent.rule,
+                target=intent.target,
+                action=intent.action,
+                undo=dict(entry["undo"]),
+                at=at,
+            )
 
     def _count_error(self, intent: OpenIntent, entry: Mapping[str, Any], at: float) -> None:
         key, result = error_key(intent.action, intent.target), entry["result"]
@@ -469,7 +518,7 @@ class Memory:
             self._started(f"{name}|{entry.get('data', {}).get('group', '')}", at)
         elif kind in {"safe_mode", "kill_switch"}:
             self._brake(kind, entry)
-        elif kind in {"oscillation", "flapping", "maintenance"}:
+        elif kind in {"oscillation", "flapping", "maintenance", "change"}:
             self._held(kind, name, entry, at)
         elif kind == "rule":
             self.disabled[name] = entry["to"] == "disabled"
@@ -482,6 +531,10 @@ class Memory:
             self.oscillations[name] = Oscillation(held=entry["to"] == "held", since=at, rules=rules)
         elif kind == "maintenance" and name in self.maintenance:
             self.maintenance[name].opened = entry["to"] == "open"
+        elif kind == "change" and (change := self.changes.get(name)):
+            change.stuck, change.tries = entry["to"] == "stuck", 0
+            if entry["to"] == "gone":
+                del self.changes[name]
         elif kind == "flapping":
             self.flapping.pop(name, None)
             if entry["to"] == "flapping":
@@ -547,9 +600,9 @@ class Memory:
         del at
         if entry["gate"] == "errors" and (errors := self.errors.get(error_key(entry["action"], entry["target"]))):
             errors.skipped += 1
-        incident = self.incidents.get(entry["corr"])
-        if incident is not None and entry["gate"] not in incident.withheld:
-            incident.withheld.append(entry["gate"])
+        held = self.incidents.get(entry["corr"]) or self.changes.get(entry["corr"].removeprefix(UNDO))
+        if held is not None and entry["gate"] not in held.withheld:
+            held.withheld.append(entry["gate"])
 
     def _mode(self, entry: Mapping[str, Any], at: float) -> None:
         del at

@@ -16,7 +16,7 @@ from pathlib import Path
 from healer.actions.interface import Action, Done, Order
 from healer.clock import Clock
 from healer.core.world import HOST
-from healer.errors import ActionError, AmbiguousError, HealerError
+from healer.errors import ActionError, AmbiguousError, HealerError, SkippedError
 from healer.model.decision import QUIET_VERBS, Decision, Outcome, Result, SealedIntent
 from healer.model.target import Target
 
@@ -174,6 +174,8 @@ class Dispatch:
             return self._outcome(decision, started, Result.AMBIGUOUS, because)
         except AmbiguousError as exc:
             return self._outcome(decision, started, Result.AMBIGUOUS, str(exc))
+        except SkippedError as exc:
+            return self._outcome(decision, started, Result.SKIPPED, str(exc))
         except ActionError as exc:
             result = Result.FAILED_TRANSIENT if exc.transient else Result.FAILED_PERMANENT
             return self._outcome(decision, started, result, str(exc))
@@ -204,6 +206,7 @@ class Dispatch:
             generation=clean(done.generation) if done else "",
             output=clean(output.decode("utf-8", "replace")),
             output_sha256=hashlib.sha256(output).hexdigest() if output else "",
+            undo=done.undo if done else {},
         )
 
 
@@ -214,6 +217,7 @@ def _sane(done: object) -> bool:
         and isinstance(done.because, str)
         and isinstance(done.generation, str)
         and isinstance(done.output, bytes)
+        and isinstance(done.undo, Mapping)
         and (done.rc is None or isinstance(done.rc, int))
     )
 

@@ -111,11 +111,12 @@ const KINDS = {
   intent: {
     id: plain, corr: plain, action: plain, target: plain, generation: plain, params: isObject, rule: plain, rules_hash: plain,
     step: isInteger, attempt: isInteger, actor: text, because: text, evidence: array, deadline_us: isInteger, mode: plain,
-    "request?": plain, "priority?": isInteger, "queued?": isObject, "approval?": plain,
+    "request?": plain, "priority?": isInteger, "queued?": isObject, "approval?": plain, "undoes?": plain,
   },
   outcome: {
     of: plain, id: plain, result: either(OUTCOMES), because: text, took_us: isInteger, "rc?": isInteger,
     "generation?": plain, "output_sha256?": plain, "output?": text, "evidence?": array,
+    "undo?": isObject,
   },
   verdict: {
     of: plain, id: plain, result: either(VERDICTS), because: text, took_us: isInteger,

@@ -1,0 +1,184 @@
+"""What an incident changed for its time is put back when it is over, through the same gates, and never twice."""
+
+from dataclasses import replace
+
+import pytest
+
+from healer.model.decision import Outcome, Result
+from healer.model.memory import Memory
+from healer.rules.rule import Step, Verify
+
+BACK = {"back": {"cpu": "100"}}
+
+
+class Machine:
+    """A world in which adjust changes a setting, and says how to put it back."""
+
+    def __init__(self):
+        self.scenario = None
+        self.cpu = 100
+        self.refuses = False
+        self.put_back = []
+
+    def __call__(self, decision):
+        fields = {"id": decision.id, "at": self.scenario.now, "took": 0.0}
+        if decision.action != "adjust":
+            return Outcome(result=Result.DONE, because="done", **fields)
+        if "back" in decision.params:
+            self.put_back.append(decision.params["back"]["cpu"])
+            if self.refuses:
+                return Outcome(result=Result.FAILED_TRANSIENT, because="it fails", **fields)
+            self.cpu = int(decision.params["back"]["cpu"])
+            return Outcome(result=Result.DONE, because="put back", **fields)
+        before, self.cpu = self.cpu, self.cpu + 20
+        return Outcome(result=Result.DONE, because="adjusted", undo={"back": {"cpu": str(before)}}, **fields)
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+@pytest.fixture
+def scene(talk, machine):
+    """A rule that adjusts a program while another one is bad."""
+
+    def made(*, memory=None, at=1000.0, **more):
+        text = 'http.ok{target="http:web"} == 1'
+        verify = Verify(when=talk.parsed(text), source=text, within=10.0)
+        step = Step(action="adjust", params={"cpu": "+20%"}, verify=verify)
+        rule = talk.rule('http.ok{target="http:web"} == 0', then=(step,), clear=text, **more)
+        machine.scenario = talk.with_rules(rule, memory=memory, at=at, world=machine)
+        return machine.scenario
+
+    return made
+
+
+def sees(scenario, value):
+    scenario.see("http.ok", value, target="http:web")
+
+
+def treat(scenario):
+    """Bad, adjusted, and seen to be better."""
+    sees(scenario, 1)
+    scenario.wait(1)
+    sees(scenario, 0)
+    scenario.wait(1)
+
+
+def adjusted(scenario):
+    return [dict(one.params) for one in scenario.acted if one.action == "adjust"]
+
+
+def test_a_change_is_put_back_once_its_incident_is_over(scene, machine):
+    scenario = scene()
+    treat(scenario)
+    assert machine.cpu == 120
+    scenario.wait(5)
+    assert machine.cpu == 120  # it holds as long as the incident
+    sees(scenario, 1)
+    scenario.wait(3)
+    assert machine.cpu == 100
+    assert adjusted(scenario) == [{"cpu": "+20%"}, BACK]
+    assert scenario.core.desk.memory.changes == {}
+    scenario.wait(60)
+    assert machine.put_back == ["100"]
+
+
+def test_the_intent_names_the_action_it_undoes_and_its_verdict_is_no_failure(scene):
+    scenario = scene()
+    treat(scenario)
+    sees(scenario, 1)
+    scenario.wait(3)
+    first, second = [one for one in scenario.log.entries if one["kind"] == "intent"]
+    assert second["undoes"] == first["id"]
+    assert [one["result"] for one in scenario.log.entries if one["kind"] == "verdict"] == ["verified", "verified"]
+
+
+def test_a_condition_that_comes_back_keeps_the_change(scene, machine):
+    scenario = scene(clear_for=30.0)
+    treat(scenario)
+    sees(scenario, 1)
+    scenario.wait(10)
+    sees(scenario, 0)
+    scenario.wait(5)
+    assert not machine.put_back
+
+
+def test_changes_of_one_target_are_put_back_the_newest_first(scene, machine):
+    scenario = scene(cooldown=0.0)
+    treat(scenario)
+    memory = scenario.core.desk.memory
+    (key,) = memory.changes
+    # As after a second adjustment in the same incident.
+    memory.changes["i-99"] = replace(memory.changes[key], undo={"back": {"cpu": "120"}})
+    machine.cpu = 140
+    sees(scenario, 1)
+    scenario.wait(10)
+    assert machine.put_back == ["120", "100"]
+    assert machine.cpu == 100
+
+
+def test_a_gate_holds_it_back_says_so_once_and_lets_it_go_on(scene, machine):
+    scenario = scene()
+    treat(scenario)
+    scenario.ask("maintenance-add", "program:api", **{"for": 60, "reason": "work", "owner": "me"})
+    sees(scenario, 1)
+    scenario.wait(30)
+    assert not machine.put_back
+    said = [one for one in scenario.withheld if one.incident.startswith("undo:")]
+    assert [one.gate for one in said] == ["maintenance"]
+    scenario.wait(40)
+    assert machine.put_back == ["100"]
+
+
+def test_what_cannot_be_put_back_is_tried_a_few_times_and_then_told(scene, machine):
+    scenario = scene()
+    treat(scenario)
+    machine.refuses = True
+    sees(scenario, 1)
+    scenario.wait(1800)
+    assert 1 < len(machine.put_back) <= 5
+    (change,) = scenario.core.desk.memory.changes.values()
+    assert change.stuck or scenario.core.desk.memory.breakers["adjust@program:api"].open
+    told = len(machine.put_back)
+    machine.refuses = False
+    scenario.ask("ack", "program:api")
+    scenario.wait(700)
+    assert machine.put_back[told:] == ["100"]
+    assert machine.cpu == 100
+
+
+def test_a_restart_forgets_no_change(scene, machine):
+    scenario = scene()
+    treat(scenario)
+    folded = Memory()
+    for entry in scenario.log.entries:
+        folded.apply(entry)
+    assert folded.changes == scenario.core.desk.memory.changes
+    assert Memory.from_json(scenario.core.desk.memory.to_json()).changes == folded.changes
+    after = scene(memory=folded, at=scenario.now)
+    sees(after, 1)
+    after.wait(5)
+    sees(after, 1)
+    after.wait(20)
+    assert machine.put_back == ["100"]
+
+
+def test_a_change_a_person_asked_for_stays(scene, machine):
+    scenario = scene()
+    scenario.see("program.up", 1, target="program:api")
+    scenario.ask("act", "program:api", action="adjust", params={"cpu": "+20%"})
+    scenario.wait(60)
+    assert machine.cpu == 120
+    assert scenario.core.desk.memory.changes == {}
+
+
+def test_a_pause_between_two_tries_goes_on_over_a_boot(scene, machine):
+    scenario = scene()
+    treat(scenario)
+    memory = scenario.core.desk.memory
+    (change,) = memory.changes.values()
+    age = memory.frame.mono_us / 1e6 - change.at
+    memory.rebase(boot="boot-2", mono_us=5_000_000, wall_us=memory.frame.wall_us + 7_000_000)
+    assert 5.0 - change.at == pytest.approx(age + 7.0)
