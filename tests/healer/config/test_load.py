@@ -20,7 +20,19 @@ from healer.yamldoc.reference import keys
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SHIPPED = CHECKOUT / "organism.yaml"
-NAMED_BY_AUTHORS = {"queries", "updates", "env", "labels", "headers", "metrics", "vitals", "notify", "body", "accepted"}
+NAMED_BY_AUTHORS = {
+    "queries",
+    "updates",
+    "env",
+    "labels",
+    "headers",
+    "metrics",
+    "vitals",
+    "notify",
+    "body",
+    "accepted",
+    "patterns",
+}
 
 
 def uncommented():
