@@ -14,7 +14,7 @@ from healer.model.target import EMPTY, Target
 from healer.model.verbs import SIGNALS
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Scalar
-from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Size, Text, Word
+from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Text, Word
 from healer.yamldoc.secret import TextOrSecret
 from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Record, Values
 
@@ -35,6 +35,13 @@ class _Required(Text):
 
 
 _REQUIRED = _Required(pattern=rf"[a-z]+:{NAME}", called="kind:name or group:NAME")
+
+_EVIDENCE = Record(
+    Field(name="keep", shape=Flag(), default=True, shown="true", doc="false: none, unless a rule asks for it"),
+    Field(name="files", shape=ListOf(PATH, alone=True), default=(), doc="its configuration: when did it last change"),
+    name="evidence",
+    build=lambda values, _: values,
+)
 
 
 def _common(organ: str, *, every: float, shown: str) -> tuple[Field, ...]:
@@ -66,6 +73,7 @@ def _common(organ: str, *, every: float, shown: str) -> tuple[Field, ...]:
             shape=ListOf(PATH, alone=True),
             doc="paths it lives on: only when their file systems are full is it not restarted; else, when any is",
         ),
+        Field(name="evidence", shape=_EVIDENCE, doc="what is kept of it before it is ended, or after it died"),
         Field(name="mode", shape=MODES, default=Mode.AUTO, shown="auto", doc="ceiling for actions on it"),
         Field(
             name="startup_grace",
@@ -89,6 +97,16 @@ _JSON = Record(
     Field(name="value", shape=Text(), doc="path to a number"),
     Field(name="metrics", shape=MapOf(Text(), pattern=NAME), doc="further numbers: name -> path"),
 )
+_PURGE = Record(
+    Field(name="url", shape=URL, required=True, doc="address to ask; no secrets in it"),
+    Field(name="method", shape=Word(("PURGE", "POST", "DELETE", "BAN")), default="PURGE", shown="PURGE", doc="how"),
+    Field(name="headers", shape=MapOf(TextOrSecret()), default=EMPTY, doc="sent along; secrets by reference"),
+    Field(
+        name="ok", shape=ListOf(Count(100, 599), least=1, alone=True), doc="statuses that mean it is empty; else 2xx"
+    ),
+    name="purge",
+    build=lambda values, _: values,
+)
 _HTTP = (
     Field(name="url", shape=URL, required=True, doc="address asked with GET; no secrets in it"),
     Field(
@@ -106,19 +124,11 @@ _HTTP = (
     Field(name="headers", shape=MapOf(TextOrSecret()), default=EMPTY, doc="sent along; secrets by reference"),
     Field(name="json", shape=_JSON, doc="what to read out of a JSON reply"),
     Field(name="verify_tls", shape=Flag(), default=True, shown="true", doc="false: any certificate will do"),
+    Field(name="purge", shape=_PURGE, doc="how clear_cache empties the cache behind it; without this, it cannot"),
 )
 _TCP = (
     Field(name="host", shape=Text(longest=255), default="127.0.0.1", shown="127.0.0.1", doc="host name or address"),
     Field(name="port", shape=Count(1, 65535), required=True, doc="port"),
-)
-_FILE = (
-    Field(name="path", shape=PATH, required=True, doc="the file"),
-    Field(name="match", shape=Text(), doc="plain text looked for in it"),
-    Field(
-        name="max_size", shape=Size(1, 2**30), default=1048576.0, shown="1MiB", doc="at most this much of it is read"
-    ),
-    Field(name="follow", shape=Flag(), default=True, shown="true", doc="false: a symbolic link is not followed"),
-    Field(name="checksum", shape=Flag(), default=False, shown="false", doc="true: hash its content at every look"),
 )
 _COMMAND = (
     Field(name="argv", shape=ARGV, required=True, doc="the command, no shell; it prints a number or JSON"),
@@ -222,7 +232,6 @@ _RECORDS: dict[str, Record] = {
         "process": Own(fields=_PROCESS, every=5.0, shown="5s", check=_findable),
         "http": Own(fields=_HTTP),
         "tcp": Own(fields=_TCP),
-        "file": Own(fields=_FILE),
         "command": Own(fields=_COMMAND, every=60.0, shown="60s"),
         **OWN,
     }.items()
