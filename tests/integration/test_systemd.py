@@ -6,18 +6,11 @@ import json
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-RELEASE = "bookworm"
-PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,make,curl"
-LATER = "polkitd"
-"""Its set-up fails inside debootstrap, and succeeds in the tree that debootstrap made."""
 
 HANG = """
 import signal
@@ -39,83 +32,6 @@ TimeoutAbortSec=3
 """
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class System:
-    """A booted system; commands are run inside it as root."""
-
-    pid: int
-
-    def run(self, *argv: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        inside = [
-            "nsenter",
-            "--target",
-            str(self.pid),
-            "--all",
-            "env",
-            "-i",
-            "PATH=/usr/local/bin:/usr/sbin:/usr/bin",
-        ]
-        done = subprocess.run(
-            [*inside, "HOME=/root", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels", *argv],
-            check=False,
-            cwd="/",  # a folder of ours would be nowhere inside, and every shell would say so
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-        )
-        if check and done.returncode != 0:
-            journal = self.run("journalctl", "--no-pager", "-n", "60", check=False).stdout
-            pytest.fail(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}\n--- journal\n{journal}")
-        return done
-
-    def show(self, *names: str) -> dict[str, str]:
-        said = self.run("systemctl", "show", "healer.service", f"--property={','.join(names)}").stdout
-        return dict(line.split("=", 1) for line in said.splitlines())
-
-    def wait_until(self, what: str, true: Callable[[], bool], seconds: float = 30) -> None:
-        deadline = time.monotonic() + seconds
-        while not true():
-            if time.monotonic() > deadline:
-                journal = self.run("journalctl", "--no-pager", "-n", "60", check=False).stdout
-                pytest.fail(f"not within {seconds} s: {what}\n--- journal\n{journal}")
-            time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def tree(real, cache) -> Path:
-    """A minimal Debian, made once and kept."""
-    real("systemd-nspawn", "debootstrap", "nsenter", root=True)
-    made = cache / f"{RELEASE}-{hashlib.sha256(f'{PACKAGES} {LATER}'.encode()).hexdigest()[:8]}"
-    with (cache / "tree.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
-            part = made.with_suffix(".part")
-            shutil.rmtree(part, ignore_errors=True)
-            argv = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(part)]
-            subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
-            inside = [
-                "systemd-nspawn",
-                "--quiet",
-                f"--directory={part}",
-                "--register=no",
-                "--keep-unit",
-                "--console=pipe",
-            ]
-            install = [
-                "env",
-                "DEBIAN_FRONTEND=noninteractive",
-                "apt-get",
-                "install",
-                "-qq",
-                "-y",
-                "--no-install-recommends",
-            ]
-            subprocess.run([*inside, *install, LATER], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-            part.rename(made)
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -142,48 +58,13 @@ def wheels(cache) -> Path:
 
 
 @pytest.fixture(scope="module")
-def system(tree, wheels, tmp_path_factory) -> Iterator[System]:
-    """Boot the tree; what is written to it goes to memory and is gone afterwards."""
-    console = tmp_path_factory.mktemp("systemd") / "console"
-    argv = [
-        *("systemd-nspawn", "--quiet", f"--directory={tree}", "--volatile=overlay", "--boot", "--register=no"),
-        *("--keep-unit", "--private-network", "--console=pipe", "--kill-signal=SIGRTMIN+3"),
-        *(f"--bind-ro={CHECKOUT}:/src", f"--bind-ro={wheels}:/wheels"),
-    ]
-    with (
-        console.open("w") as said,
-        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT) as nspawn,
-    ):
-        try:
-            booted = System(pid=first_process(nspawn))
-            ready = {"running", "degraded"}
-            booted.wait_until(
-                "the system is up",
-                lambda: booted.run("systemctl", "is-system-running", check=False).stdout.strip() in ready,
-            )
-            yield booted
-        finally:
-            nspawn.terminate()
-            try:
-                nspawn.wait(20)
-            except subprocess.TimeoutExpired:
-                nspawn.kill()
-
-
-def first_process(nspawn: subprocess.Popen[bytes]) -> int:
-    """The pid, seen from here, of the systemd that nspawn started."""
-    children = Path(f"/proc/{nspawn.pid}/task/{nspawn.pid}/children")
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and nspawn.poll() is None:
-        for pid in children.read_text().split():
-            if Path(f"/proc/{pid}/comm").read_text().strip() == "systemd":
-                return int(pid)
-        time.sleep(0.05)
-    pytest.fail("systemd-nspawn did not start a systemd")
+def system(boot, wheels):
+    with boot(f"--bind-ro={CHECKOUT}:/src", f"--bind-ro={wheels}:/wheels") as booted:
+        yield booted
 
 
 @pytest.fixture(scope="module")
-def service(system) -> System:
+def service(system):
     """Installed with the README's words, watched more closely than the unit as shipped."""
     system.run("mkdir", "-p", "/etc/systemd/system/healer.service.d")
     system.run("sh", "-c", f"printf %s '{DROP_IN}' > /etc/systemd/system/healer.service.d/test.conf")
@@ -191,7 +72,7 @@ def service(system) -> System:
     return system
 
 
-def entries(system: System) -> list[dict[str, object]]:
+def entries(system) -> list[dict[str, object]]:
     said = system.run("healer-audit", "export", "/var/lib/healer").stdout
     return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
 
