@@ -1,337 +1,231 @@
-"""Docker's engine, by the low-level API of its SDK in threads; the only importer of docker."""
+"""Docker's engine as a driver: what is asked of it and done through it, over one supervised connection."""
 
-import asyncio
-import contextlib
-import os
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 from healer import blocking
-from healer.errors import ActionError, AmbiguousError, HealerError
-
-if TYPE_CHECKING:
-    from docker import APIClient
+from healer.clock import Clock, SystemClock
+from healer.drivers import container_proofs as proofs
+from healer.drivers.container_events import Events, Listener
+from healer.drivers.containers import Container, Greeting, Limits, Usage
+from healer.drivers.docker_engine import DockerError, Engine
+from healer.drivers.interface import Driver, DriverError, DriverStatus, LinkState
+from healer.drivers.link import Changed, Link, Pauses
+from healer.errors import ActionError, AmbiguousError
 
 T = TypeVar("T")
 
-WATCHED = ("die", "start", "oom", "pause", "unpause", "health_status", "destroy")
-_DEFAULT = "unix:///var/run/docker.sock"
-_HINT = "is it running, and may this account use its socket?"
-_ACTING = 60
-"""Seconds an act may take beyond its grace: a reply given up early would make it an ambiguous one."""
-_RETRY = (0.2, 1.0, 5.0)
-"""Seconds before the events are asked for again; the last goes on."""
+_PAUSES = Pauses(first=0.5, most=5.0)
+"""An engine is on this host as a rule, and many look through it: it is tried again soon."""
+_MOST = 64
+"""Questions that may be unanswered at once: a hung engine must not fill the process with threads."""
 
 
-class DockerError(HealerError):
-    """The engine could not be asked: nothing is known of its containers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
-    """A container as the engine describes it."""
-
-    id: str
-    name: str
-    state: str
-    """created, running, paused, restarting, removing, exited or dead."""
-    health: str
-    """Of its health check: none, starting, healthy or unhealthy."""
-    restarts: int
-    """Times the engine's own policy started it again."""
-    started_at: str
-    """As the engine writes it: RFC 3339 with nanoseconds."""
-    exit_code: int | None
-    """Of the last run; None while it runs, or before its first."""
-    policy: str
-    """Its restart policy: no, always, on-failure or unless-stopped."""
-
-    @property
-    def running(self) -> bool:
-        """It runs, and is neither paused nor between two starts."""
-        return self.state == "running"
-
-    @property
-    def generation(self) -> str:
-        """``id.started``; empty when it does not run."""
-        return f"{self.id[:12]}.{self.started_at}" if self.state in ("running", "paused") else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What a container has used."""
-
-    cpu: float
-    """Seconds of CPU time since its start."""
-    memory: int
-    """Bytes, without the page cache it would give back."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something that happened to a container."""
-
-    what: str
-    """One of `WATCHED`."""
-    id: str
-    name: str
-    exit_code: int | None
-    """Of a ``die``, where the engine tells."""
-    container: Container | None
-    """As it is right after, except for ``die``, which is told before anything else is asked."""
-
-
-Listener = Callable[[Event], None]
-
-
-class Docker:
+class Docker(Driver):
     """One engine. ``url`` as in DOCKER_HOST; empty is that, or the usual socket. ``timeout`` in seconds.
 
-    ``docker`` is imported at the first call, in its thread (20 MB that a host without containers never pays).
+    Its library is imported at the first call, in a thread (20 MB that a host without containers never pays). Names may
+    be names or ids. Whatever is done is done by the full id of the incarnation that was judged, and seen to be done.
     """
 
-    def __init__(self, url: str = "", *, timeout: int = 5) -> None:
-        self._url = url or os.environ.get("DOCKER_HOST", "") or _DEFAULT
-        self._timeout = timeout
-        self._clients: dict[int, APIClient] = {}
-        self._lock = threading.Lock()
-        self._listeners: list[Listener] = []
-        self._stop: threading.Event | None = None
-        self._stream: Any = None
+    name = "docker"
+
+    def __init__(
+        self, url: str = "", *, timeout: int = 5, clock: Clock | None = None, changed: Changed | None = None
+    ) -> None:
+        self._engine = Engine(url, timeout=timeout)
+        self.url = self._engine.url
+        self._waiting: set[object] = set()
+        self._seen: dict[str, str] = {}
+        """By the name it was asked for, the full id of the container that was last seen under it."""
+        self.events = Events(self._engine)
+        self._link: Link[Greeting] = Link(
+            self.name, connect=self._greet, close=self._leave, clock=clock or SystemClock(), timeout=2.0 * timeout,
+            pauses=_PAUSES, changed=changed,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------------------- looking
 
     async def inspect(self, name: str) -> Container | None:
-        """The container of this name or id; None when there is none. Raises DockerError."""
-        return await blocking.call(lambda: self.inspect_now(name))
+        """The container of this name or id; None when there is none. Raises DriverError."""
+        return await self._ask(lambda: self._engine.inspect_now(name))
 
-    async def usage(self, name: str) -> Usage | None:
-        """What it uses; None when it does not run, or the engine does not say. Raises DockerError."""
-        return await blocking.call(lambda: self.usage_now(name))
+    async def look(self, name: str) -> tuple[Container | None, Usage | None]:
+        """The container, and what it uses where it runs and somebody says. Raises DriverError."""
+        found, used = await self._ask(lambda: self._engine.look_now(name))
+        if found is None:
+            self._seen.pop(name, None)
+        else:
+            self._seen[name] = found.id
+        return found, used
 
-    def inspect_now(self, name: str) -> Container | None:
-        """As `inspect`, in the caller's thread."""
-        found = self._ask(lambda client: client.inspect_container(name))
-        return None if found is None else describe(found)
+    async def labelled(self, label: str) -> tuple[Container, ...]:
+        """Every container, running or not, that carries ``key=value``. Raises DriverError."""
+        return await self._ask(lambda: self._engine.labelled_now(label))
 
-    def usage_now(self, name: str) -> Usage | None:
-        """As `usage`, in the caller's thread."""
-        found = self._ask(lambda client: client.stats(name, stream=False, one_shot=True))
-        return None if found is None else measure(found)
+    def subscribe(self, listener: Listener, name: str = "") -> Callable[[], None]:
+        """Hear of what happens to containers, on the loop's thread, until the returned function is called.
+
+        ``name``: the container that is told of once more after a break.
+        """
+        return self.events.subscribe(listener, name)
 
     # --------------------------------------------------------------------------------------------- hands
 
     async def start(self, name: str, *, generation: str) -> str:
         """Start it; returns its new generation. Raises ActionError when it is not the incarnation that was judged."""
-        return await self._act(name, generation, lambda client, id_: client.start(id_))
+        done = await self._act(name, generation, lambda one: self._engine.start_now(one.id), proofs.runs)
+        return done.generation
 
     async def stop(self, name: str, *, generation: str, grace: float = 10.0) -> str:
         """Stop it: TERM (or its own signal), and KILL after ``grace`` seconds. Returns its generation: empty."""
-        return await self._act(name, generation, lambda client, id_: client.stop(id_, timeout=round(max(0.0, grace))))
+        act = lambda one: self._engine.stop_now(one.id, grace)  # noqa: E731 - one line, used once
+        return (await self._act(name, generation, act, proofs.does_not_run)).generation
 
     async def restart(self, name: str, *, generation: str, grace: float = 10.0) -> str:
         """Stop it and start it; returns its new generation."""
-        return await self._act(
-            name, generation, lambda client, id_: client.restart(id_, timeout=round(max(0.0, grace)))
-        )
+        act = lambda one: self._engine.restart_now(one.id, grace)  # noqa: E731 - as above
+        return (await self._act(name, generation, act, proofs.runs)).generation
 
-    async def _act(self, name: str, generation: str, act: Callable[["APIClient", str], object]) -> str:
-        def work() -> str:
+    async def signal(self, name: str, *, generation: str, signal: str) -> None:
+        """Send one signal, by name without SIG, to its first process."""
+        await self._act(name, generation, lambda one: self._engine.signal_now(one.id, signal), proofs.anything)
+
+    async def pause(self, name: str, *, generation: str) -> None:
+        """Freeze all of its processes."""
+        await self._act(name, generation, lambda one: self._engine.pause_now(one.id), proofs.paused)
+
+    async def unpause(self, name: str, *, generation: str) -> None:
+        """Let them go on."""
+        await self._act(name, generation, lambda one: self._engine.unpause_now(one.id), proofs.runs)
+
+    async def detach(self, name: str, *, generation: str, networks: Mapping[str, Any]) -> None:
+        """Take it out of these networks."""
+
+        def act(one: Container) -> None:
+            for network in networks:
+                if network in one.networks:
+                    self._engine.detach_now(one.id, network)
+
+        await self._act(name, generation, act, partial(proofs.apart, networks=networks))
+
+    async def attach(self, name: str, *, generation: str, networks: Mapping[str, Mapping[str, Any]]) -> None:
+        """Put it into these networks: for each, the ``aliases`` and the ``address`` it asks for there, if any."""
+
+        def act(one: Container) -> None:
+            for network, asks in networks.items():
+                if network not in one.networks:
+                    self._engine.attach_now(one.id, network, asks.get("aliases"), asks.get("address"))
+
+        await self._act(name, generation, act, partial(proofs.joined, networks=networks))
+
+    async def update(self, name: str, *, generation: str, limits: Limits) -> None:
+        """Bound it as ``limits`` say, all of them, without a restart."""
+        act = lambda one: self._engine.update_now(one.id, limits, one.limits)  # noqa: E731 - as above
+        await self._act(name, generation, act, partial(proofs.bounded, limits=limits))
+
+    async def _act(
+        self, name: str, generation: str, act: Callable[[Container], None], came_about: Callable[[Container], str]
+    ) -> Container:
+        """Do one thing to the incarnation that was judged, and see that it came about."""
+        seen = self._seen.get(name, "")
+
+        def work() -> Container:
             before = self._judged(name)
-            if before.generation != generation:
+            # A dead one has no incarnation to compare: then it is to be the container that was last looked at.
+            if before.generation != generation or (not generation and seen not in ("", before.id)):
                 raise ActionError(f"container {name} is another incarnation now", transient=False)
-            try:
-                # By its full id, not by name: the name may be another container's by the time the engine reads it.
-                self._tell(lambda client: act(client, before.id))
-            except DockerError as exc:
-                raise AmbiguousError(f"the engine's reply was lost: {exc.message}") from exc
-            after = self._judged(name)
-            return after.generation
+            self._do(act, before)
+            after = self._after(before)
+            if because := came_about(after):
+                raise ActionError(f"container {name} {because}")
+            return after
 
+        try:
+            await self._link.get()
+        except DriverError as exc:
+            raise ActionError(exc.message, hint=exc.hint) from exc
         return await blocking.call(work)
 
     def _judged(self, name: str) -> Container:
         try:
-            found = self.inspect_now(name)
-        except DockerError as exc:
-            raise ActionError(exc.message) from exc
+            found = self._engine.inspect_now(name)
+        except DriverError as exc:
+            raise ActionError(exc.message, hint=exc.hint) from exc
         if found is None:
             raise ActionError(f"there is no container {name}", transient=False)
         return found
 
-    def _tell(self, act: Callable[["APIClient"], object]) -> None:
-        """Do one thing; raises ActionError when the engine says no, DockerError when it does not answer."""
-        import docker
-
+    @staticmethod
+    def _do(act: Callable[[Container], None], before: Container) -> None:
         try:
-            act(self._connect(_ACTING))
-        except docker.errors.APIError as exc:
-            raise ActionError(f"the engine refused: {exc.explanation or exc}"[:300]) from exc
-        except (docker.errors.DockerException, OSError) as exc:
-            raise DockerError(f"the container engine did not answer: {_brief(exc)}") from exc
+            # By its full id, not by name: the name may be another container's by the time the engine reads it.
+            act(before)
+        except DriverError as exc:
+            if exc.sent:
+                raise AmbiguousError(f"the engine's reply was lost: {exc.message}") from exc
+            raise ActionError(exc.message, hint=exc.hint) from exc
 
-    # ------------------------------------------------------------------------------------------- events
+    def _after(self, before: Container) -> Container:
+        try:
+            found = self._engine.inspect_now(before.id)
+        except DriverError as exc:
+            raise AmbiguousError(f"the engine took it, and is silent since: {exc.message}") from exc
+        if found is None:
+            raise ActionError(f"container {before.name} is gone", transient=False)
+        return found
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Hear of what happens to containers, on the loop's thread, until the returned function is called.
+    # ---------------------------------------------------------------------------------------- connection
 
-        The first listener starts one thread for all. What happens while the engine is away is not told afterwards:
-        an old death told late would be taken for a new one. Looks find it.
-        """
-        self._listeners.append(listener)
-        if self._stop is None:
-            self._stop = threading.Event()
-            loop = asyncio.get_running_loop()
-            # A thread of its own: it lasts as long as the agent, and a daemon never holds the end of the process.
-            threading.Thread(target=self._hear, args=(self._stop, loop), name="docker-events", daemon=True).start()
-        return lambda: self._unsubscribe(listener)
+    def status(self) -> DriverStatus:
+        """How it is doing; ``because`` also says when it answers and its events cannot be heard."""
+        link = self._link.status()
+        if link.state is LinkState.CONNECTED and self.events.wanted and not self.events.open:
+            return replace(link, because="it answers, but its events are not heard")
+        return replace(link, because=link.because or self.events.changed)
 
-    def _unsubscribe(self, listener: Listener) -> None:
-        with contextlib.suppress(ValueError):
-            self._listeners.remove(listener)
-        if not self._listeners:
-            self._hush()
-
-    def _hush(self) -> None:
-        if self._stop is not None:
-            self._stop.set()
-            self._stop = None
-        if self._stream is not None:
-            with contextlib.suppress(Exception):  # the SDK reaches into urllib3 here: whatever it says, we are done
-                self._stream.close()
-
-    def _hear(self, stop: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
-        misses = 0
-        while not stop.is_set():
-            try:
-                for event in self._events():
-                    misses = 0
-                    loop.call_soon_threadsafe(self._spread, event)
-            except DockerError:
-                misses += 1
-            except RuntimeError:
-                return  # the loop is closed
-            stop.wait(_RETRY[min(misses, len(_RETRY) - 1)])
-
-    def _events(self) -> Iterator[Event]:
-        filters = {"type": "container", "event": list(WATCHED)}
-        self._stream = self._ask(lambda client: client.events(decode=True, filters=filters))
-        for raw in self._stream or ():
-            event = read_event(raw)
-            if event is None:
-                continue
-            yield event if event.what == "die" else replace(event, container=self.inspect_now(event.id))
-
-    def _spread(self, event: Event) -> None:
-        for listener in tuple(self._listeners):
-            listener(event)
-
-    # -------------------------------------------------------------------------------------- connection
+    async def health(self) -> None:
+        """Prove that the engine answers; raises DriverError."""
+        await self._ask(self._engine.greet_now)
 
     async def close(self) -> None:
         """Let go of the engine."""
-        self._listeners.clear()
-        self._hush()
-        clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            client.close()
+        self.events.close()
+        await self._link.close()
+        self._engine.close()
 
-    def _connect(self, timeout: int) -> "APIClient":
-        """A client that has agreed on a version with the engine; raises DockerError."""
-        import docker
+    async def _greet(self) -> Greeting:
+        hello = await self._bounded(self._engine.prepare_now)
+        self._link.version = hello.version
+        return hello
 
-        self._knock()
-        with self._lock:
-            if timeout not in self._clients:
-                try:
-                    self._clients[timeout] = docker.APIClient(
-                        base_url=self._url, version="auto", timeout=timeout, user_agent="healer"
-                    )
-                except (docker.errors.DockerException, OSError) as exc:
-                    raise DockerError(
-                        f"cannot reach the container engine at {self._url}: {_brief(exc)}", hint=_HINT
-                    ) from exc
-            return self._clients[timeout]
+    async def _leave(self, _hello: Greeting) -> None:
+        self._engine.close()
 
-    def _knock(self) -> None:
-        """Raise DockerError where the engine's socket takes no connection.
-
-        The SDK would say so too, but it forgets to close the socket it tried with.
-        """
-        if not self._url.startswith("unix://"):
-            return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(self._timeout)
-            try:
-                sock.connect(self._url.removeprefix("unix://"))
-            except OSError as exc:
-                raise DockerError(
-                    f"cannot reach the container engine at {self._url}: {exc.strerror or exc}", hint=_HINT
-                ) from exc
-
-    def _ask(self, question: Callable[["APIClient"], T]) -> T | None:
-        """One question; None when it is about something that is not there. Raises DockerError."""
-        import docker
-
-        client = self._connect(self._timeout)
+    async def _ask(self, question: Callable[[], T]) -> T:
+        """Ask off the loop, over a link that is up; raises DriverError."""
+        hello = await self._link.get()
         try:
-            return question(client)
-        except docker.errors.NotFound:
-            return None
-        except (docker.errors.DockerException, OSError, ValueError) as exc:
-            raise DockerError(f"the container engine did not answer: {_brief(exc)}") from exc
+            return await self._bounded(question)
+        except DriverError as exc:
+            if exc.fact:
+                await self._link.drop(hello, exc.message)
+                self.events.interrupt()  # a stream of an engine that hangs, or went, may look alive for ever
+            raise
 
+    async def _bounded(self, question: Callable[[], T]) -> T:
+        if len(self._waiting) >= _MOST:
+            raise DockerError(f"{_MOST} questions to the container engine have not come back yet", fact=True)
+        token = object()
+        self._waiting.add(token)
 
-def describe(found: Mapping[str, Any]) -> Container:
-    """What the engine's description says; raises DockerError where it is not one."""
-    try:
-        state = found["State"]
-        running = bool(state.get("Running"))
-        return Container(
-            id=str(found["Id"]),
-            name=str(found["Name"]).removeprefix("/"),
-            state=str(state["Status"]),
-            health=str((state.get("Health") or {}).get("Status") or "none"),
-            restarts=int(found.get("RestartCount") or 0),
-            started_at=str(state.get("StartedAt") or ""),
-            exit_code=None if running or state["Status"] == "created" else int(state.get("ExitCode", 0)),
-            policy=str(((found.get("HostConfig") or {}).get("RestartPolicy") or {}).get("Name") or "no"),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as exc:
-        raise DockerError(f"the container engine described a container oddly: {_brief(exc)}") from exc
+        def work() -> T:
+            # Here and not around the await: who gives up must leave the thread counted until it is back.
+            try:
+                return question()
+            finally:
+                self._waiting.discard(token)
 
-
-def measure(found: Mapping[str, Any]) -> Usage | None:
-    """What the engine measured; None where it does not say (the container does not run, or has no cgroup)."""
-    try:
-        memory = found["memory_stats"]
-        cache = memory.get("stats") or {}
-        reclaimable = cache.get("inactive_file", cache.get("total_inactive_file", 0))
-        cpu = found["cpu_stats"]["cpu_usage"]["total_usage"]
-        return Usage(cpu=float(cpu) / 1e9, memory=max(0, int(memory["usage"]) - int(reclaimable)))
-    except (KeyError, TypeError, AttributeError, ValueError):
-        return None
-
-
-def read_event(raw: object) -> Event | None:
-    """What an event of the engine says; None where it is not one of ours."""
-    if not isinstance(raw, dict):
-        return None
-    what = str(raw.get("Action") or raw.get("status") or "").partition(":")[0]
-    actor = raw.get("Actor")
-    about = actor.get("Attributes") if isinstance(actor, dict) else None
-    if what not in WATCHED or not isinstance(actor, dict) or not isinstance(about, dict):
-        return None
-    code = str(about.get("exitCode", ""))
-    return Event(
-        what=what, id=str(actor.get("ID") or ""), name=str(about.get("name") or ""),
-        exit_code=int(code) if code.isascii() and code.isdigit() and len(code) < 6 else None, container=None,
-    )  # fmt: skip
-
-
-def _brief(exc: BaseException) -> str:
-    """The end of the chain: the SDK wraps a refused socket four times."""
-    while exc.__cause__ or exc.__context__:
-        exc = exc.__cause__ or exc.__context__ or exc
-    return f"{type(exc).__name__}: {exc}"[:200]
+        return await blocking.call(work)

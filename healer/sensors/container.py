@@ -1,20 +1,25 @@
-"""A Docker container: whether it runs, how healthy it finds itself, how often it was restarted; deaths at once."""
+"""A Docker container: whether it runs, how healthy it finds itself, what it uses of its bounds; deaths at once."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from healer.clock import Clock
-from healer.drivers.docker import Container, Docker, DockerError, Event, Usage
-from healer.drivers.slot import Slot
+from healer.drivers.containers import Container, Event, Usage, nanoseconds
+from healer.drivers.docker import Docker
+from healer.drivers.interface import DriverError
 from healer.errors import SensorError
 from healer.model.observation import Reading
 from healer.model.target import Target
 from healer.sensors.interface import Push, TargetSensor
 from healer.sensors.rates import Rates
-from healer.sensors.sane import Sieve
+from healer.sensors.sane import Sieve, ratio
 
 _SHORT_ID = 12
-_OF_RUNNING = ("container.cpu", "container.memory", "container.uptime")
+_USED = ("container.cpu", "container.memory", "container.memory_used", "container.pids", "container.throttled")
+_OF_RUNNING = (*_USED, "container.uptime")
+_OF_ANY = (
+    "container.health", "container.restarts", "container.exit_code", "container.oom_killed", "container.image",
+    "container.asked_to_end",
+)  # fmt: skip
 
 
 class ContainerSensor(TargetSensor):
@@ -28,9 +33,12 @@ class ContainerSensor(TargetSensor):
         self._docker = docker
         self._clock = clock
         self._container = str(target.spec.get("container") or target.name)
-        self._slot = Slot(target.id)
         self._rates = Rates()
         self._last: Container | None = None
+        self._quota: tuple[str, int, int] | None = None
+        """Incarnation, periods and throttled periods at the last look."""
+        self._asked: tuple[str, bool] | None = None
+        """Of the last end that was heard: id of the container, and whether somebody had asked for it."""
         self._push: Push | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -38,7 +46,7 @@ class ContainerSensor(TargetSensor):
         """Hear of what happens between looks."""
         self._push = push
         if self._unsubscribe is None:
-            self._unsubscribe = self._docker.subscribe(self._hear)
+            self._unsubscribe = self._docker.subscribe(self._hear, self._container)
 
     async def close(self) -> None:
         """Hear no more."""
@@ -49,39 +57,61 @@ class ContainerSensor(TargetSensor):
     async def look(self, now: float) -> Sequence[Reading]:
         """Ask the engine."""
         try:
-            found, usage = await self._slot.call(self._ask)
-        except DockerError as exc:
+            found, usage = await self._docker.look(self._container)
+        except DriverError as exc:
             raise SensorError(exc.message, hint=exc.hint) from exc
-        return self._tell(now, found, usage)
-
-    def _ask(self) -> tuple[Container | None, Usage | None]:
-        found = self._docker.inspect_now(self._container)
-        running = found is not None and found.state in ("running", "paused")
-        return found, self._docker.usage_now(self._container) if running else None
-
-    def _tell(self, now: float, found: Container | None, usage: Usage | None) -> Sequence[Reading]:
         sieve = Sieve(now, self.marks)
         if found is None:
             _tell_absent(sieve)
         else:
-            _tell_state(sieve, found)
+            self._tell_state(sieve, found)
             self._tell_usage(sieve, found, usage)
         self._last = found
         self.garbage += sieve.garbage
         return sieve.readings
 
+    # ------------------------------------------------------------------------------------- what is told
+
+    def _tell_state(self, sieve: Sieve, found: Container) -> None:
+        sieve.number("container.up", found.running)
+        sieve.word("container.state", found.state)
+        sieve.word("container.health", found.health)
+        sieve.word("container.generation", found.generation)
+        sieve.number("container.restarts", found.restarts)
+        sieve.number("container.oom_killed", found.oom_killed)
+        sieve.word("container.image", found.image)
+        if found.exit_code is None:
+            sieve.unknown("container.exit_code", "it has not exited")
+        else:
+            sieve.number("container.exit_code", found.exit_code)
+        if found.generation:
+            sieve.number("container.asked_to_end", 0)
+        elif self._asked is not None and self._asked[0] == found.id:
+            sieve.number("container.asked_to_end", self._asked[1])
+        else:
+            sieve.unknown("container.asked_to_end", "nobody listened when it ended")
+
     def _tell_usage(self, sieve: Sieve, found: Container, usage: Usage | None) -> None:
         if not found.generation:
             sieve.all_unknown(_OF_RUNNING, "it does not run")
             return
-        started = _seconds(found.started_at)
+        started = nanoseconds(found.started_at)
         if started is None:
             sieve.unknown("container.uptime", "the engine does not say when it started")
         else:
-            sieve.number("container.uptime", self._clock.wall() - started)
+            # The engine's clock may be a little ahead of ours: what has just started is not garbage for that.
+            sieve.number("container.uptime", max(0.0, self._clock.wall() - started / 1e9))
         if usage is None:
-            sieve.all_unknown(_OF_RUNNING[:2], "the engine does not say")
+            sieve.all_unknown(_USED, "neither the kernel nor the engine says")
             return
+        self._tell_cpu(sieve, found, usage)
+        self._tell_memory(sieve, found, usage)
+        if usage.pids is None:
+            sieve.unknown("container.pids", "neither the kernel nor the engine says")
+        else:
+            sieve.number("container.pids", usage.pids)
+
+    def _tell_cpu(self, sieve: Sieve, found: Container, usage: Usage) -> None:
         rate = self._rates.step(found.generation, usage.cpu, sieve.at)
         if self._last is not None and self._last.generation != found.generation:
             self._rates.forget(self._last.generation)
@@ -89,19 +119,45 @@ class ContainerSensor(TargetSensor):
             sieve.unknown("container.cpu", rate)
         else:
             sieve.number("container.cpu", rate)
+        last, self._quota = self._quota, None
+        if usage.periods is None or usage.throttled is None:
+            sieve.unknown("container.throttled", "neither the kernel nor the engine says")
+            return
+        self._quota = (found.generation, usage.periods, usage.throttled)
+        if last is None or last[0] != found.generation:
+            sieve.unknown("container.throttled", "a share needs two looks")
+            return
+        passed = usage.periods - last[1]
+        sieve.number("container.throttled", (usage.throttled - last[2]) / passed if passed > 0 else 0.0)
+
+    @staticmethod
+    def _tell_memory(sieve: Sieve, found: Container, usage: Usage) -> None:
         sieve.number("container.memory", usage.memory)
+        share = ratio(usage.memory, found.limits.memory)
+        if share is None:
+            sieve.unknown("container.memory_used", "its memory is not bounded")
+        else:
+            sieve.number("container.memory_used", min(1.0, share))
+
+    # ------------------------------------------------------------------------------------- what is heard
 
     def _hear(self, event: Event) -> None:
         """Push what an event says of this container, on the loop's thread."""
         if self._push is None or not self._is_ours(event):
             return
-        now = self._clock.now()
+        sieve = Sieve(self._clock.now(), self.marks)
         if event.what == "die":
-            self._push(self._tell_death(now, event))
-        elif event.container is not None:
-            sieve = Sieve(now, self.marks)
-            _tell_state(sieve, event.container)
+            self._asked = (event.id, event.asked)
+        if event.container is not None:
+            self._tell_state(sieve, event.container)
             self._last = event.container
+        elif event.what == "die" and not event.late:
+            self._tell_death(sieve, event)
+        elif event.what == "destroy":
+            _tell_absent(sieve)
+            self._last = None
+        self.garbage += sieve.garbage
+        if sieve.readings:
             self._push(sieve.readings)
 
     def _is_ours(self, event: Event) -> bool:
@@ -109,43 +165,19 @@ class ContainerSensor(TargetSensor):
             return True
         return len(self._container) >= _SHORT_ID and event.id.startswith(self._container)
 
-    def _tell_death(self, now: float, event: Event) -> Sequence[Reading]:
-        """A death seen is conclusive, unless the engine itself may be starting it again this moment."""
-        sieve = Sieve(now, self.marks)
-        final = self._last is not None and self._last.policy in ("no", "")
+    def _tell_death(self, sieve: Sieve, event: Event) -> None:
+        """A death seen is conclusive, unless somebody asked for it or the engine itself may heal it this moment."""
+        final = self._last is not None and self._last.policy in ("no", "") and not event.asked
         sieve.number("container.up", 0, conclusive=final)
         sieve.word("container.state", "exited", conclusive=final)
         sieve.word("container.generation", "", conclusive=final)
+        sieve.number("container.asked_to_end", event.asked, conclusive=final)
         if event.exit_code is not None:
             sieve.number("container.exit_code", event.exit_code, conclusive=final)
-        return sieve.readings
-
-
-def _tell_state(sieve: Sieve, found: Container) -> None:
-    sieve.number("container.up", found.running)
-    sieve.word("container.state", found.state)
-    sieve.word("container.health", found.health)
-    sieve.word("container.generation", found.generation)
-    sieve.number("container.restarts", found.restarts)
-    if found.exit_code is None:
-        sieve.unknown("container.exit_code", "it has not exited")
-    else:
-        sieve.number("container.exit_code", found.exit_code)
 
 
 def _tell_absent(sieve: Sieve) -> None:
     sieve.number("container.up", 0)
     sieve.word("container.state", "absent")
     sieve.word("container.generation", "")
-    because = "there is no such container"
-    sieve.all_unknown(("container.health", "container.restarts", "container.exit_code", *_OF_RUNNING), because)
-
-
-def _seconds(text: str) -> float | None:
-    """Seconds since 1970 of the engine's time; None for its year 1, which means never."""
-    head = text[:19]
-    try:
-        when = datetime.fromisoformat(head + "+00:00")
-    except ValueError:
-        return None
-    return when.timestamp() if when.year > 1 else None
+    sieve.all_unknown((*_OF_ANY, *_OF_RUNNING), "there is no such container")

@@ -1,16 +1,9 @@
 """Restart, start and stop on a real dockerd: the container that was judged, and no other of its name."""
 
-import contextlib
-import io
-import os
-import shutil
-import socket
-import subprocess
-import tarfile
+import importlib.util
 import time
 from pathlib import Path
 
-import docker as sdk
 import pytest
 
 from healer.actions.interface import Order
@@ -25,48 +18,22 @@ pytestmark = pytest.mark.real
 SLEEP = ["/bin/busybox", "sleep", "1000"]
 
 
-def answers(path):
-    with socket.socket(socket.AF_UNIX) as sock, contextlib.suppress(OSError):
-        sock.settimeout(5)
-        sock.connect(path)
-        sock.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
-        return b"200 OK" in sock.recv(100)
-    return False
+def _double():
+    path = Path(__file__).parents[1] / "doubles" / "dockerd.py"
+    spec = importlib.util.spec_from_file_location("doubles_dockerd", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Dockerd()
 
 
 @pytest.fixture(scope="module")
 def engine(real):
     """A dockerd of the test's own and a client of it."""
     real("dockerd", "busybox", root=True)
-    folder = Path("/tmp") / f"healer-hands-{os.getpid()}"  # a socket's path must stay short
-    folder.mkdir()
-    url = f"unix://{folder}/docker.sock"
-    command = [
-        shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin"), "--data-root", f"{folder}/root",
-        "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/docker.pid", "-H", url,
-        "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false", "--bridge=none",
-    ]  # fmt: skip
-    with (folder / "log").open("ab") as log:
-        daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        end = time.monotonic() + 30
-        while not answers(f"{folder}/docker.sock"):
-            assert daemon.poll() is None, (folder / "log").read_text()[-2000:]
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        client = sdk.APIClient(base_url=url, version="auto", timeout=20)
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            tar.add("/bin/busybox", "bin/busybox")
-        client.import_image_from_data(archive.getvalue(), repository="box", tag="1")
-        yield url, client
-        for each in client.containers(all=True):
-            client.remove_container(each["Id"], force=True)
-        client.close()
-    finally:
-        daemon.terminate()
-        daemon.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
+    made = _double()
+    made.start()
+    yield made.url, made.client
+    made.close()
 
 
 @pytest.fixture

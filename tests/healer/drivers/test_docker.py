@@ -1,142 +1,237 @@
-"""The engine's words taken apart, and an engine that is not there; a real one is in tests/integration."""
+"""The driver over an engine in this process that misbehaves in every way; a real one is in tests/integration."""
 
 import asyncio
-import socket
+import importlib.util
 import subprocess
 import sys
-import threading
+import time
+from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from healer.drivers.docker import WATCHED, Docker, DockerError, Event, describe, measure, read_event
-from healer.errors import ActionError
-
-FOUND = {
-    "Id": "0123456789abcdef", "Name": "/web", "RestartCount": 3,
-    "State": {"Status": "running", "Running": True, "StartedAt": "2026-01-01T00:00:00Z", "ExitCode": 0},
-    "HostConfig": {"RestartPolicy": {"Name": "always"}},
-}  # fmt: skip
+from healer.drivers.docker import Docker
+from healer.drivers.interface import DriverError, LinkState
+from healer.errors import ActionError, AmbiguousError
 
 
-def test_a_description_is_understood():
-    container = describe(FOUND)
-    assert (container.name, container.state, container.health, container.restarts) == ("web", "running", "none", 3)
-    assert container.generation == "0123456789ab.2026-01-01T00:00:00Z"
-    assert container.exit_code is None
-    assert container.policy == "always"
+def _double():
+    path = Path(__file__).parents[2] / "doubles" / "engine.py"
+    spec = importlib.util.spec_from_file_location("doubles_engine", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.FakeEngine
 
 
-@pytest.mark.parametrize(
-    ("status", "running", "code"), [("exited", False, 7), ("created", False, None), ("restarting", True, None)]
-)
-def test_an_exit_code_is_of_a_run_that_ended(status, running, code):
-    state = {"Status": status, "Running": running, "ExitCode": 7, "Health": {"Status": "starting"}}
-    container = describe({**FOUND, "State": state})
-    assert container.exit_code == code
-    assert container.generation == ""
-    assert container.health == "starting"
+FakeEngine = _double()
 
 
-JUNK = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=2),
-        st.dictionaries(
-            st.sampled_from(["Id", "Name", "State", "Status", "Action", "Actor", "Attributes", "cpu_stats", "usage"]),
-            inner,
-            max_size=4,
-        ),
-    ),
-    max_leaves=8,
-)
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self):
+        self.at = 100.0
+
+    def now(self):
+        return self.at
+
+    def wall(self):
+        return 1_000_000_000.0 + self.at
+
+    def boot_id(self):
+        return "boot"
+
+    def chance(self):
+        return 0.5
 
 
-@given(junk=st.dictionaries(st.sampled_from(["Id", "Name", "State", "HostConfig", "RestartCount"]), JUNK))
-def test_any_other_description_is_an_engine_that_cannot_be_understood(junk):
-    try:
-        describe(junk)
-    except DockerError:
-        return
+@pytest.fixture
+def engine(tmp_path):
+    made = FakeEngine(tmp_path)
+    made.start()
+    made.make("web")
+    yield made
+    made.trouble = ""
+    made.stop()
 
 
-@given(JUNK)
-def test_any_junk_of_events_and_measures_is_nothing(junk):
-    event = read_event(junk)
-    assert event is None or event.what in WATCHED
-    if isinstance(junk, dict):
-        assert measure(junk) is None
+@pytest.fixture
+def clock():
+    return Clock()
 
 
-def test_memory_leaves_out_the_cache_it_would_give_back():
-    cpu = {"cpu_usage": {"total_usage": 1_500_000_000}}
-    v2 = {"cpu_stats": cpu, "memory_stats": {"usage": 1000, "stats": {"inactive_file": 300}}}
-    v1 = {"cpu_stats": cpu, "memory_stats": {"usage": 1000, "stats": {"total_inactive_file": 100}}}
-    assert measure(v2).memory == 700
-    assert measure(v1).memory == 900
-    assert measure(v1).cpu == 1.5
-    assert measure({"cpu_stats": cpu, "memory_stats": {}}) is None
+@pytest.fixture
+async def docker(engine, clock):
+    driver = Docker(engine.url, timeout=1, clock=clock)
+    yield driver
+    await driver.close()
 
 
-def raw(action, **about):
-    return {"Type": "container", "Action": action, "Actor": {"ID": "abc", "Attributes": {"name": "web", **about}}}
+async def until(check, within=5.0):
+    end = time.monotonic() + within
+    while not (found := check()):
+        assert time.monotonic() < end, "it did not happen"
+        await asyncio.sleep(0.002)
+    return found
 
 
-def test_events_are_understood():
-    assert read_event(raw("die", exitCode="137")) == Event(
-        what="die", id="abc", name="web", exit_code=137, container=None
-    )
-    assert read_event(raw("health_status: unhealthy")).what == "health_status"
-    assert read_event(raw("exec_die")) is None
-    assert read_event(raw("die", exitCode="²")).exit_code is None
+async def test_nothing_is_connected_before_the_first_question(docker, engine):
+    assert docker.status().state is LinkState.IDLE
+    await docker.inspect("web")
+    status = docker.status()
+    assert (status.state, status.version, status.because) == (LinkState.CONNECTED, "20.10.0", "")
+    await docker.health()
+
+
+@pytest.mark.parametrize("trouble", ["hang", "reset", "garbage", "odd", "500", "old"])
+async def test_an_engine_that_misbehaves_is_no_word_about_containers(engine, clock, trouble):
+    driver = Docker(engine.url, timeout=1, clock=clock)
+    engine.trouble = trouble
+    with pytest.raises(DriverError, match=r"engine"):
+        await driver.inspect("web")
+    with pytest.raises(DriverError):
+        await driver.labelled("healer.enable=true")
+    assert driver.status().state is LinkState.LOST
+    engine.trouble = ""
+    clock.at += 60.0
+    assert (await driver.inspect("web")).running
+    await driver.close()
+
+
+@pytest.mark.parametrize("trouble", ["hang", "reset", "garbage", "odd", "500"])
+async def test_one_that_begins_to_misbehave_is_let_go_where_it_is_to_blame_and_found_again(
+    engine, docker, clock, trouble
+):
+    await docker.inspect("web")
+    engine.trouble = trouble
+    with pytest.raises(DriverError):
+        await docker.look("web")
+    engine.trouble = ""
+    clock.at += 60.0
+    assert (await docker.look("web"))[0].running
+    assert docker.status().reconnects == (0 if trouble == "500" else 1)
+
+
+async def test_while_it_is_away_questions_are_refused_at_once_and_say_when_it_is_tried_again(engine, docker, clock):
+    await docker.inspect("web")
+    engine.stop()
+    with pytest.raises(DriverError, match=r"cannot reach the container engine at .*engine\.sock"):
+        await docker.inspect("web")
+    for _ in range(3):
+        with pytest.raises(DriverError, match=r"the next try is in 0\.[0-9] s"):
+            await docker.inspect("web")
+    with pytest.raises(ActionError, match="the next try"):
+        await docker.start("web", generation="")
+    engine.start()
+    clock.at += 1.0
+    assert (await docker.inspect("web")).running
+    assert docker.status().reconnects == 1
+
+
+async def test_a_socket_that_we_may_not_open_is_our_own_fault(engine, docker, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    with pytest.raises(DriverError, match="Permission denied") as raised:
+        await docker.inspect("web")
+    assert not raised.value.fact
+    assert "may this account use its socket" in raised.value.hint
 
 
 async def test_an_engine_that_is_not_there_says_where_it_was_looked_for(monkeypatch):
     docker = Docker("unix:///nonexistent/docker.sock")
-    for ask in (docker.inspect, docker.usage):
-        with pytest.raises(DockerError, match=r"/nonexistent/docker\.sock: No such file"):
-            await ask("web")
-    with pytest.raises(ActionError, match="nonexistent"):
-        await docker.start("web", generation="")
+    with pytest.raises(DriverError, match=r"/nonexistent/docker\.sock: No such file"):
+        await docker.inspect("web")
     monkeypatch.setenv("DOCKER_HOST", "unix:///elsewhere.sock")
-    with pytest.raises(DockerError, match="elsewhere"):
+    with pytest.raises(DriverError, match="elsewhere"):
         await Docker().inspect("web")
     await docker.close()
 
 
-async def test_an_engine_that_takes_the_question_and_is_silent_is_given_up(tmp_path):
-    with socket.socket(socket.AF_UNIX) as deaf:
-        deaf.bind(str(tmp_path / "s"))
-        deaf.listen(8)
-        docker = Docker(f"unix://{tmp_path}/s", timeout=1)
-        with pytest.raises(DockerError, match="engine"):
-            await docker.inspect("web")
-        await docker.close()
-
-
 async def test_an_engine_elsewhere_that_refuses_is_not_asked():
     docker = Docker("tcp://127.0.0.1:1", timeout=1)
-    with pytest.raises(DockerError, match="cannot reach"):
+    with pytest.raises(DriverError, match="cannot reach"):
         await docker.inspect("web")
     await docker.close()
 
 
-async def test_one_thread_hears_for_all_and_ends_with_the_last():
-    docker = Docker("unix:///nonexistent/docker.sock")
-    first, second = docker.subscribe(print), docker.subscribe(repr)
-    names = [thread.name for thread in threading.enumerate()]
-    assert names.count("docker-events") == 1
-    first()
-    first()
-    second()
-    for _ in range(100):
-        if "docker-events" not in [thread.name for thread in threading.enumerate()]:
-            break
-        await asyncio.sleep(0.05)
-    else:
-        pytest.fail("the thread goes on")
-    await docker.close()
+async def test_a_reply_that_was_lost_leaves_nobody_knowing(engine, docker, monkeypatch):
+    await docker.inspect("web")
+    judged = (await docker.inspect("web")).generation
+    told = docker._engine.stop_now
+
+    def cut_off(id_, grace):
+        engine.trouble = "reset"
+        told(id_, grace)
+
+    monkeypatch.setattr(docker._engine, "stop_now", cut_off)
+    with pytest.raises(AmbiguousError, match="reply was lost"):
+        await docker.stop("web", generation=judged, grace=0)
+
+
+async def test_an_engine_that_falls_silent_after_it_took_the_order_leaves_nobody_knowing(engine, docker, monkeypatch):
+    judged = (await docker.inspect("web")).generation
+    told = docker._engine.stop_now
+
+    def and_then(id_, grace):
+        told(id_, grace)
+        engine.trouble = "reset"
+
+    monkeypatch.setattr(docker._engine, "stop_now", and_then)
+    with pytest.raises(AmbiguousError, match="silent since"):
+        await docker.stop("web", generation=judged, grace=0)
+
+
+async def test_one_that_does_not_stay_up_was_not_started(engine, docker, monkeypatch):
+    engine.die("web", 7)
+    monkeypatch.setattr(engine, "run", lambda box: None)
+    with pytest.raises(ActionError, match="did not stay up: it is exited, its exit code is 7"):
+        await docker.start("web", generation="")
+
+
+async def test_it_is_done_to_the_id_that_was_judged_and_not_to_the_name(engine, docker):
+    one = await docker.inspect("web")
+    await docker.stop("web", generation=one.generation, grace=0)
+    assert f"POST /containers/{one.id}/stop" in engine.asked
+
+
+async def test_one_thread_hears_for_all_and_another_engine_is_told(engine, docker):
+    await docker.inspect("web")
+    first, second = [], []
+    end_first, end_second = docker.subscribe(first.append), docker.subscribe(second.append, "web")
+    await until(lambda: docker.events.open)
+    assert docker.status().because == ""
+    engine.die("web")
+    await until(lambda: first and second)
+    end_first()
+    engine.ident = "ANOTHER:ENGINE"
+    engine.cut()
+    await until(lambda: docker.events.changed)
+    await until(lambda: docker.events.open)
+    assert "another engine answers than before (ANOTHER:ENGI" in docker.status().because
+    assert len(first) == 1
+    end_second()
+    assert not docker.events.wanted
+
+
+async def test_events_that_cannot_be_heard_are_told_in_its_status(engine, docker):
+    docker.subscribe(lambda _: None)
+    await docker.inspect("web")
+    await until(lambda: docker.events.open)
+    docker.events.open = False
+    assert docker.status().because == "it answers, but its events are not heard"
+
+
+async def test_so_many_questions_to_one_that_hangs_and_no_more(engine, docker, monkeypatch):
+    monkeypatch.setattr("healer.drivers.docker._MOST", 2)
+    await docker.inspect("web")
+    engine.trouble = "hang"
+    asked = [asyncio.ensure_future(docker.inspect("web")) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    with pytest.raises(DriverError, match="2 questions"):
+        await asked[2]
+    engine.trouble = ""
+    await asyncio.gather(*asked, return_exceptions=True)
 
 
 def test_the_module_loads_without_its_library():

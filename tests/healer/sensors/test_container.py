@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from healer.drivers.docker import Container, DockerError, Event, Usage
+from healer.drivers.containers import Container, Event, Limits, Usage
+from healer.drivers.interface import DriverError
 from healer.errors import SensorError
 from healer.model.observation import Observation, Unknown
 from healer.model.target import Target
@@ -12,7 +13,7 @@ from healer.sensors.container import ContainerSensor
 
 RUNNING = Container(
     id="0123456789abcdef", name="web", state="running", health="healthy", restarts=2,
-    started_at="2001-09-09T01:46:40.123456789Z", exit_code=None, policy="no",
+    started_at="2001-09-09T01:46:40.123456789Z", exit_code=None, policy="no", image="web:1",
 )  # fmt: skip
 DEAD = replace(RUNNING, state="exited", exit_code=137)
 
@@ -25,15 +26,12 @@ class Engine:
         self.usage = usage
         self.listeners = []
 
-    def inspect_now(self, name):
+    async def look(self, name):
         if isinstance(self.found, Exception):
             raise self.found
-        return self.found
+        return self.found, self.usage
 
-    def usage_now(self, name):
-        return self.usage
-
-    def subscribe(self, listener):
+    def subscribe(self, listener, name=""):
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
@@ -55,16 +53,21 @@ def told(readings):
 
 
 async def test_a_running_container_is_told_with_what_it_uses_between_two_looks():
-    engine = Engine(usage=Usage(cpu=10.0, memory=4096))
+    bounded = replace(RUNNING, limits=Limits(memory=8192))
+    engine = Engine(bounded, usage=Usage(cpu=10.0, memory=4096, pids=3, periods=10, throttled=0))
     looking = sensor(engine)
     first = told(await looking.look(1.0))
-    engine.usage = Usage(cpu=11.0, memory=4096)
+    engine.usage = Usage(cpu=11.0, memory=4096, pids=3, periods=30, throttled=5)
     second = told(await looking.look(3.0))
-    assert first["container.cpu"] is None
+    assert first["container.cpu"] is first["container.throttled"] is None
     assert second == {
         "container.up": 1, "container.state": "running", "container.health": "healthy", "container.restarts": 2,
         "container.generation": "0123456789ab.2001-09-09T01:46:40.123456789Z", "container.exit_code": None,
-        "container.uptime": 60, "container.cpu": 0.5, "container.memory": 4096,
+        "container.uptime": pytest.approx(59.877, abs=0.001),
+        "container.cpu": 0.5, "container.memory": 4096,
+        "container.memory_used": 0.5,
+        "container.pids": 3, "container.throttled": 0.25, "container.oom_killed": 0, "container.image": "web:1",
+        "container.asked_to_end": 0,
     }  # fmt: skip
 
 
@@ -93,7 +96,7 @@ async def test_a_container_that_is_not_there_is_absent():
 
 async def test_an_engine_that_cannot_be_asked_makes_all_unknown():
     with pytest.raises(SensorError, match="away"):
-        await sensor(Engine(DockerError("away"))).look(1.0)
+        await sensor(Engine(DriverError("away", hint="is it running?"))).look(1.0)
 
 
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00Z", "", "yesterday"])
@@ -157,8 +160,50 @@ async def test_other_events_push_what_the_container_is_now():
     _, pushed = await hearing(engine)
     engine.listeners[0](event("health_status", container=replace(RUNNING, health="unhealthy")))
     assert told(pushed[0])["container.health"] == "unhealthy"
+
+
+async def test_what_was_removed_is_absent_at_once():
+    engine = Engine()
+    _, pushed = await hearing(engine)
     engine.listeners[0](event("destroy"))
+    assert told(pushed[0])["container.state"] == "absent"
+    engine.listeners[0](event("rename"))
     assert len(pushed) == 1
+
+
+async def test_an_old_death_told_late_says_only_how_it_is_now():
+    engine = Engine()
+    _, pushed = await hearing(engine)
+    engine.listeners[0](event(late=True, container=RUNNING))
+    assert told(pushed[0])["container.up"] == 1
+    engine.listeners[0](event(late=True))
+    assert len(pushed) == 1
+
+
+async def test_a_death_that_was_asked_for_is_only_a_sample_and_is_remembered_as_such():
+    engine = Engine()
+    looking, pushed = await hearing(engine)
+    engine.listeners[0](event(asked=True))
+    assert not any(reading.conclusive for reading in pushed[0])
+    engine.found = DEAD
+    assert told(await looking.look(2.0))["container.asked_to_end"] == 1
+    engine.found = replace(DEAD, id="f" * 16)
+    assert told(await looking.look(3.0))["container.asked_to_end"] is None
+
+
+async def test_without_bounds_there_is_no_share_of_them_and_without_a_measure_nothing():
+    engine = Engine(usage=Usage(cpu=1.0, memory=4096))
+    seen = told(await sensor(engine).look(1.0))
+    assert seen["container.memory"] == 4096
+    for metric in ("memory_used", "pids", "throttled"):
+        assert seen[f"container.{metric}"] is None
+    assert told(await sensor(Engine()).look(1.0))["container.memory"] is None
+
+
+async def test_a_container_that_just_started_on_a_clock_ahead_of_ours_is_no_garbage():
+    looking = sensor(Engine(replace(RUNNING, started_at="2001-09-09T01:47:50Z"), Usage(cpu=0.0, memory=1)))
+    assert told(await looking.look(1.0))["container.uptime"] == 0
+    assert looking.garbage == 0
 
 
 async def test_what_happens_to_others_is_not_heard():
