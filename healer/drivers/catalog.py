@@ -111,11 +111,20 @@ def _sql(target: Target, drivers: Drivers) -> Driver:
     return Postgres(target, drivers.clock, changed=drivers.changed, ours=False)
 
 
+def _redis(target: Target, drivers: Drivers) -> Driver:
+    from healer.drivers.redis import Redis
+    from healer.drivers.redis_wire import Place
+
+    patience = float(target.spec.get("timeout") or 5.0)
+    return Redis(target.id, Place.of(target), drivers.clock, timeout=patience, changed=drivers.changed)
+
+
 MAKERS: Mapping[str, Make] = MappingProxyType(
     {
         "haproxy": _haproxy,
         "postgres": _postgres,
         "sql": _sql,
+        "redis": _redis,
     }
 )
 """By the kind of a target that is a system of its own."""

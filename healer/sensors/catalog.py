@@ -83,6 +83,13 @@ def _sql(target: Target, services: Services) -> Sensor:
     return SqlSensor(target, cast("Database", _drivers(target, services).of(target)), services.clock)
 
 
+def _redis(target: Target, services: Services) -> Sensor:
+    from healer.drivers.redis import Redis
+    from healer.sensors.redis import RedisSensor
+
+    return RedisSensor(target, cast("Redis", _drivers(target, services).of(target)), services.clock)
+
+
 def _drivers(target: Target, services: Services) -> Drivers:
     if services.drivers is None:
         raise ConfigError(f"{target.id}: no drivers to look at it with")
@@ -114,6 +121,7 @@ KINDS: dict[str, Build] = {
     "haproxy": _haproxy,
     "postgres": _postgres,
     "sql": _sql,
+    "redis": _redis,
     "tls": _tls,
     "dns": _dns,
 }

@@ -3,7 +3,21 @@
 from types import MappingProxyType
 
 from healer.errors import ConfigError
-from healer.model.kinds import container, dns, haproxy, log, nagios, postgres, probes, process, program, sql, tls, unit
+from healer.model.kinds import (
+    container,
+    dns,
+    haproxy,
+    log,
+    nagios,
+    postgres,
+    probes,
+    process,
+    program,
+    redis,
+    sql,
+    tls,
+    unit,
+)
 from healer.model.kinds.kind import Kind
 
 _kinds: dict[str, Kind] = {
@@ -18,6 +32,7 @@ _kinds: dict[str, Kind] = {
         dns.KIND,
         postgres.KIND,
         sql.KIND,
+        redis.KIND,
         probes.HTTP,
         probes.TCP,
         probes.FILE,
