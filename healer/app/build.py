@@ -15,6 +15,7 @@ from healer.errors import ConfigError, HealerError
 from healer.model.mode import Mode, Profile
 from healer.rules import load as rules_loader
 from healer.rules.rule import RuleSet, steps_of
+from healer.rules.switched import switched
 from healer.rules.vitals import check_vital
 from healer.store import accepted
 from healer.yamldoc.secret import Secret
@@ -50,6 +51,7 @@ def rules(config: Config) -> Loaded:
     """The rules as configured; raises ConfigError."""
     files = rule_files(config.rules)
     loaded = rules_loader.load(files, base=config.rules.base)
+    loaded = switched(loaded, config.rules.modes, place=config.rules.modes_place)
     if over := _above(config, loaded):
         raise ConfigError("the rules could do more than limits.max_rate allows", problems=over)
     return Loaded(rules=loaded, files=files)
@@ -69,7 +71,7 @@ def first_rules(config: Config, state_dir: Path) -> Loaded:
     try:
         return rules(config)
     except ConfigError as exc:
-        kept = _kept(state_dir)
+        kept = _kept(state_dir, config)
         if kept is None or _above(config, kept):
             raise
         because = f"the rules do not load, the last accepted set ({kept.hash[:12]}) is used: {told(exc)}"
@@ -83,10 +85,10 @@ def told(exc: HealerError) -> str:
     return "; ".join(problems[:_MOST_TOLD]) or str(exc)
 
 
-def _kept(state_dir: Path) -> RuleSet | None:
+def _kept(state_dir: Path, config: Config) -> RuleSet | None:
     files = accepted.kept(state_dir)
     try:
-        return rules_loader.load(files) if files else None
+        return switched(rules_loader.load(files), config.rules.modes) if files else None
     except ConfigError:
         return None
 

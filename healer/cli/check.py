@@ -287,12 +287,15 @@ def _read_config(found: Found, source: Path | None) -> None:
 def _read_rules(found: Found, files: Sequence[Path], source: Path | None) -> None:
     from healer.config.files import rule_files
     from healer.rules.load import load
+    from healer.rules.switched import switched
 
     base = None
     try:
         if not files and (rules := found.config.rules if found.config else configured.named(source)):
             files, base = rule_files(rules), rules.base
-        found.rules = load(files, base=base)
+            found.rules = switched(load(files, base=base), rules.modes, place=rules.modes_place)
+        else:
+            found.rules = load(files, base=base)
     except ConfigError as exc:
         found.problems += exc.problems or (str(exc),)
 

@@ -172,10 +172,11 @@ def configuration(given: Settings) -> Iterator[Found]:
     from healer.config.files import rule_files
     from healer.errors import HealerError
     from healer.rules.load import load
+    from healer.rules.switched import switched
 
     try:
         config = load_config(Path(given.config) if given.config else None, environ=os.environ)
-        rules = load(rule_files(config.rules), base=config.rules.base)
+        rules = switched(load(rule_files(config.rules), base=config.rules.base), config.rules.modes)
     except HealerError as exc:
         yield Found(what="configuration", how="fail", says=exc.message, fix="healer check")
         return

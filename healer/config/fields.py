@@ -80,6 +80,12 @@ _RULES = Record(
         doc="rule files and patterns, relative to this file; without it, the rules that ship with the agent",
     ),
     Field(name="default_mode", shape=MODES, doc="how far a rule may go that does not say"),
+    Field(
+        name="modes",
+        shape=MapOf(MODES, pattern=r"[A-Za-z0-9*?][A-Za-z0-9._*?-]{0,95}", named="rule"),
+        default=EMPTY,
+        doc="the same for single rules, by id or pattern: this switches a shipped rule on",
+    ),
 )
 _SENSORS = Record(
     Field(

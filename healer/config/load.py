@@ -178,7 +178,14 @@ def _rules(given: Values | None, base: Path) -> Rules:
     if given is None:
         return Rules(base=base)
     mode = Mode.OBSERVE if given["default_mode"] is None else given["default_mode"]
-    return Rules(files=given["files"], base=base, default_mode=mode, place=str(given.where("files")))
+    return Rules(
+        files=given["files"],
+        base=base,
+        default_mode=mode,
+        modes=given["modes"],
+        place=str(given.where("files")),
+        modes_place=str(given.where("modes")),
+    )
 
 
 def _audit(given: Values | None) -> Audit:

@@ -9,7 +9,7 @@ from healer.model.anatomy import DEFAULT_VITALS
 from healer.model.limit import Brakes
 from healer.model.mode import Mode, Profile
 from healer.model.organism import ORGANS, Vital
-from healer.model.target import Target
+from healer.model.target import EMPTY, Target
 from healer.yamldoc.secret import Secret
 
 EVENTS = ("health.check.*", "security.*", "user.*", "service.*", "system.*")
@@ -23,8 +23,11 @@ class Rules:
     """Paths and patterns, relative to ``base``; None: the shipped rules. Empty: no rules, on purpose."""
     base: Path = field(default_factory=Path)
     default_mode: Mode = Mode.OBSERVE
+    modes: Mapping[str, Mode] = field(default_factory=lambda: EMPTY)
+    """By id or pattern, how far single rules may go that do not say."""
     place: str = "rules.files"
     """Where ``files`` was written, for messages."""
+    modes_place: str = "rules.modes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
