@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import ssl
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,10 @@ _MOST_LINE = 8192
 """Octets of a greeting; what is longer is no mail server's."""
 _MOST_HELLO = 1 << 18
 """Octets of a handshake: OpenSSL takes certificates up to 100 kB."""
+_ALGORITHMS: Mapping[str, str] = {
+    "RSAPublicKey": "rsa", "EllipticCurvePublicKey": "ec", "ECPublicKey": "ec", "Ed25519PublicKey": "ed25519",
+    "Ed448PublicKey": "ed448", "DSAPublicKey": "dsa",
+}  # fmt: skip
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """PostgreSQL's "may we speak TLS?", as in its Frontend/Backend Protocol."""
 
@@ -82,7 +86,7 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     key: str
-    """rsa, ec, ed25519, or another algorithm's name."""
+    """rsa, ec, ed25519, ed448, dsa or another."""
     bits: int | None
     self_signed: bool
     fingerprint: str
@@ -110,6 +114,8 @@ class Tls:
             raise TlsError(f"{where}: no handshake within {timeout:g} s", fact=True) from exc
         except ssl.SSLError as exc:
             raise TlsError(f"{where}: TLS failed: {exc.reason or exc}"[:200], fact=True) from exc
+        except ValueError as exc:
+            raise TlsError(f"'{place.name[:60]}' cannot be asked for: {exc}"[:200], fact=False) from exc
 
     async def _trust(self, ca: str) -> ssl.SSLContext:
         """A context that verifies; made anew when the file has changed. Reading the host's own takes 20 ms."""
@@ -246,7 +252,7 @@ def describe(der: bytes) -> Certificate:
             subject=found.subject.rfc4514_string(),
             not_before=found.not_valid_before_utc,
             not_after=found.not_valid_after_utc,
-            key=type(key).__name__.removeprefix("_").removesuffix("PublicKey").lower(),
+            key=_ALGORITHMS.get(type(key).__name__.removeprefix("_"), "another"),
             bits=getattr(key, "key_size", None),
             self_signed=_self_signed(found),
             fingerprint=hashlib.sha256(der).hexdigest(),
@@ -283,6 +289,9 @@ def matches(names: Sequence[str], wanted: str) -> bool:
     except ValueError:
         asked = wanted.rstrip(".").lower()
     if not asked.isascii():
-        asked = asked.encode("idna").decode("ascii")
+        try:
+            asked = asked.encode("idna").decode("ascii")
+        except UnicodeError:
+            return False
     rest = asked.partition(".")[2]
     return asked in names or ("." in rest and f"*.{rest}" in names)
