@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Any
 
 from healer.clock import Clock
@@ -13,8 +14,46 @@ from healer.drivers.reach import Resolver
 from healer.drivers.sql import Statements
 from healer.model.target import Target
 
+_WHO = """
+SELECT current_setting('server_version'), pg_is_in_recovery(),
+       extract(epoch FROM pg_postmaster_start_time())::float8,
+       extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8,
+       pg_has_role('pg_read_all_stats', 'USAGE')
+"""
+_SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 _SERVER_FIRST = 0.8
 """Share of a deadline after which the server itself gives up: it says so, and the session is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which server this is, and in which part."""
+
+    version: str
+    in_recovery: bool
+    """A standby, or one that replays after a crash."""
+    uptime: float
+    """Seconds."""
+    monitor: bool
+    """We may see what other roles do (pg_monitor)."""
+    generation: str
+    """System identifier (empty where we may not see it) and start: another word is another server, or another start."""
+
+
+async def identify(session: Session, *, timeout: float) -> Identity:
+    """Ask who it is; raises PostgresError."""
+    rows = await session.ask(_WHO, timeout=timeout)
+    try:
+        system = str((await session.ask(_SYSTEM, timeout=timeout))[0][0])
+    except PostgresError as exc:
+        if not exc.denied:
+            raise
+        system = ""  # the start alone must do
+    version, in_recovery, started, uptime, monitor = rows[0]
+    return Identity(
+        version=version, in_recovery=in_recovery, uptime=uptime, monitor=monitor,
+        generation=f"{system}.{started:.6f}",
+    )  # fmt: skip
 
 
 class Postgres(Driver):
@@ -68,12 +107,17 @@ class Postgres(Driver):
         finally:
             self.check(session)
 
-    async def change(self, statements: Statements, *, at_most: int, timeout: float) -> int:
+    async def change(
+        self, statements: Statements, *, at_most: int, timeout: float, generation: str | None = None
+    ) -> int:
         """Run statements in one transaction, in a session of its own; returns the rows changed.
 
-        Raises DriverError: nothing was changed, unless ``sent`` says that nobody can tell.
+        Raises DriverError: nothing was changed, unless ``sent`` says that nobody can tell. With ``generation`` another
+        server than that one is left alone.
         """
         async with self.hands(timeout=timeout, ours=False) as session:
+            if generation is not None:
+                await self.recognise(session, generation)
             return await session.change(statements, at_most=at_most, timeout=timeout)
 
     async def session(self) -> Session:
@@ -88,6 +132,13 @@ class Postgres(Driver):
         """Notice where a session has ended."""
         if not session.alive:
             self._link.lost(session, "the session has ended")
+
+    async def recognise(self, session: Session, generation: str) -> Identity:
+        """See that this is still the server that was judged; raises PostgresError."""
+        found = await identify(session, timeout=self.patience)
+        if found.generation != generation:
+            raise PostgresError(f"{self.name} is another incarnation now", sqlstate="55000")
+        return found
 
     @contextlib.asynccontextmanager
     async def hands(self, *, timeout: float, ours: bool = True) -> AsyncGenerator[Session]:

@@ -31,8 +31,11 @@ class Database(Protocol):
     async def select(self, query: str, *, most: int) -> list[tuple[Any, ...]]:
         """At most ``most`` rows of one SELECT; nothing is written, whatever the text says."""
 
-    async def change(self, statements: Statements, *, at_most: int, timeout: float) -> int:
+    async def change(
+        self, statements: Statements, *, at_most: int, timeout: float, generation: str | None = None
+    ) -> int:
         """Run statements in one transaction; returns the rows they changed, of which there may be ``at_most``.
 
-        On DriverError nothing was changed, unless ``sent`` says that nobody can tell.
+        On DriverError nothing was changed, unless ``sent`` says that nobody can tell. With ``generation`` another
+        incarnation of the database than that one is left alone, where incarnations can be told.
         """

@@ -59,8 +59,14 @@ class Sqlite(Driver):
         """At most ``most`` rows of one SELECT; raises SqlError."""
         return await self._off_the_loop(lambda: self._select(query, most))
 
-    async def change(self, statements: Statements, *, at_most: int, timeout: float) -> int:
-        """Run statements in one transaction; returns the rows they changed. Raises SqlError: nothing was changed."""
+    async def change(
+        self, statements: Statements, *, at_most: int, timeout: float, generation: str | None = None
+    ) -> int:
+        """Run statements in one transaction; returns the rows they changed. Raises SqlError: nothing was changed.
+
+        A file has no incarnations: ``generation`` is not looked at.
+        """
+        del generation
         return await self._off_the_loop(lambda: self._change(statements, at_most, timeout))
 
     async def _off_the_loop(self, work: Callable[[], T]) -> T:

@@ -28,6 +28,18 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             params=params(
                 at_most=Param(shape="count", default=5, doc="connections ended at once"),
                 older=Param(shape="duration", default=60.0, doc="only those that have been so for this long"),
+                active=Param(
+                    shape="flag",
+                    default=False,
+                    kinds=("postgres",),
+                    doc="true: also those that run a statement and hold others up; else only idle ones",
+                ),
+                cancel=Param(
+                    shape="flag",
+                    default=False,
+                    kinds=("postgres",),
+                    doc="true: cancel the statement first, and end the session only where that does not help",
+                ),
             ),
         ),
         "clear_cache": Verb(
@@ -45,6 +57,18 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             params=params(
                 ready=Param(
                     shape="flag", default=False, doc="the way back: send it requests again", kinds=("haproxy",)
+                ),
+                max_lag=Param(
+                    shape="size",
+                    default=16777216,
+                    kinds=("postgres",),
+                    doc="bytes a standby may have received and not replayed when it is promoted",
+                ),
+                split_brain=Param(
+                    shape="flag",
+                    default=False,
+                    kinds=("postgres",),
+                    doc="true: promote even when the primary answers, or nobody knows where it is: something fences it",
                 ),
                 back=_BACK,
             ),

@@ -6,14 +6,14 @@ from typing import Any
 
 from healer.clock import Clock
 from healer.drivers.interface import DriverError
-from healer.drivers.postgres import Postgres
+from healer.drivers.postgres import Identity, Postgres, identify
 from healer.drivers.postgres_session import PostgresError, Session
 from healer.errors import SensorError
 from healer.model.kinds.postgres import CHECKPOINT_CAUSES, CONNECTION_STATES, KIND
 from healer.model.observation import Labels, Reading, labels
 from healer.model.target import Target
 from healer.sensors.interface import TargetSensor
-from healer.sensors.postgres_pieces import IDENTITY, PIECES, SYSTEM, Piece
+from healer.sensors.postgres_pieces import PIECES, Piece
 from healer.sensors.rates import Rates
 from healer.sensors.sane import Sieve
 
@@ -39,7 +39,6 @@ class PostgresSensor(TargetSensor):
         self._rates = Rates()
         self._blocks: tuple[float, float] | None = None
         self._slow_at = -math.inf
-        self._system: tuple[Session, str] | None = None
 
     async def look(self, now: float) -> Sequence[Reading]:
         """Ask it."""
@@ -55,7 +54,7 @@ class PostgresSensor(TargetSensor):
         self.garbage += sieve.garbage
         return sieve.readings
 
-    async def _meet(self, sieve: Sieve) -> tuple[Session, tuple[Any, ...]]:
+    async def _meet(self, sieve: Sieve) -> tuple[Session, Identity]:
         """Through the front door, as any client would come; then in our own session. Raises DriverError."""
         await self._driver.health()
         start = self._clock.now()
@@ -69,40 +68,25 @@ class PostgresSensor(TargetSensor):
         sieve.number("postgres.latency", self._clock.now() - start)
         return session, identity
 
-    async def _identify(self) -> tuple[Session, tuple[Any, ...]]:
+    async def _identify(self) -> tuple[Session, Identity]:
         session = await self._driver.session()
         try:
-            rows = await session.ask(IDENTITY, timeout=self.patience)
-            if self._system is None or self._system[0] is not session:
-                self._system = (session, await self._ask_system(session))
+            return session, await identify(session, timeout=self.patience)
         finally:
             self._driver.check(session)
-        if len(rows) != 1:
-            raise DriverError(f"{self.target} does not say who it is", fact=True)
-        return session, rows[0]
 
-    async def _ask_system(self, session: Session) -> str:
-        try:
-            return str((await session.ask(SYSTEM, timeout=self.patience))[0][0])
-        except PostgresError as exc:
-            if exc.denied:  # the start alone must do
-                return ""
-            raise
-
-    async def _tell_all(self, sieve: Sieve, session: Session, identity: tuple[Any, ...]) -> None:
-        version, in_recovery, started, uptime, monitor = identity
-        system = "" if self._system is None else self._system[1]
+    async def _tell_all(self, sieve: Sieve, session: Session, found: Identity) -> None:
         sieve.number("postgres.up", 1)
         sieve.word("postgres.message", "")
-        sieve.word("postgres.version", version)
-        sieve.number("postgres.in_recovery", in_recovery)
-        sieve.number("postgres.uptime", uptime)
-        sieve.word("postgres.generation", f"{system}.{started:.6f}")
+        sieve.word("postgres.version", found.version)
+        sieve.number("postgres.in_recovery", found.in_recovery)
+        sieve.number("postgres.uptime", found.uptime)
+        sieve.word("postgres.generation", found.generation)
         end = sieve.at + 2 * self.patience
         slow = sieve.at - self._slow_at >= _SLOW
         for piece in PIECES:
-            if piece.fits(session.version, in_recovery=in_recovery) and (slow or not piece.slow):
-                await self._tell_piece(sieve, session, piece, end, monitor=monitor)
+            if piece.fits(session.version, in_recovery=found.in_recovery) and (slow or not piece.slow):
+                await self._tell_piece(sieve, session, piece, end, monitor=found.monitor)
         if slow:
             self._slow_at = sieve.at
 

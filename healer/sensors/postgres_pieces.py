@@ -2,13 +2,6 @@
 
 from dataclasses import dataclass
 
-IDENTITY = """
-SELECT current_setting('server_version'), pg_is_in_recovery(),
-       extract(epoch FROM pg_postmaster_start_time())::float8,
-       extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8,
-       pg_has_role('pg_read_all_stats', 'USAGE')
-"""
-SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 _HEAD = "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END"
 
 

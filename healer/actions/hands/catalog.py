@@ -34,9 +34,23 @@ def _unit(services: Services) -> Mapping[str, Hand]:
     return hands(services)
 
 
+def _postgres(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.postgres import hands
+
+    return hands(services)
+
+
+def _sql(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.sql import hands
+
+    return hands(services)
+
+
 MAKERS: dict[str, Make] = {
     "unit": _unit,
     "haproxy": _haproxy,
+    "postgres": _postgres,
+    "sql": _sql,
 }
 """By kind of target."""
 
