@@ -1,9 +1,11 @@
 """The functions of the language: one entry of `CALLS` each, which reads what stands between the brackets."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from healer import patterns
+from healer.model.kinds.matching import MATCHED_IN, PATTERN_NAME
 from healer.model.target import STATES
 from healer.model.unit import Unit
 from healer.rules import calendars, chosen, season
@@ -13,6 +15,7 @@ from healer.rules.syntax import (
     Aggregate,
     Anomaly,
     Calendar,
+    Compare,
     Expr,
     ExpressionError,
     Heard,
@@ -41,6 +44,7 @@ MAX_AHEAD = 30 * 86400.0
 MIN_HISTORY = 60.0
 RECENT = 300.0
 """Seconds for which the message of an event counts, unless it is said."""
+_PATTERN_NAME = re.compile(PATTERN_NAME)
 _OF_ONE = (Over, Age, Trend, Anomaly)
 Call = Callable[["Reader", Token], Expr]
 
@@ -166,11 +170,35 @@ def _matched(reader: "Reader", name: Token) -> Expr:
         pattern = _pattern(reader, name)
         seconds = _duration(reader, "a time", 0.0, MAX_WINDOW) if reader.accept(",") else RECENT
         return Heard(topic=topic, seconds=seconds, pattern=pattern)
+    if reader.token.kind == "thing" or (reader.token.kind == "name" and reader.token.text in MATCHED_IN):
+        return _named(reader, name)
     select = as_word(_series(reader, name))
     if not isinstance(select, Select) or not is_word(select):
         raise reader.error(f"{name.text} takes a word, or the topic of an event in quotes", at=select.at)
     reader.expect(",", f'{name.text}({select.metric}, "out of memory")')
     return Matched(of=select, pattern=_pattern(reader, name))
+
+
+def _named(reader: "Reader", name: Token) -> Expr:
+    """A pattern that a log or a journal declares: short for ``grew(log.count{…}, 5m) == 1``."""
+    token = reader.take()
+    kind, _, thing = token.text.partition(":")
+    example = f'{name.text}({kind}:NAME, "NAME"), or {name.text}({kind}{{target}}, "NAME")'
+    if not thing and not reader.sees("{"):
+        raise reader.error(f"which {kind}?", example, token.at)
+    about = (Matcher(label="target", op="=", value=token.text),) if thing else reader.matchers()
+    if any(one.label != "target" for one in about) or not about:
+        raise reader.error(f"a {kind} is told by its target alone", example, token.at)
+    reader.expect(",", example)
+    at = reader.token.at
+    pattern = _quoted(reader, name)
+    if not _PATTERN_NAME.fullmatch(pattern):
+        raise reader.error(f"{pattern[:60]!r} is no name of a pattern", f"one of the target's patterns: {example}", at)
+    seconds = _duration(reader, "a time", 0.0, MAX_WINDOW) if reader.accept(",") else RECENT
+    matchers = (*about, Matcher(label="pattern", op="=", value=pattern))
+    count = Select(metric=f"{kind}.count", matchers=matchers, unit=Unit.COUNT, at=token.at)
+    grew = Over(function="grew", of=count, seconds=seconds, at=name.at)
+    return Compare(op="==", left=grew, right=Number(value=1.0, text="1"))
 
 
 def _pattern(reader: "Reader", name: Token) -> str:
@@ -279,7 +307,7 @@ def _plain(reader: "Reader", name: Token) -> float:
 
 
 ACROSS = ("max", "min", "avg", "sum", "count", "p95")
-OVER = ("avg_over", "max_over", "min_over", "sum_over", "count_over", "p95_over", "rate", "delta", "changes")
+OVER = ("avg_over", "max_over", "min_over", "sum_over", "count_over", "p95_over", "rate", "delta", "changes", "grew")
 COUNTS = ("exactly", "at_least", "at_most")
 BARE: Mapping[str, str] = {"state": "target.state", "flaps": "target.flaps"}
 """Names that stand for a metric, before braces as well as brackets."""

@@ -8,14 +8,15 @@ from typing import Any, NamedTuple
 
 from healer.model.decision import Evidence
 from healer.model.truth import Truth
+from healer.model.unit import Unit
 from healer.patterns import captures
 from healer.rules.book import FUTURE, Book
 from healer.rules.compile import TRUE, UNKNOWN, Input, Program, compile_condition, compile_number
 from healer.rules.ears import Ear
 from healer.rules.groups import Groups, picker
-from healer.rules.lines import NAN, NEVER
+from healer.rules.lines import NAN, NEVER, matches
 from healer.rules.slots import Slot
-from healer.rules.syntax import Expr, Matched, walk
+from healer.rules.syntax import Expr, Matched, Over, Select, of_pattern, walk
 from healer.rules.units import Vocabulary
 from healer.rules.unparse import decimal, unparse
 
@@ -288,6 +289,9 @@ class Evaluator(Book):
         for slot in entry.slots:
             if isinstance(slot, Ear) and self._table[slot.index] == 1:
                 taken |= slot.captured
+        for slot in entry.slots:
+            if isinstance(slot.over, Over) and self._table[slot.index] == 1:
+                taken |= self._named_captures(slot.over, entry.since)
         for node in walk(entry.expr):
             if not isinstance(node, Matched):
                 continue
@@ -295,6 +299,21 @@ class Evaluator(Book):
             for text in texts:
                 taken |= (captures(text, node.pattern) or {}) if isinstance(text, str) else {}
         return taken
+
+    def _named_captures(self, over: Over, since: float) -> dict[str, str]:
+        """What the named groups of a pattern that a target declares took last, where a sensor tells it."""
+        asked = of_pattern(over)
+        if asked is None:
+            return {}
+        kind, matchers = asked
+        select = Select(metric=f"{kind}.capture", matchers=matchers, unit=Unit.WORD)
+        family = self._families.get(select.metric)
+        lines = family.lines.values() if family else ()
+        return {
+            dict(line.series.labels)["name"]: line.value
+            for line in lines
+            if line.known and line.at > since and isinstance(line.value, str) and matches(select, line.series)
+        }
 
     @property
     def hears_own(self) -> bool:

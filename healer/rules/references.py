@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from healer.model.placeholders import BINDING
 from healer.patterns import names
 from healer.rules.rule import Rule, steps_of
-from healer.rules.syntax import Expr, Heard, Matched, selectors, walk
+from healer.rules.syntax import Expr, Heard, Matched, Over, of_pattern, selectors, walk
 from healer.yamldoc.shape import suggestion
 
 
@@ -30,12 +30,14 @@ def circles(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str, str]]:
 def unbound(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str, str]]:
     """Every ``{capture.NAME}`` in its steps that no pattern takes, every ``{event.NAME}`` that no event brings."""
     for rule in rules:
+        # Which names a pattern of a log or a journal takes, stands where the target is declared.
+        elsewhere = any(isinstance(node, Over) and of_pattern(node) is not None for node in walk(rule.when))
         taken = {name for node in walk(rule.when) if isinstance(node, Heard | Matched) for name in names(node.pattern)}
         words = [word for step in steps_of(rule) for many in step.params.values() for word in _words(many)]
         for word in dict.fromkeys(words):
             found = BINDING.fullmatch(word)
             kind, _, name = found[1].partition(".") if found else ("", "", "")
-            if kind == "capture" and name not in taken:
+            if kind == "capture" and name not in taken and not elsewhere:
                 known = ", ".join(sorted(taken)) or 'nothing: write matched(..., "... {name} ...") in when'
                 yield rule, f"no pattern takes {word}", f"taken are: {known}"
             if kind == "event" and rule.trigger.kind != "event":

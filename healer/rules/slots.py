@@ -111,6 +111,8 @@ class Slot(Due):
     def _measure(self, over: Over, line: Line) -> float:
         if line.ring is None:
             return NAN
+        if over.function == "grew":
+            return line.ring.grew(over.seconds, since=self.since)
         return line.ring.measure(over.function, over.seconds, since=self.since, max_gap=line.max_age)
 
     def _estimate(self, line: Line) -> float:

@@ -12,7 +12,7 @@ from healer.rules.syntax import Age, Aggregate, Expr, Over, Select, Unary
 
 _KEEPS = frozenset({"avg_over", "max_over", "min_over", "p95_over", "max", "min", "avg", "p95"})
 """Functions whose result lies between the least and the greatest of what they are given."""
-_COUNTS = frozenset({"count_over", "changes", "rate", "count"})
+_COUNTS = frozenset({"count_over", "changes", "rate", "count", "grew"})
 """Functions that are never below 0."""
 
 

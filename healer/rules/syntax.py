@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from healer.errors import HealerError
+from healer.model.kinds.matching import MATCHED_IN
 from healer.model.unit import Unit
 
 MAX_DEPTH = 32
@@ -294,6 +295,13 @@ class Chosen(Expr):
     word: str
     criteria: tuple[tuple[str, str], ...]
     """As written: ``kind``, ``group`` ... and their texts."""
+
+
+def of_pattern(over: Over) -> tuple[str, tuple[Matcher, ...]] | None:
+    """Kind and filters of the named pattern that ``grew`` asks about; None where it is about something else."""
+    kind, _, metric = over.of.metric.partition(".")
+    named = over.function == "grew" and kind in MATCHED_IN and metric == "count"
+    return (kind, over.of.matchers) if named else None
 
 
 CONDITIONS = (Compare, Not, All, Any, Xor, Count, Weighted, Heard, Matched, Calendar, Chosen)

@@ -39,6 +39,7 @@ _TOKEN = re.compile(
     r"""
     (?P<space>[ \t\r\n]+)
   | (?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3}(?![A-Za-z0-9]))?)
+  | (?P<thing>(?:log|journal):[A-Za-z0-9_][A-Za-z0-9_.@:+-]*)
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)
   | (?P<string>"(?:[^"\\\n]|\\["\\])*"|'(?:[^'\\\n]|\\['\\])*')
   | (?P<op>==|!=|=~|<=|>=|[-+*/<>=(){},%])
@@ -63,7 +64,7 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token. ``kind`` is name, number, string, op, keyword or end."""
+    """One token. ``kind`` is name, thing (``log:NAME``), number, string, op, keyword or end."""
 
     kind: str
     text: str

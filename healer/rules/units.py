@@ -62,7 +62,7 @@ ORDERED = ("<", "<=", ">", ">=")
 SIZED = (Unit.BYTES, Unit.SECONDS, Unit.BYTES_PER_SECOND)
 _EXAMPLE = {Unit.BYTES: "MiB", Unit.SECONDS: "s", Unit.BYTES_PER_SECOND: "MiB"}
 _RATES = {Unit.COUNT: Unit.PER_SECOND, Unit.BYTES: Unit.BYTES_PER_SECOND}
-_COUNTING = ("changes", "count", "count_over")
+_COUNTING = ("changes", "count", "count_over", "grew")
 _MEANS = ("avg", "avg_over")
 
 

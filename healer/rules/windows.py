@@ -64,6 +64,22 @@ class Ring:
         while len(self._cells) > 2 and self._cells[1].first_at < at - self._longest:
             self._cells.popleft()
 
+    def grew(self, seconds: float, *, since: float) -> float:
+        """1 when a counter rose within the last ``seconds`` up to the newest sample; NaN when nobody can tell yet.
+
+        That it rose is known at once; that it did not, when 90 % of the window was observed after ``since``. What it
+        rose by in a hole is in the sample after it, so holes are no matter.
+        """
+        cells = [cell for cell in self._cells if cell.first_at > since]
+        if not cells:
+            return NAN
+        start = cells[-1].last_at - seconds
+        if any(cell.rise > 0 for cell in cells if cell.last_at > start):
+            return 1.0
+        if any(cell.step_rise > 0 for cell in cells[1:] if cell.first_at > start):
+            return 1.0
+        return 0.0 if cells[0].first_at <= start + (1 - COVERED) * seconds else NAN
+
     def measure(self, function: str, seconds: float, *, since: float, max_gap: float) -> float:
         """The function over the last ``seconds`` up to the newest sample; NaN when the window is incomplete.
 

@@ -1,6 +1,6 @@
 """The keys of each kind of target, by its name; a plug-in's kinds join them while it loads."""
 
-from healer.config.kinds import container, dns, file, haproxy, log, nagios, postgres, redis, sql, tls, unit
+from healer.config.kinds import container, dns, file, haproxy, journal, log, nagios, postgres, redis, sql, tls, unit
 from healer.config.kinds.own import Own
 
 OWN: dict[str, Own] = {
@@ -11,6 +11,7 @@ OWN: dict[str, Own] = {
     "sql": sql.OWN,
     "redis": redis.OWN,
     "log": log.OWN,
+    "journal": journal.OWN,
     "nagios": nagios.OWN,
     "haproxy": haproxy.OWN,
     "tls": tls.OWN,

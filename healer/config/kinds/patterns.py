@@ -1,6 +1,7 @@
 """Patterns by name: the key that logs and journals share."""
 
 from healer import patterns
+from healer.model.kinds.matching import PATTERN_NAME
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.parsers import Text
 from healer.yamldoc.shape import Bad, Field, MapOf, Mistake, Values
@@ -24,7 +25,7 @@ PATTERNS = Field(
     name="patterns",
     shape=MapOf(
         Text(longest=patterns.LONGEST, called="a pattern", parse=_pattern),
-        pattern=r"[a-z][a-z0-9_-]{0,63}",
+        pattern=PATTERN_NAME,
         named="pattern",
     ),
     default={},

@@ -7,6 +7,7 @@ from healer.model.kinds import (
     container,
     dns,
     haproxy,
+    journal,
     log,
     nagios,
     postgres,
@@ -38,6 +39,7 @@ _kinds: dict[str, Kind] = {
         probes.FILE,
         probes.COMMAND,
         log.KIND,
+        journal.KIND,
         nagios.KIND,
     )
 }

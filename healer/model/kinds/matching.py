@@ -6,6 +6,7 @@ from healer.model.metric import Metric, Shelf
 from healer.model.unit import Unit
 
 SEEN = Shelf(labels=("target",), max_age=60.0)
+PATTERN_NAME = r"[a-z][a-z0-9_-]{0,63}"
 MATCHED_IN = ("log", "journal")
 """Kinds whose patterns `matched` asks for by name."""
 

@@ -36,7 +36,13 @@ GOOD = (
     'none_state("fault", label="tier=1", name="a*", organ="heart") and all_state("running", group="web")',
     'calendar(hours="22:00-06:00", days="mon-fri", tz="Europe/Warsaw")',
     'calendar(month_days="-1") or calendar(months="dec", dates="2026-12-24", years="2026")',
+    'matched(log:auth, "failed")',
+    'matched(log:auth, "failed", 10m) and not matched(journal:ssh.service, "too-many")',
+    'matched(journal{target}, "failed", 30s)',
+    'matched(log{target="log:a"}, "failed")',
+    'grew(log.count{target="log:auth",pattern="failed"}, 5m) == 1',
 )
+
 BAD = (
     ("eta(disk.used) < 4h", 13, "until it crosses what"),
     ("eta(disk.used, 95) < 4h", 15, "ratio"),
@@ -88,6 +94,14 @@ BAD = (
     ('calendar(hours="25:00-26:00")', 0, "leaves the day"),
     ('calendar(days="monday")', 0, "weekday"),
     ("calendar()", 9, "calendar"),
+    ('matched(log, "failed")', 8, "which log"),
+    ('matched(journal{}, "failed")', 8, "target alone"),
+    ('matched(log{pattern="x"}, "failed")', 8, "target alone"),
+    ("matched(log:auth, failed)", 18, "in quotes"),
+    ('matched(log:auth, "Failed password")', 18, "name of a pattern"),
+    ('matched(log:auth, "failed", 2d)', 28, "at most"),
+    ("matched(log:auth)", 16, "expected ','"),
+    ('matched(file:auth, "failed")', 12, "unexpected"),
     ('calendar(tz="Nowhere/Else", days="mon")', 0, "time zone"),
     ('calendar(hour="22:00-06:00")', 9, "hours"),
 )

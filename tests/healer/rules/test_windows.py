@@ -146,3 +146,42 @@ def test_percentile_is_nearest_rank():
     assert percentile([(1.0, 19), (7.0, 1)], 0.95) == 1
     assert percentile([(1.0, 9), (7.0, 1)], 0.95) == 7
     assert math.isnan(percentile([], 0.95))
+
+
+def counted(*values, every=10.0):
+    ring = Ring(300.0)
+    for number, value in enumerate(values):
+        ring.add(number * every, value)
+    return ring
+
+
+def test_that_a_counter_rose_is_known_at_once_and_that_it_did_not_after_the_window():
+    assert counted(0, 0, 1).grew(300.0, since=-1.0) == 1.0
+    assert math.isnan(counted(*[0] * 20).grew(300.0, since=-1.0))
+    assert counted(*[7] * 31).grew(300.0, since=-1.0) == 0.0
+    assert math.isnan(Ring(300.0).grew(300.0, since=-1.0))
+
+
+def test_what_rose_before_the_window_or_before_a_rearm_is_no_news():
+    assert counted(0, 1, *[1] * 40).grew(300.0, since=-1.0) == 0.0
+    assert counted(0, 1, 1, 2).grew(300.0, since=5.0) == 1.0
+    # When it rose between two samples, one before the re-arm, nobody can tell on which side of it.
+    assert math.isnan(counted(0, 1, 1, 2).grew(300.0, since=25.0))
+
+
+def test_a_counter_that_began_again_rose_if_it_is_above_zero():
+    assert counted(9, 9, 2).grew(300.0, since=-1.0) == 1.0
+    assert math.isnan(counted(9, 9, 0).grew(300.0, since=-1.0))
+
+
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=60))
+def test_growth_is_where_a_sum_of_rises_would_be(steps):
+    total, ring = 0, Ring(300.0)
+    for number, step in enumerate(steps):
+        total += step
+        ring.add(number * 10.0, float(total))
+    recent = steps[1:][-30:]
+    if any(recent):
+        assert ring.grew(300.0, since=-1.0) == 1.0
+    elif len(steps) >= 30:
+        assert ring.grew(300.0, since=-1.0) == 0.0
