@@ -120,17 +120,23 @@ class Bus:
         ``interface``: empty is all of them. Whoever waits for an answer wakes a moment after it came, when a signal
         that came after it may have been heard already: its news would be lost under older ones. Raises as `call`.
         """
+        await self._ask(self._get_all(path, interface), PATIENCE, _reader(keep, take))
+
+    def properties_later(self, path: str, keep: Collection[str], take: Callable[[Mapping[str, Any]], None]) -> None:
+        """As `properties`, for whoever must not wait. Where no answer comes, ``take`` is never called."""
+        if self._bus is None:
+            return
+        asked = self._get_all(path, "")
+        asked.serial = self._bus.next_serial()
+        self._expected[asked.serial] = _reader(keep, take)
+        self._bus.send(asked)
+
+    def _get_all(self, path: str, interface: str) -> "Message":
         from dbus_fast import Message
 
-        asked = Message(
+        return Message(
             destination=self._owner, path=path, interface=PROPERTIES, member="GetAll", signature="s", body=[interface]
         )
-
-        def read(answer: "Message") -> None:
-            said = answer.body[0] if answer.body and isinstance(answer.body[0], dict) else {}
-            take({name: _plain(said[name]) for name in keep if name in said})
-
-        await self._ask(asked, PATIENCE, read)
 
     async def _ask(self, asked: "Message", within: float, read: Callable[["Message"], None] | None = None) -> "Message":
         if self._bus is None:
@@ -164,6 +170,7 @@ class Bus:
     def close(self) -> None:
         """Let go of it. Nobody is told: whoever closes knows."""
         self._closing = True
+        self._expected.clear()
         if self._bus is not None:
             self._bus.disconnect()
             self._bus = None
@@ -172,7 +179,7 @@ class Bus:
         return await self.call(_BUS_PATH, BUS, member, signature, *body, to=BUS)
 
     def _hear(self, message: "Message") -> None:
-        if (read := self._expected.get(message.reply_serial or 0)) is not None:
+        if (read := self._expected.pop(message.reply_serial or 0, None)) is not None:
             if message.error_name is None:
                 read(message)
         elif message.member == "NameOwnerChanged" and message.sender == BUS:
@@ -198,6 +205,14 @@ class Bus:
         if not self._closing:
             self.close()
             self._lost(because)
+
+
+def _reader(keep: Collection[str], take: Callable[[Mapping[str, Any]], None]) -> "Callable[[Message], None]":
+    def read(answer: "Message") -> None:
+        said = answer.body[0] if answer.body and isinstance(answer.body[0], dict) else {}
+        take({name: _plain(said[name]) for name in keep if name in said})
+
+    return read
 
 
 def _checked(answer: "Message") -> "Message":

@@ -47,6 +47,11 @@ def refused(verb: str, name: str, no: SaidNoError) -> ActionError:
     )
 
 
+def skipped(verb: str, name: str) -> ActionError:
+    """What the end of a job means that was ``done`` without anything having run."""
+    return ActionError(f"{verb} of {name}: systemd skipped it; conditions in its file did not hold", transient=False)
+
+
 def unsuccessful(verb: str, name: str, result: str, after: Unit | None) -> ActionError:
     """What the end of a job that is not ``done`` means."""
     said = _RESULTS.get(result, "")

@@ -12,7 +12,7 @@ from healer.drivers.link import Changed, Link
 from healer.drivers.systemd import unit as units
 from healer.drivers.systemd.bus import PROPERTIES, Bus, SaidNoError, Signal, Typed
 from healer.drivers.systemd.jobs import Jobs
-from healer.drivers.systemd.refusals import refused, unsuccessful
+from healer.drivers.systemd.refusals import refused, skipped, unsuccessful
 from healer.drivers.systemd.unit import KEPT, NoSense, Unit, describe
 from healer.errors import ActionError, AmbiguousError
 
@@ -142,7 +142,10 @@ class Systemd(Driver):
         def lost(because: str) -> None:
             self._lost(bus, because)
 
-        bus = Bus(NAME, self._hear, lost)
+        def heard(signal: Signal) -> None:
+            self._hear(bus, signal)
+
+        bus = Bus(NAME, heard, lost)
         await bus.open(bus_address(self._bus))
         try:
             await bus.match(_JOB_REMOVED)
@@ -170,7 +173,7 @@ class Systemd(Driver):
         for listener in [one for heard in self._listeners.values() for one in heard]:
             listener(because)
 
-    def _hear(self, signal: Signal) -> None:
+    def _hear(self, bus: Bus, signal: Signal) -> None:
         if signal.member == "JobRemoved":
             self._jobs.heard(signal.body)
         elif signal.member == "PropertiesChanged" and signal.path in self._known:
@@ -178,13 +181,23 @@ class Systemd(Driver):
             self._note(signal.path, {name: changed[name] for name in KEPT if name in changed})
             # A unit tells first what belongs to its type, then what all units have: with that, all is of one moment.
             if interface == UNIT:
-                self._spread(signal.path)
+                self._changed(bus, signal.path)
 
-    def _spread(self, where: str) -> None:
-        try:
-            found = _described(self._known[where])
-        except DriverError:
-            return  # the next look says it
+    def _changed(self, bus: Bus, where: str) -> None:
+        def settled(said: Mapping[str, Any]) -> None:
+            self._note(where, said)
+            self._spread(where, _described_or_none(self._known[where]))
+
+        found = _described_or_none(self._known[where])
+        if found is not None and found.open:
+            # systemd tells of a death before it says that it will start the unit again: ask what it has made of it.
+            bus.properties_later(where, KEPT, settled)
+        else:
+            self._spread(where, found)
+
+    def _spread(self, where: str, found: Unit | None) -> None:
+        if found is None:
+            return  # the next look says why
         for name, path in self._paths.items():
             if path == where:
                 for listener in tuple(self._listeners.get(name, ())):
@@ -196,8 +209,8 @@ class Systemd(Driver):
         """Start it; one that runs already is left alone. Returns it as it is then. Raises ActionError."""
         before = await self._judged("start", name, generation)
         after = await self._job("start", "StartUnit", name, within)
-        if not _runs(after) and after.invocation == before.invocation:
-            raise unsuccessful("start", name, "done", after)
+        if not _runs(after):
+            raise _not_run("start", name, before, after)
         return after
 
     async def restart(self, name: str, *, generation: str, within: float, grace: float | None = None) -> Unit:
@@ -206,10 +219,8 @@ class Systemd(Driver):
         if grace is not None and before.generation:
             await self._job("stop", "StopUnit", name, within, kill_after=grace)
         after = await self._job("restart", "RestartUnit", name, within)
-        if after.invocation == before.invocation:
-            raise unsuccessful("restart", name, "done", after)
-        if not _runs(after):
-            raise unsuccessful("restart", name, "failed", after)
+        if after.invocation == before.invocation or not _runs(after):
+            raise _not_run("restart", name, before, after)
         return after
 
     async def stop(self, name: str, *, generation: str, within: float, grace: float | None = None) -> Unit:
@@ -247,7 +258,7 @@ class Systemd(Driver):
     async def adjust(self, name: str, new: Mapping[str, int], *, generation: str) -> None:
         """Change settings until the next boot, as ``systemctl set-property --runtime``; proved by reading them back."""
         await self._judged("adjust", name, generation)
-        wanted, until_boot = [[key, Typed("t", value)] for key, value in new.items()], True
+        wanted, until_boot = [[key, Typed(signature="t", value=value)] for key, value in new.items()], True
         await self._ask("adjust", name, "SetUnitProperties", "sba(sv)", name, until_boot, wanted)
         now = await self.settings(name, tuple(new))
         if missed := [key for key, value in new.items() if now.get(key) != value]:
@@ -336,6 +347,18 @@ def _described(said: Mapping[str, Any]) -> Unit:
         return describe(said)
     except NoSense as exc:
         raise DriverError(f"systemd's answer makes no sense: {exc}", fact=True) from exc
+
+
+def _described_or_none(said: Mapping[str, Any]) -> Unit | None:
+    try:
+        return describe(said)
+    except NoSense:
+        return None
+
+
+def _not_run(verb: str, name: str, before: Unit, after: Unit) -> ActionError:
+    ran = after.invocation not in ("", before.invocation)
+    return unsuccessful(verb, name, "failed", after) if ran or after.state == "failed" else skipped(verb, name)
 
 
 def _runs(unit: Unit) -> bool:

@@ -18,7 +18,7 @@ KEPT = (
     "Id", "LoadState", "ActiveState", "SubState", "Result", "InvocationID", "NRestarts", "MainPID", "Type",
     "RemainAfterExit", "ExecMainCode", "ExecMainStatus", "ActiveEnterTimestamp", "CPUUsageNSec", "MemoryCurrent",
     "TasksCurrent", "LastTriggerUSec", "TriggeredBy", "ConditionResult", "ConditionTimestamp", "CanReload",
-    "Job",
+    "Job", "Restart",
 )  # fmt: skip
 """Of some four hundred properties, the ones that are read here."""
 _NAME = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}", re.ASCII)
@@ -69,6 +69,8 @@ class Unit:
     """Sockets, timers and paths that start it when it is needed."""
     conditions: bool
     """False: when it was last to start, the conditions in its file did not hold."""
+    policy: str
+    """When systemd starts it again by itself: no, always, on-failure ...; empty where it never does."""
     job: bool
     """systemd has been told to do something with it, and has not done it yet."""
     reloadable: bool
@@ -83,6 +85,12 @@ class Unit:
     def failed(self) -> bool:
         """It ended badly, and nobody is about to change that."""
         return self.state == "failed" and not self.job
+
+    @property
+    def open(self) -> bool:
+        """It is down, and whether systemd starts it again is not to be told from this alone."""
+        down = self.state in ("failed", "inactive") and not self.job
+        return down and self.policy not in ("", "no") and self.result != "start-limit-hit"
 
     @property
     def restarting(self) -> bool:
@@ -167,6 +175,7 @@ def describe(said: Mapping[str, Any]) -> Unit:
         triggered=triggered / 1e6 if triggered else None,
         triggers=tuple(str(name) for name in said.get("TriggeredBy", ())),
         conditions=bool(said.get("ConditionResult", True)) or not said.get("ConditionTimestamp"),
+        policy=str(said.get("Restart", "")),
         job=_waiting(said.get("Job")),
         reloadable=bool(said.get("CanReload")),
     )
