@@ -49,6 +49,8 @@ class Trouble:
     """One sentence; it begins with what it is about."""
     target: str = ""
     """Id of the target, where it is one."""
+    settle: float = 0.0
+    """Seconds it has to last before anybody hears of it: what flutters is no trouble yet."""
     unsealed: bool = False
     """It is told past the log, because the log, or the kill switch, would keep it from being told at all."""
 
