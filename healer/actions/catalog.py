@@ -80,6 +80,13 @@ def _by_kind(services: Services) -> Iterator[Action]:
     """The verbs whose effect depends on what they are applied to."""
     if services.drivers is None:
         return
-    hands = HandsOf(Given(drivers=services.drivers, programs=services.programs, clock=services.clock))
+    hands = HandsOf(
+        Given(
+            drivers=services.drivers,
+            programs=services.programs,
+            clock=services.clock,
+            state_dir=services.state_dir,
+        )
+    )
     for verb in systems.VERBS:
         yield ByKind(verb, hands)

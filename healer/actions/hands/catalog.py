@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from healer.actions.hand import Hand
@@ -17,6 +18,8 @@ class Services:
     drivers: Drivers
     programs: Programs
     clock: Clock
+    state_dir: Path = Path("/var/lib/healer")
+    """Where the agent keeps what is its own."""
 
 
 Make = Callable[[Services], Mapping[str, Hand]]
@@ -46,7 +49,28 @@ def _sql(services: Services) -> Mapping[str, Hand]:
     return hands(services)
 
 
+def _redis(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.redis import hands
+
+    return hands(services)
+
+
+def _container(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.container import hands
+
+    return hands(services)
+
+
+def _file(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.file import hands
+
+    return hands(services)
+
+
 MAKERS: dict[str, Make] = {
+    "file": _file,
+    "container": _container,
+    "redis": _redis,
     "unit": _unit,
     "haproxy": _haproxy,
     "postgres": _postgres,
