@@ -7,6 +7,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -202,6 +203,9 @@ def _resolvers() -> Sequence[tuple[str, int]]:
         lines = _CONF.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as exc:
         raise DnsError(f"cannot read {_CONF}: {exc.strerror}", fact=False) from exc
-    words = [line.split() for line in lines]
-    found = [_address(line[1].partition("%")[0]) for line in words if len(line) > 1 and line[0] == "nameserver"]
+    found = []
+    for words in (line.split() for line in lines):
+        if len(words) > 1 and words[0] == "nameserver":
+            with suppress(ValueError):  # as the C library does with what is no address
+                found.append(numeric(words[1].partition("%")[0], PORT))
     return found[:_MOST_SERVERS]
