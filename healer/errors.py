@@ -28,6 +28,10 @@ class ActionError(HealerError):
         self.transient = transient
 
 
+class SkippedError(ActionError):
+    """An effect that was not tried, because what carries it out failed too often of late."""
+
+
 class AmbiguousError(ActionError):
     """Nobody can tell whether the effect happened (for example: the reply was lost). Never retried."""
 

@@ -1,7 +1,7 @@
 """The written-down list from the verb used in rules to the action behind it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from healer.actions.call import Asker, Call
@@ -20,13 +20,12 @@ from healer.actions.set_mode import SetMode, SetModeAction
 from healer.actions.signal import Signal
 from healer.actions.start import Start
 from healer.actions.stop import Stop
+from healer.actions.voices import Voices
 from healer.actions.wait import Wait
 from healer.clock import Clock
-from healer.config.channel import Channel
 from healer.drivers.catalog import Drivers
 from healer.drivers.programs import Programs
 from healer.model import systems
-from healer.model.target import EMPTY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,8 @@ class Services:
     """Gives the HTTP driver, made when it is first asked for."""
     set_mode: SetMode
     publish: Publish
-    channels: Mapping[str, Channel] = field(default_factory=lambda: EMPTY)
+    voices: Voices | None = None
+    """The channels; None: the journal alone."""
     evidence: Evidence | None = None
     """Writes about what is restarted or stopped; None: nobody does."""
     docker: Callable[[], Engine] | None = None
@@ -67,7 +67,7 @@ def build(services: Services) -> Mapping[str, Action]:
         Signal(),
         Run(services.programs.groups),
         Call(services.http),
-        Notify(services.channels, services.clock, services.node, services.http),
+        Notify(services.voices or Voices(services.clock, services.node, services.http)),
         Capture(services.evidence or Evidence(clock=services.clock, state_dir=services.state_dir)),
         Wait(),
         SetModeAction(services.set_mode),

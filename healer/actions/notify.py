@@ -1,20 +1,10 @@
 """Tell people, through a channel of ``notify:`` in organism.yaml."""
 
-import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-
-from healer.actions.call import Asker, revealed, send
 from healer.actions.interface import Action, Done, Order
-from healer.clock import Clock
-from healer.config.channel import JOURNAL, Channel
-from healer.drivers import journal
-from healer.errors import ActionError, AmbiguousError
+from healer.actions.voices import Voices
+from healer.model.alert import SEVERITIES, Message
 
-_PRIORITY = {"info": 6, "warning": 4, "critical": 2}
-_TRIES = 3
-Write = Callable[[str, int, Mapping[str, str]], bool]
-"""(message, syslog priority, fields): True when the journal has it, False when only standard error does."""
+_MOST_LINES = 50
 
 
 class Notify(Action):
@@ -24,91 +14,44 @@ class Notify(Action):
     kinds = ("*",)
     touches = "people's attention"
 
-    def __init__(
-        self,
-        channels: Mapping[str, Channel],
-        clock: Clock,
-        node: str,
-        http: Callable[[], Asker],
-        write: Write = journal.write,
-    ) -> None:
-        self._channels = channels
-        self._clock = clock
-        self._node = node
-        self._http = http
-        self._write = write
+    def __init__(self, voices: Voices) -> None:
+        self._voices = voices
 
     async def act(self, order: Order) -> Done:
-        """Tell; raises ActionError when nobody could be told."""
+        """Tell; raises SkippedError, ActionError or AmbiguousError where the channel was not told."""
         name = _channel(order)
-        channel = self._channels.get(name, JOURNAL)
-        because = "told" if name in self._channels or name == "journal" else f"there is no channel {name}; told"
-        if channel.kind == "journal":
-            return self._to_journal(order, because)
-        return await self._to_webhook(order, channel)
+        receipt = await self._voices.tell(name, message_of(order), order.timeout)
+        told = "told" if name in self._voices else f"there is no channel {name}; told"
+        return Done(because=f"{told} {receipt.because}", rc=receipt.rc, output=receipt.output)
 
     def would(self, order: Order) -> str:
         """The sentence for a dry run."""
-        return f"would tell {_channel(order)}: {_message(order)}"
+        return f"would tell {_channel(order)}: {_says(order)}"
 
-    def _to_journal(self, order: Order, because: str) -> Done:
-        fields = {"target": order.target.id, "rule": order.rule, "incident": order.incident, "intent": order.intent}
-        arrived = self._write(_message(order), _PRIORITY[_severity(order)], fields)
-        return Done(because=f"{because} {'the journal' if arrived else 'standard error'}")
 
-    async def _to_webhook(self, order: Order, channel: Channel) -> Done:
-        headers = {"content-type": "application/cloudevents+json", **revealed(channel.headers)}
-        body = json.dumps(self._event(order), allow_nan=False).encode()
-        deadline = self._clock.now() + order.timeout
-        last: ActionError | None = None
-        for _ in range(_TRIES):
-            left = min(channel.timeout, deadline - self._clock.now())
-            if left <= 0:
-                break
-            try:
-                reply = await send(self._http(), channel.url, "POST", headers, body, left)
-            except ActionError as exc:
-                # The event's id lets the receiver see a second copy for what it is, so a lost reply may be repeated.
-                last = exc if not isinstance(exc, AmbiguousError) else ActionError(exc.message)
-                if not exc.transient and not isinstance(exc, AmbiguousError):
-                    break
-                continue
-            if 200 <= reply.status < 300:
-                return Done(because=f"told {channel.name}", rc=reply.status)
-            last = ActionError(f"{channel.name} answered {reply.status}", transient=reply.status >= 500)
-            if reply.status < 500:
-                break
-        raise last or ActionError(f"no time left to tell {channel.name}")
+def message_of(order: Order) -> Message:
+    """The message that a sealed intent asks for."""
+    params = order.params
+    severity = str(params.get("severity") or "warning")
+    facts = {"target": order.target.id, "rule": order.rule, "incident": order.incident, "intent": order.intent}
+    return Message(
+        id=str(params.get("id") or order.intent or order.incident),
+        severity=severity if severity in SEVERITIES else "warning",
+        says=_says(order),
+        lines=_texts(params.get("lines")),
+        # What a rule tells of one incident is one thread, whoever writes its first letter.
+        thread=_texts(params.get("thread")) or ((order.incident,) if order.incident and not params.get("id") else ()),
+        facts=facts,
+    )
 
-    def _event(self, order: Order) -> dict[str, object]:
-        """A CloudEvent 1.0 in its JSON form."""
-        return {
-            "specversion": "1.0",
-            "id": order.intent or order.incident,
-            "source": f"/healer/{self._node}",
-            "type": "healer.notification",
-            "subject": order.target.id,
-            "time": datetime.fromtimestamp(self._clock.wall(), UTC).isoformat(timespec="milliseconds"),
-            "datacontenttype": "application/json",
-            "data": {
-                "message": _message(order),
-                "severity": _severity(order),
-                "target": order.target.id,
-                "rule": order.rule,
-                "incident": order.incident,
-                "intent": order.intent,
-            },
-        }
+
+def _texts(given: object) -> tuple[str, ...]:
+    return tuple(map(str, given))[:_MOST_LINES] if isinstance(given, list | tuple) else ()
 
 
 def _channel(order: Order) -> str:
     return str(order.params.get("channel") or "journal")
 
 
-def _message(order: Order) -> str:
+def _says(order: Order) -> str:
     return str(order.params.get("message") or order.because or f"{order.rule}: look at {order.target.id}")
-
-
-def _severity(order: Order) -> str:
-    severity = str(order.params.get("severity") or "warning")
-    return severity if severity in _PRIORITY else "warning"

@@ -262,6 +262,7 @@ class Agent(Faces, Renewal, Embedded):
 
     def _close_the_circle(self, core: Core) -> None:
         """Loop, record and dispatch: each calls the next, and the last calls the first."""
+        self.parts.speak(self.config)
         self.loop = Loop(
             core=core,
             clock=self.clock,

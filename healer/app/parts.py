@@ -9,6 +9,7 @@ from healer.actions.evidence import Evidence, Witness
 from healer.actions.interface import Action
 from healer.actions.publish import Publish
 from healer.actions.set_mode import SetMode
+from healer.actions.voices import Voices
 from healer.clock import Clock
 from healer.config import Config
 from healer.drivers.catalog import Drivers
@@ -43,6 +44,7 @@ class Parts:
         self._clock, self._state_dir, self._figures = clock, state_dir, figures
         self.drivers = Drivers(clock, changed=changed, positions=state_dir / "positions")
         self.http, self.docker = self.drivers.http, self.drivers.docker
+        self.voices = Voices(clock, "", lambda: self.http)
         self.programs = Programs(clock, state_dir, push, http_ready=self._answers)
         self.evidence = Evidence(
             clock=clock,
@@ -51,6 +53,10 @@ class Parts:
             glances=tellers.glances(self.programs),
             witness=witness or Witness(),
         )
+
+    def speak(self, config: Config) -> None:
+        """Go on with the channels of this configuration; profile core tells the journal, and nobody else."""
+        self.voices.renew({} if config.profile is Profile.CORE else config.notify, config.node)
 
     def hands(self, config: Config, *, set_mode: SetMode, publish: Publish) -> Mapping[str, Action]:
         """Every action by its verb."""
@@ -86,7 +92,7 @@ class Parts:
         ]
         if config.programs:
             own.append(ProgramSensor(self.programs))
-        return own + [senses.build(target, services) for target in config.targets if target.kind in senses.KINDS]
+        return own + [senses.build(target, services) for target in config.targets if senses.looks_at(target.kind)]
 
     async def _answers(self, url: str) -> bool:
         """Say whether a program that was started answers there yet."""

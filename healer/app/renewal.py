@@ -13,7 +13,7 @@ from healer.app import build, chores
 from healer.app.chores import Chores
 from healer.app.index import IncidentIndex
 from healer.app.parts import Parts
-from healer.config import Config
+from healer.config import Config, plugins
 from healer.core.core import Core
 from healer.drivers.programs import Programs
 from healer.errors import HealerError
@@ -140,11 +140,13 @@ class Renewal(ABC):
         self.record.conceal = config.audit.conceal
         self.loop.sealed_topics = config.audit.events
         self.dispatch.actions = hands
+        self.parts.speak(config)
         self._index.renew(config)
         self.loop.succeed(core)
         self.duties.renew(watch, config.profile)
         await self.poll.replace(sensors)
         await self.parts.drivers.keep(config.targets)
+        plugins.keep_only(config.plugins)
         build.keep(loaded, self.state_dir)
         self._tell_rules(loaded, accepted=True, because="reload")
         self.chores.schedule(config, loaded.rules)

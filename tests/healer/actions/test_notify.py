@@ -5,6 +5,7 @@ import json
 import pytest
 
 from healer.actions.notify import Notify
+from healer.actions.voices import Voices
 from healer.clock import SystemClock
 from healer.config.channel import Channel
 from healer.drivers.http import HttpError, Reply
@@ -33,7 +34,9 @@ def build(*answers, journal=True):
         written.append(entry)
         return journal
 
-    return Notify({"oncall": HOOK}, SystemClock(), "host1", lambda: http, write), written, http
+    voices = Voices(SystemClock(), "host1", lambda: http, write=write)
+    voices.renew({"oncall": HOOK}, "host1")
+    return Notify(voices), written, http
 
 
 @pytest.mark.parametrize(

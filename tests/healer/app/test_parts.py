@@ -49,9 +49,9 @@ async def test_every_verb_that_is_built_has_a_hand(tmp_path):
 async def test_the_core_profile_tells_the_journal_and_nobody_else(tmp_path):
     made = parts(tmp_path)
     notify = {"hook": {"kind": "webhook", "url": "http://127.0.0.1:9/"}}
-    for profile, channels in (("full", {"journal", "hook"}), ("core", set())):
-        hands = made.hands(config(notify=notify, profile=profile), set_mode=lambda *_: None, publish=lambda *_: None)
-        assert set(hands["notify"]._channels) == channels
+    for profile, channels in (("full", {"journal", "hook"}), ("core", {"journal"})):
+        made.speak(config(notify=notify, profile=profile))
+        assert {one["name"] for one in made.voices.report()} == channels
     await made.close()
 
 

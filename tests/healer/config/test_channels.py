@@ -49,7 +49,7 @@ def test_the_port_follows_from_how_tls_is_had(tls, port):
         ({**SMS, "recipients": "+48600123456", "body": {"to": "{number}"}}, "no field of the body has {text}"),
         ({**SMS, "recipients": "+48600123456", "body": {"to": "{number}", "t": "{text} {evil}"}}, "there is no {evil}"),
         (
-            {**SMS, "recipients": "+48600123456", "encoding": "query", "body": SMS["body"] | {"k": {"credential": "k"}}},
+            {**SMS, "recipients": "+48600", "encoding": "query", "body": SMS["body"] | {"k": {"credential": "k"}}},
             "a secret in an address",
         ),
         ({**SMS, "recipients": "+48600123456", "method": "GET"}, "a GET has no body"),
@@ -63,7 +63,7 @@ def test_mistakes_are_told(keys, says):
 
 
 def test_a_secret_that_was_written_down_is_not_repeated():
-    assert "hunter2" not in wrong(**MAIL, password="hunter2")  # noqa: S106 - that is the point
+    assert "hunter2" not in wrong(**MAIL, password="hunter2")
 
 
 def test_who_is_told_may_be_asked_of_a_database():
