@@ -1,5 +1,6 @@
 """HAProxy: how one of its servers does, one of its backends, or the process itself."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from healer.drivers.haproxy import AbsentError, Haproxy
@@ -170,4 +171,4 @@ def _figure(row: Mapping[str, str], column: str) -> float | None:
     text = row.get(column, "")
     if not text:
         return None
-    return float(text) if text.lstrip("-").isdecimal() and len(text) < 20 else float("nan")
+    return float(text) if text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 20 else math.nan
