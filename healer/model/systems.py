@@ -40,13 +40,22 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                     kinds=("postgres",),
                     doc="true: cancel the statement first, and end the session only where that does not help",
                 ),
+                user=Param(shape="string", kinds=("redis", "rabbitmq"), doc="only those of this user"),
+                client=Param(
+                    shape="string", kinds=("redis", "rabbitmq"), doc="only those whose client calls itself so (* and ?)"
+                ),
             ),
         ),
         "clear_cache": Verb(
             kinds=("file", "redis", "rabbitmq", "http"),
             doc="Throw away what can be made again, within what was declared and within bounds.",
             params=params(
-                prefix=Param(shape="string", doc="keys that begin so", kinds=("redis",)),
+                prefix=Param(
+                    shape="string", doc="keys that begin so; may be left out where one is declared", kinds=("redis",)
+                ),
+                flush=Param(
+                    shape="word", words=("db",), doc="the whole database, where that is declared", kinds=("redis",)
+                ),
                 most_bytes=Param(shape="size", doc="at most so much is thrown away"),
                 most=Param(shape="count", doc="at most so many pieces are thrown away"),
             ),
@@ -61,13 +70,13 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 max_lag=Param(
                     shape="size",
                     default=16777216,
-                    kinds=("postgres",),
+                    kinds=("postgres", "redis"),
                     doc="bytes a standby may have received and not replayed when it is promoted",
                 ),
                 split_brain=Param(
                     shape="flag",
                     default=False,
-                    kinds=("postgres",),
+                    kinds=("postgres", "redis"),
                     doc="true: promote even when the primary answers, or nobody knows where it is: something fences it",
                 ),
                 back=_BACK,
@@ -83,7 +92,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 weight=Param(shape="change", doc="its share among equals"),
                 memory_high=Param(shape="change", doc="memory above which it is slowed down", kinds=("unit",)),
                 io_weight=Param(shape="change", doc="its share of storage among equals", kinds=("unit",)),
-                tasks=Param(shape="change", doc="processes and threads it may have", kinds=("unit",)),
+                tasks=Param(shape="change", doc="processes and threads it may have", kinds=("unit", "container")),
                 back=_BACK,
             ),
         ),
