@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from audit import canonical
+from audit.reader import Log
 from healer.actions.hands.catalog import Services
 from healer.actions.hands.haproxy import hands
 from healer.actions.interface import Order
@@ -131,6 +133,11 @@ class Proxy:
             except urllib.error.HTTPError as exc:
                 found.append(exc.code)
         return found
+
+    def ordered(self):
+        """What was ordered of a and b."""
+        words = {"0": "ready", "8": "drain", "1": "maint"}
+        return [words[line.split()[6]] for line in self.say("show servers state web").splitlines()[2:4]]
 
     def well(self):
         """As at the start."""
@@ -398,19 +405,22 @@ def test_a_server_that_goes_bad_is_drained_by_an_agent_and_put_back_when_it_is_w
         ],
         "limits": {"saturation_psi": 1.0},
     }
-    verdicts = []
-    with Agent(config, state_dir=tmp_path / "s") as agent:
-        agent.on("verdict.*", verdicts.append)
+    with Agent(config, state_dir=tmp_path / "s"):
         time.sleep(1.0)
-        assert ",DRAIN" not in proxy.say("show stat web 4 -1")
+        assert proxy.ordered() == ["ready", "ready"], "nobody is bad, and nobody was touched"
         proxy.webs["a"].check = proxy.webs["a"].status = 500
         began = time.monotonic()
-        admin = lambda: [line.split()[6] for line in proxy.say("show servers state web").splitlines()[2:4]]  # noqa: E731
-        proxy.until(lambda: admin() == ["8", "0"])
+        proxy.until(lambda: proxy.ordered() == ["drain", "ready"])
         print(f"bad -> drained in {time.monotonic() - began:.2f} s")
         assert set(proxy.ask(6)) == {200}
         proxy.webs["a"].check = proxy.webs["a"].status = 200
-        proxy.until(lambda: admin() == ["0", "0"], patience=15)
+        proxy.until(lambda: proxy.ordered() == ["ready", "ready"], patience=15)
         assert set(proxy.ask(6)) == {200}
-        healings = agent.status()
-    assert verdicts, healings
+        time.sleep(0.5)  # the last outcome is sealed
+    with Log.open(tmp_path / "s") as log:
+        entries = [canonical.decode(sealed.octets) for sealed in log.entries(0)]
+    told = [(one["kind"], one.get("result")) for one in entries if one["kind"] in ("intent", "outcome", "verdict")]
+    assert told[:3] == [("intent", None), ("outcome", "done"), ("verdict", "verified")]
+    first, second = [one for one in entries if one["kind"] == "intent"]
+    assert (first["action"], first["target"], second["action"]) == ("failover", "haproxy:web-a", "failover")
+    assert second["params"] == {"back": {"from": "drain", "state": "ready"}}
