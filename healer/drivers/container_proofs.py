@@ -56,4 +56,6 @@ def written(limits: Limits, old: Limits) -> dict[str, int]:
     changed = {key for key in _NAMES if getattr(limits, key) != getattr(old, key)}
     if "memory" in changed and limits.memory_swap:
         changed.add("memory_swap")  # memory above the sum of both is refused
-    return {name: getattr(limits, key) for key, name in _NAMES.items() if key in changed}
+    # An engine takes 0 for "as it is": what is not bounded any more is -1.
+    unbounded = {key for key in ("cpu_quota", "pids") if not getattr(limits, key)}
+    return {name: -1 if key in unbounded else getattr(limits, key) for key, name in _NAMES.items() if key in changed}

@@ -20,22 +20,27 @@ class OddError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a container may use, as far as it is bounded."""
+    """What a container may use. An engine has several words for its own defaults: here there is one for each."""
 
     nano_cpus: int = 0
     """Billionths of a core, where it was made with ``--cpus``; 0: not bounded so."""
     cpu_quota: int = 0
-    """Microseconds in each period; 0 or less: not bounded so."""
-    cpu_period: int = 0
-    """Microseconds; 0: the engine's own 100 000."""
-    cpu_shares: int = 0
-    """Weight among its neighbours; 0: the engine's own 1024."""
+    """Microseconds in each period; 0: not bounded so."""
+    cpu_period: int = 100_000
+    """Microseconds."""
+    cpu_shares: int = 1024
+    """Weight among its neighbours."""
     memory: int = 0
     """Bytes; 0: not bounded."""
     memory_swap: int = 0
-    """Bytes of memory and swap together; 0: the engine's own (twice the memory), -1: not bounded."""
+    """Bytes of memory and swap together; 0: as the engine has it, -1: not bounded."""
     pids: int = 0
-    """Processes; 0 or less: not bounded."""
+    """Processes and threads; 0: not bounded."""
+
+    @property
+    def cpus(self) -> float:
+        """Cores it may use; 0: not bounded."""
+        return self.nano_cpus / 1e9 if self.nano_cpus else self.cpu_quota / self.cpu_period
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +128,10 @@ class Greeting:
     version: str
     at: int
     """Nanoseconds since 1970 on its clock, when it answered."""
+    cpus: int = 0
+    """Cores of its host; 0 where it does not say."""
+    memory: int = 0
+    """Bytes of its host; 0 where it does not say."""
 
 
 def describe(found: object) -> Container:
@@ -159,12 +168,12 @@ def _describe(found: Mapping[str, Any]) -> Container:
 def _limits(host: Mapping[str, Any]) -> Limits:
     return Limits(
         nano_cpus=int(host.get("NanoCpus") or 0),
-        cpu_quota=int(host.get("CpuQuota") or 0),
-        cpu_period=int(host.get("CpuPeriod") or 0),
-        cpu_shares=int(host.get("CpuShares") or 0),
+        cpu_quota=max(0, int(host.get("CpuQuota") or 0)),
+        cpu_period=int(host.get("CpuPeriod") or 0) or 100_000,
+        cpu_shares=int(host.get("CpuShares") or 0) or 1024,
         memory=int(host.get("Memory") or 0),
         memory_swap=int(host.get("MemorySwap") or 0),
-        pids=int(host.get("PidsLimit") or 0),
+        pids=max(0, int(host.get("PidsLimit") or 0)),
     )
 
 
@@ -216,7 +225,10 @@ def greeting(found: object) -> Greeting:
     if not isinstance(found, Mapping):
         raise OddError(f"a {type(found).__name__} is no engine")
     at = nanoseconds(str(found.get("SystemTime") or ""))
-    return Greeting(engine=str(found.get("ID") or ""), version=str(found.get("ServerVersion") or "?"), at=at or 0)
+    return Greeting(
+        engine=str(found.get("ID") or ""), version=str(found.get("ServerVersion") or "?"), at=at or 0,
+        cpus=_count(found.get("NCPU")) or 0, memory=_count(found.get("MemTotal")) or 0,
+    )  # fmt: skip
 
 
 def nanoseconds(text: str) -> int | None:

@@ -65,6 +65,10 @@ class Docker(Driver):
         """Every container, running or not, that carries ``key=value``. Raises DriverError."""
         return await self._ask(lambda: self._engine.labelled_now(label))
 
+    async def host(self) -> Greeting:
+        """The engine itself: its version, and how large its host is. Raises DriverError."""
+        return await self._link.get()
+
     def subscribe(self, listener: Listener, name: str = "") -> Callable[[], None]:
         """Hear of what happens to containers, on the loop's thread, until the returned function is called.
 

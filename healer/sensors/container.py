@@ -18,7 +18,7 @@ _USED = ("container.cpu", "container.memory", "container.memory_used", "containe
 _OF_RUNNING = (*_USED, "container.uptime")
 _OF_ANY = (
     "container.health", "container.restarts", "container.exit_code", "container.oom_killed", "container.image",
-    "container.asked_to_end",
+    "container.asked_to_end", "container.cpu_limit", "container.memory_limit",
 )  # fmt: skip
 
 
@@ -33,6 +33,7 @@ class ContainerSensor(TargetSensor):
         self._docker = docker
         self._clock = clock
         self._container = str(target.spec.get("container") or target.name)
+        self._spares = tuple(target.spec.get("spare") or ())
         self._rates = Rates()
         self._last: Container | None = None
         self._quota: tuple[str, int, int] | None = None
@@ -58,6 +59,7 @@ class ContainerSensor(TargetSensor):
         """Ask the engine."""
         try:
             found, usage = await self._docker.look(self._container)
+            spares = [await self._docker.inspect(name) for name in self._spares]
         except DriverError as exc:
             raise SensorError(exc.message, hint=exc.hint) from exc
         sieve = Sieve(now, self.marks)
@@ -66,6 +68,8 @@ class ContainerSensor(TargetSensor):
         else:
             self._tell_state(sieve, found)
             self._tell_usage(sieve, found, usage)
+        if spares:
+            sieve.number("container.instances", sum(one is not None and one.running for one in (found, *spares)))
         self._last = found
         self.garbage += sieve.garbage
         return sieve.readings
@@ -80,6 +84,11 @@ class ContainerSensor(TargetSensor):
         sieve.number("container.restarts", found.restarts)
         sieve.number("container.oom_killed", found.oom_killed)
         sieve.word("container.image", found.image)
+        for metric, bound in (("cpu_limit", found.limits.cpus), ("memory_limit", found.limits.memory)):
+            if bound:
+                sieve.number(f"container.{metric}", bound)
+            else:
+                sieve.unknown(f"container.{metric}", "it is not bounded")
         if found.exit_code is None:
             sieve.unknown("container.exit_code", "it has not exited")
         else:

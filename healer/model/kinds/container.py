@@ -25,6 +25,11 @@ KIND = Kind(
             Unit.FLAG,
             "1 when the kernel killed something in it for want of memory, in this run or, once ended, in the last",
         ),
+        SELDOM.put("container.cpu_limit", Unit.RATIO, "CPU it may use, of one core; unknown where that is not bounded"),
+        SELDOM.put("container.memory_limit", Unit.BYTES, "memory it may use; unknown where that is not bounded"),
+        SELDOM.put(
+            "container.instances", Unit.COUNT, "it and its spares, as far as they run; only where it has spares"
+        ),
         SELDOM.put("container.image", Unit.WORD, "the image it was made of, as it was named then"),
         SELDOM.put(
             "container.asked_to_end",

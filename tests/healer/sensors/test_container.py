@@ -26,6 +26,9 @@ class Engine:
         self.usage = usage
         self.listeners = []
 
+    async def inspect(self, name):
+        return self.found if name == "spare-1" else None
+
     async def look(self, name):
         if isinstance(self.found, Exception):
             raise self.found
@@ -67,7 +70,7 @@ async def test_a_running_container_is_told_with_what_it_uses_between_two_looks()
         "container.cpu": 0.5, "container.memory": 4096,
         "container.memory_used": 0.5,
         "container.pids": 3, "container.throttled": 0.25, "container.oom_killed": 0, "container.image": "web:1",
-        "container.asked_to_end": 0,
+        "container.asked_to_end": 0, "container.memory_limit": 8192, "container.cpu_limit": None,
     }  # fmt: skip
 
 
@@ -219,3 +222,9 @@ async def test_a_container_is_heard_by_its_id_as_by_its_name(name):
     _, pushed = await hearing(engine, container=name)
     engine.listeners[0](event())
     assert pushed
+
+
+async def test_spares_that_run_are_counted_with_it():
+    looking = sensor(Engine(), spare=("spare-1", "spare-2"))
+    assert told(await looking.look(1.0))["container.instances"] == 2
+    assert "container.instances" not in told(await sensor(Engine()).look(1.0))
