@@ -16,10 +16,10 @@ from healer.gates.interface import Question, Refusal
 from healer.model.decision import QUIET_VERBS, Decision, Evidence, Outcome, Withheld
 from healer.model.effect import Act, Cancel
 from healer.model.limit import Backoff
-from healer.model.memory import HOOK, OpenIntent
+from healer.model.memory import ALERT, HOOK, OpenIntent
 from healer.model.mode import Mode, Profile, strictest
 from healer.model.request import Request
-from healer.model.target import Target
+from healer.model.target import EMPTY, Target
 from healer.model.truth import Truth
 from healer.model.verbs import VERBS
 from healer.rules.evaluate import Evaluator
@@ -237,14 +237,18 @@ class Acting:
         self.decide(self._own_decision(request.id, action, target, params, request.who, question))
         return ""
 
-    def tell(self, message: str, *, channel: str, incident: str) -> None:
-        """Notify a person. Only the kill switch silences it: a breaker that opens must be heard in any mode."""
+    def tell(self, message: str, *, channel: str, incident: str, more: Mapping[str, object] = EMPTY) -> None:
+        """Notify a person. Only the kill switch silences it: a breaker that opens must be heard in any mode.
+
+        ``more`` are further parameters of ``notify`` that only the agent itself gives.
+        """
         if self.desk.memory.kill_switch:
-            self.desk.publish("alert.withheld", message=message)
+            self.desk.publish("alert.withheld", message=message, **({"id": more["id"]} if "id" in more else {}))
             return
-        decision = self._own_decision("", "notify", HOST, {"channel": channel, "message": message}, "", None)
+        params = {"channel": channel, "message": message, **more}
+        decision = self._own_decision("", "notify", HOST, params, "", None)
         # A name of its own: an alert about an incident is no step of it.
-        self.decide(replace(decision, incident=f"alert:{incident}", actor="agent", because=message))
+        self.decide(replace(decision, incident=f"{ALERT}{incident}", actor="agent", because=message))
 
     def _own_decision(
         self,

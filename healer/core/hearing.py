@@ -22,6 +22,8 @@ OURS = frozenset(
 """First words of the topics that only the agent itself publishes: whoever listens to them believes them."""
 _TOPIC = re.compile(r"[a-z_][a-z0-9_-]*(\.[a-z_][a-z0-9_-]*)*", re.IGNORECASE | re.ASCII)
 LONGEST = 200
+_TOLD = frozenset({"id", "severity", "lines", "thread"})
+"""What an alert says besides its message and whom it is for."""
 
 
 def check_topic(topic: object) -> str:
@@ -60,7 +62,12 @@ class Hearing:
             "heartbeat": lambda data: core.desk.note("heartbeat", "", **data),
             "evidence": lambda data: core.desk.note("evidence", "evidence.kept", **data),
             "let-go": lambda data: core.proving.let_go(data["targets"], str(data["because"])),
-            "alert": lambda data: core.acting.tell(str(data["message"]), channel="", incident="agent"),
+            "alert": lambda data: core.acting.tell(
+                str(data["message"]),
+                channel=str(data.get("channel", "")),
+                incident=str(data.get("incident", "agent")),
+                more={name: value for name, value in data.items() if name in _TOLD},
+            ),
             "contradicted": lambda data: core.desk.note("gap", "agent.contradicted", **data),
             "witnesses": lambda data: core.incidents.witnesses_are_back() if data["reached"] else None,
             # The bus has carried it already: it becomes an entry, and is not told twice.

@@ -288,6 +288,8 @@ class Incidents:
             self._rearm_after(intent)
             self.desk.out.append(Look(target=intent.target, because="an action on it failed"))
             self._judged(self.proving.verdict(intent, outcome.result, outcome.because))
+        elif outcome.result is Result.SKIPPED and self.ladder.skipped(intent, outcome.because):
+            pass
         elif instance := self.instances.get(intent.incident):
             instance.refused = instance.refused + 1 if outcome.result is Result.REFUSED else 0
             instance.retry_at = self.desk.now + min(LONGEST, RETRY * 2.0 ** max(0, instance.refused - 1))

@@ -58,6 +58,16 @@ class Ladder:
             return None
         return truth
 
+    def skipped(self, intent: OpenIntent, because: str) -> bool:
+        """An effect was not tried, since what carries it out fails: the next rung's turn. False: it was no rung."""
+        instance = self._incidents.instances.get(intent.incident)
+        incident = self.desk.memory.incidents.get(intent.incident)
+        rung = instance.plan.rung(intent.step) if instance else None
+        if instance is None or incident is None or rung is None:
+            return False
+        self.go_on(instance, incident, rung, Result.SKIPPED, because)
+        return True
+
     def go_on(self, instance: Instance, incident: Incident, rung: Rung, result: Result, because: str) -> None:
         """Go to the next rung; behind the last one there is only giving up, unless nothing was to be cured there."""
         quiet = rung.step.action in QUIET_VERBS or rung.step.action in CONTROL

@@ -23,6 +23,8 @@ ANSWERED = 50
 KEPT_STARTS = 4096
 """Rules, targets and groups for which the last start by an event is remembered; the oldest are forgotten."""
 
+ALERT = "alert:"
+"""How the incident of an intent begins by which the agent tells people something: a slow mail server is no action."""
 HOOK = "hook:"
 """How the incident of an intent begins that only accompanies one: it holds no target and uses nothing up."""
 UNDO = "undo:"
@@ -77,6 +79,11 @@ class OpenIntent:
     def hook(self) -> bool:
         """Whether it belongs to a hook."""
         return self.incident.startswith(HOOK)
+
+    @property
+    def aside(self) -> bool:
+        """Whether it holds nothing: it belongs to a hook, or the agent tells people something."""
+        return self.incident.startswith((HOOK, ALERT))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -344,7 +351,7 @@ class Memory:
 
     def busy(self, target: str) -> OpenIntent | None:
         """The intent that holds this target, from decision to verdict; None when it is free."""
-        return next((one for one in self.intents.values() if one.target == target and not one.hook), None)
+        return next((one for one in self.intents.values() if one.target == target and not one.aside), None)
 
     def approval(self, *, incident: str, step: int, action: str, target: str) -> Approval | None:
         """The question about this step of this incident that is not closed; there is one at most."""
@@ -355,7 +362,7 @@ class Memory:
 
     def running(self) -> int:
         """Effects that may be going on right now."""
-        return sum(1 for intent in self.intents.values() if intent.ended is None and not intent.hook)
+        return sum(1 for intent in self.intents.values() if intent.ended is None and not intent.aside)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, for a snapshot."""
@@ -480,6 +487,9 @@ class Memory:
             return
         result = entry["result"]
         self.verdicts[result] = self.verdicts.get(result, 0) + 1
+        if intent.aside:
+            self._close(intent, at, "firing")  # a mail server that fails is no reason to give up on the host
+            return
         breaker = self.breakers.setdefault(f"{intent.action}@{intent.target}", Breaker())
         streak = self.streaks.setdefault(f"{intent.rule}@{intent.target}", Streak())
         # Nothing could ever prove what a person has done on the host as a whole: that is no failure of it.
