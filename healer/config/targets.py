@@ -6,6 +6,7 @@ from typing import Any
 
 from healer.config.kinds.catalog import OWN
 from healer.config.kinds.own import Own
+from healer.config.kinds.unit import INSTANCES
 from healer.config.words import ARGV, MODES, NAMED, PATH, URL, address
 from healer.model.kinds.catalog import KINDS
 from healer.model.mode import Mode
@@ -179,6 +180,11 @@ _PROGRAM = (
         doc="started with the agent; when it dies, the rules start it",
     ),
     Field(name="ready", shape=_READY, doc="how to tell that it can do its work"),
+    Field(
+        name="instances",
+        shape=INSTANCES,
+        doc="of one named NAME@1: how many of the declared NAME@1, NAME@2 ... `scale` may run",
+    ),
     Field(name="stop", shape=_STOP, default={"signal": "TERM", "grace": 5.0}, doc="how it is stopped"),
     Field(
         name="on_stop",

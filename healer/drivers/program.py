@@ -103,6 +103,8 @@ class Remembered:
     starts: int = 0
     wanted: bool = True
     exit_code: int | None = None
+    held: bool = False
+    """It is in quarantine: nothing starts it until it is let go."""
 
 
 def file_name(name: str) -> str:
@@ -156,6 +158,7 @@ def _sane(found: Mapping[str, Any]) -> Remembered:
         restarts=number("restarts"),
         starts=number("starts"),
         wanted=found.get("wanted") is not False,
+        held=found.get("held") is True,
         exit_code=code if type(code := found.get("exit_code")) is int and -64 <= code <= 255 else None,
     )
 

@@ -185,7 +185,7 @@ class Programs:
     def waiting(self) -> tuple[str, ...]:
         """Programs that are to be started with the agent, do not run, and were not stopped on purpose."""
         found = (one for one in self._programs.values() if one.spec.autostart and one.memory.wanted and not one.alive)
-        return tuple(one.spec.name for one in found)
+        return tuple(one.spec.name for one in found if not one.memory.held)
 
     def intents(self) -> Mapping[str, str]:
         """Leaf hash of the intent -> name, for every program that runs: these effects did happen."""
@@ -228,6 +228,7 @@ class Programs:
         one = self._named(name)
         async with one.lock:
             _fence(one, generation)
+            _check_free(one)
             if one.alive:
                 self._want(one, wanted=True)
                 return one.generation
@@ -238,6 +239,7 @@ class Programs:
         one = self._named(name)
         async with one.lock:
             _fence(one, generation)
+            one.remember(held=False)
             self._want(one, wanted=False)
             await self._end(one, one.spec.grace if grace is None else grace)
 
@@ -251,9 +253,41 @@ class Programs:
         one = self._named(name)
         async with one.lock:
             _fence(one, generation)
+            _check_free(one)
             if one.alive:
                 await self._end(one, one.spec.grace if grace is None else grace)
             return await self._start(one, intent)
+
+    async def hold(self, name: str, *, generation: str) -> int:
+        """Stop it where it stands, and let nothing start it until `release`; returns how many processes that are.
+
+        A dead one is only kept from being started. Raises ActionError.
+        """
+        one = self._named(name)
+        async with one.lock:
+            _fence(one, generation)
+            count = await trees.freeze(self.tree(name)) if one.alive else 0
+            one.remember(held=True)
+            self._save(one)
+            one.state = State.PAUSED if one.alive else one.state
+            self._tell(one)
+            return count
+
+    async def release(self, name: str, *, generation: str) -> int:
+        """Let it go on where it stood; one that died meanwhile may be started again. Raises ActionError."""
+        one = self._named(name)
+        async with one.lock:
+            _fence(one, generation)
+            one.remember(held=False)
+            self._save(one)
+            count = await trees.thaw(self.tree(name)) if one.alive else 0
+            one.state = State.RUNNING if one.alive else one.state
+            self._tell(one)
+            return count
+
+    def held(self, name: str) -> bool:
+        """Whether it is in quarantine."""
+        return self._named(name).memory.held
 
     def signal(self, name: str, number: int, generation: str) -> None:
         """Send one signal to the main process of this incarnation; raises ActionError."""
@@ -473,7 +507,7 @@ class Programs:
         one.ticks = found.seen.ticks
         one.started_at = found.seen.ticks / processes.TICKS
         one.adopted = True
-        one.state = State.RUNNING
+        one.state = State.PAUSED if one.memory.held else State.RUNNING
         starts = max(found.start, one.memory.starts)
         one.remember(
             pid=one.pid, ticks=one.ticks, boot=self._clock.boot_id(), intent=found.intent, starts=starts, wanted=True
@@ -490,6 +524,13 @@ def _policy(one: _Program, otherwise: str, force: bool) -> str:  # noqa: FBT001 
 def _fence(one: _Program, generation: str | None) -> None:
     if generation is not None and one.generation != generation:
         raise ActionError(f"program:{one.spec.name} is another incarnation now", transient=False)
+
+
+def _check_free(one: _Program) -> None:
+    if one.memory.held:
+        raise ActionError(
+            f"program:{one.spec.name} is in quarantine", hint="put it back, or stop it, first", transient=False
+        )
 
 
 def _group_left(pid: int) -> bool:

@@ -21,6 +21,9 @@ from healer.errors import ActionError
 from healer.model.target import EMPTY
 
 _KILL_WITHIN = 5.0
+_ROUNDS, _ROUND = 50, 0.02
+"""Looks at a tree that is being stopped, and the seconds in between: what forks meanwhile is to be caught."""
+_STOPPED = "Tt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,39 @@ async def end(tree: Tree, *, number: int = signal.SIGTERM, grace: float) -> int:
         if stuck:
             raise ActionError(f"did not die of KILL: {stuck[:8]}", hint="a device or a network file system hangs")
     return len(left)
+
+
+async def freeze(tree: Tree) -> int:
+    """Stop the whole tree where it stands; returns how many processes that are. Raises ActionError, nothing is stopped.
+
+    One that sleeps in the kernel stops when it comes back: it is waited for, a second at most.
+    """
+    going: list[Stat] = []
+    for _ in range(_ROUNDS):
+        found = await blocking.call(lambda: members(tree))
+        going = [seen for seen in found.values() if seen.state not in _STOPPED]
+        if not going:
+            if found:
+                return len(found)
+            raise ActionError(f"nothing is left of pid {tree.root}", transient=False)
+        for seen in going:
+            _signal(seen, signal.SIGSTOP)
+        await asyncio.sleep(_ROUND)
+    await thaw(tree)
+    raise ActionError(f"could not be stopped: pid {going[0].pid} is in state {going[0].state}")
+
+
+async def thaw(tree: Tree) -> int:
+    """Let the whole tree go on; returns how many processes that are."""
+    found = await blocking.call(lambda: members(tree))
+    for seen in found.values():
+        _signal(seen, signal.SIGCONT)
+    return len(found)
+
+
+def _signal(seen: Stat, number: int) -> None:
+    with contextlib.suppress(ActionError):  # it went by itself
+        processes.send(seen.pid, seen.generation, number)
 
 
 async def _sweep(tree: Tree, number: int, seconds: float) -> bool:

@@ -90,7 +90,14 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 cpu=Param(shape="change", doc="CPU it may use, of one core", kinds=("unit", "container", "program")),
                 memory=Param(shape="change", doc="memory it may use"),
                 weight=Param(shape="change", doc="its share among equals"),
-                memory_high=Param(shape="change", doc="memory above which it is slowed down", kinds=("unit",)),
+                memory_high=Param(
+                    shape="change", doc="memory above which it is slowed down", kinds=("unit", "program")
+                ),
+                oom=Param(
+                    shape="change",
+                    doc="how soon it is ended when memory is short, -500 to 1000",
+                    kinds=("program", "process"),
+                ),
                 io_weight=Param(shape="change", doc="its share of storage among equals", kinds=("unit",)),
                 tasks=Param(shape="change", doc="processes and threads it may have", kinds=("unit", "container")),
                 back=_BACK,

@@ -61,6 +61,18 @@ def _container(services: Services) -> Mapping[str, Hand]:
     return hands(services)
 
 
+def _program(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.program import hands
+
+    return hands(services)
+
+
+def _process(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.process import hands
+
+    return hands(services)
+
+
 def _file(services: Services) -> Mapping[str, Hand]:
     from healer.actions.hands.file import hands
 
@@ -68,6 +80,8 @@ def _file(services: Services) -> Mapping[str, Hand]:
 
 
 MAKERS: dict[str, Make] = {
+    "program": _program,
+    "process": _process,
     "file": _file,
     "container": _container,
     "redis": _redis,

@@ -16,7 +16,7 @@ def _in_order(values: Values, problems: Problems) -> Values:
     return values
 
 
-_INSTANCES = Record(
+INSTANCES = Record(
     Field(name="least", shape=Count(0, 1000), default=1, shown="1", doc="never fewer"),
     Field(name="most", shape=Count(1, 1000), required=True, doc="never more; they are numbered from 1"),
     name="instances",
@@ -36,7 +36,7 @@ OWN = Own(
             shown="system",
             doc="where its systemd is asked: system, user, or the address of a bus",
         ),
-        Field(name="instances", shape=_INSTANCES, doc="of a template: how many of its instances `scale` may run"),
+        Field(name="instances", shape=INSTANCES, doc="of a template: how many of its instances `scale` may run"),
     ),
     every=5.0,
     shown="5s",
