@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from healer.gates import self_harm
@@ -10,6 +12,8 @@ from healer.gates import self_harm
         "unit:ssh.service", "unit:sshd.service", "process:sshd", "unit:networking.service",
         "unit:NetworkManager.service",
         "unit:wpa_supplicant.service", "unit:ifup@eth0", "container:dbus",
+        "unit:-.mount", "unit:-.slice", "unit:system.slice", "unit:init.scope", "unit:user@1000.service",
+        "unit:multi-user.target", "unit:polkit.service",
     ],
 )  # fmt: skip
 def test_what_the_host_stands_on_is_touched_only_when_it_is_spelled_out(question, target, name):
@@ -40,3 +44,18 @@ def test_what_harms_nobody_may_be_done_to_anybody(question, target, action):
 def test_a_signal_or_a_command_on_a_vital_process_is_harm(question, target):
     for action in ("signal", "run", "stop", "call"):
         assert self_harm.ask(question(target=target("process:sshd"), action=action)) is not None
+
+
+@pytest.mark.parametrize("name", ["reboot.target", "poweroff.target", "rescue.target", "suspend.target"])
+def test_a_start_that_ends_the_host_is_harm(question, target, name):
+    assert self_harm.ask(question(target=target(f"unit:{name}"), action="start")) is not None
+    assert self_harm.ask(question(target=target(f"unit:{name}"), action="start", spelled_out=True)) is None
+    assert self_harm.ask(question(target=target("unit:web.target"), action="start")) is None
+
+
+@pytest.mark.parametrize(("kind", "other"), [("unit", "sshd.service"), ("unit", "dbus"), ("container", "dbus")])
+def test_another_name_for_it_changes_nothing(question, target, kind, other):
+    aliased = replace(target(f"{kind}:front"), spec={kind: other})
+    assert "vital" in self_harm.ask(question(target=aliased)).because
+    ours = replace(target("unit:front"), spec={"unit": "healer.service"})
+    assert "the agent itself" in self_harm.ask(question(target=ours, spelled_out=True)).because
