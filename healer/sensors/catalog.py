@@ -90,6 +90,12 @@ def _redis(target: Target, services: Services) -> Sensor:
     return RedisSensor(target, cast("Redis", _drivers(target, services).of(target)), services.clock)
 
 
+def _prometheus(target: Target, services: Services) -> Sensor:
+    from healer.sensors.prometheus import PrometheusSensor
+
+    return PrometheusSensor(target, services.http, services.clock)
+
+
 def _drivers(target: Target, services: Services) -> Drivers:
     if services.drivers is None:
         raise ConfigError(f"{target.id}: no drivers to look at it with")
@@ -124,6 +130,7 @@ KINDS: dict[str, Build] = {
     "redis": _redis,
     "tls": _tls,
     "dns": _dns,
+    "prometheus": _prometheus,
 }
 """A plug-in's kinds join them. A sensor that only some hosts need is imported in a function of its own.
 

@@ -46,7 +46,7 @@ class HttpSensor(TargetSensor):
         sieve = Sieve(now, self.marks)
         try:
             answer = await self._http.ask(
-                self._url, headers=_revealed(self._headers), timeout=self.patience, verify=self._verify
+                self._url, headers=revealed(self._headers), timeout=self.patience, verify=self._verify
             )
         except HttpError as exc:
             if not exc.fact:
@@ -91,7 +91,7 @@ class HttpSensor(TargetSensor):
         return replies.tell(sieve, "http", document, self._json)
 
 
-def _revealed(headers: Mapping[str, Any]) -> dict[str, str]:
+def revealed(headers: Mapping[str, Any]) -> dict[str, str]:
     """Headers with their secrets read now: never kept, and never in a message. Raises SensorError."""
     shown: dict[str, str] = {}
     for name, value in headers.items():

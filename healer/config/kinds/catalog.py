@@ -1,6 +1,20 @@
 """The keys of each kind of target, by its name; a plug-in's kinds join them while it loads."""
 
-from healer.config.kinds import container, dns, file, haproxy, journal, log, nagios, postgres, redis, sql, tls, unit
+from healer.config.kinds import (
+    container,
+    dns,
+    file,
+    haproxy,
+    journal,
+    log,
+    nagios,
+    postgres,
+    prometheus,
+    redis,
+    sql,
+    tls,
+    unit,
+)
 from healer.config.kinds.own import Own
 
 OWN: dict[str, Own] = {
@@ -16,4 +30,5 @@ OWN: dict[str, Own] = {
     "haproxy": haproxy.OWN,
     "tls": tls.OWN,
     "dns": dns.OWN,
+    "prometheus": prometheus.OWN,
 }

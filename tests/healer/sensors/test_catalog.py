@@ -19,6 +19,7 @@ SPECS = {
     "http": {"url": "http://127.0.0.1:1/"}, "tcp": {"port": 1}, "container": {},
     "sql": {"path": "/nonexistent", "queries": {"one": "SELECT 1"}},
     "haproxy": {"socket": "/nonexistent"}, "tls": {"host": "127.0.0.1"}, "dns": {"record": "example.org"},
+    "prometheus": {"url": "http://127.0.0.1:1/", "series": {"load": "node_load1"}},
     "log": {"path": "/var/log/x"}, "nagios": {"argv": ["true"]},
 }  # fmt: skip
 
