@@ -203,9 +203,13 @@ async def connect(place: Place, resolver: Resolver, *, timeout: float) -> Wire:
         await connection.connect()  # type: ignore[no-untyped-call]  # so the library has it
     except BaseException as exc:
         _drop(connection)
-        if isinstance(exc, Exception):
-            raise told(exc, place) from exc
-        raise
+        if not isinstance(exc, Exception):
+            raise
+        failed = told(exc, place)
+        if place.tls is not None and failed.lost:
+            # In TLS 1.3 a certificate of ours that is refused shows only now, and sometimes as no more than this.
+            failed = RedisError(f"{failed.message}, before we were in", hint="does it take our certificate?")
+        raise failed from exc
     return Wire(connection, reader, place, timeout)
 
 

@@ -138,6 +138,10 @@ def _tell_down(sieve: Sieve, because: str) -> None:
 
 
 def _tell_memory(sieve: Sieve, info: Info) -> None:
+    if policy := info.word("maxmemory_policy"):
+        sieve.word("redis.policy", policy)
+    else:
+        sieve.unknown("redis.policy", _unsaid("maxmemory_policy"))
     used, limit = info.number("used_memory"), info.number("maxmemory")
     if not limit or used is None:
         because = "it has no maxmemory" if limit == 0 else _unsaid("maxmemory")

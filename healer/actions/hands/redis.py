@@ -228,8 +228,10 @@ def _check_promotable(order: Order, info: Info) -> None:
         raise ActionError(f"{order.target.id} is no replica: it is a {info.role or 'stranger'}", transient=False)
     if info.number("master_sync_in_progress") != 0.0:
         raise ActionError(f"{order.target.id} is taking over a copy: what it has now is half of it")
-    applied = info.number("slave_repl_offset")
-    if applied is None or applied <= 0:
+    applied = info.number("slave_repl_offset") or 0.0
+    down = info.number("master_link_down_since_seconds")
+    heard = info.word("master_link_status") == "up" or (down is not None and down >= 0)
+    if not heard and applied <= 1:  # it starts with 1, unless it has read from its disk how far it was
         raise ActionError(f"{order.target.id} has never had a copy of its master's data", transient=False)
     behind = (info.number("slave_read_repl_offset") or applied) - applied
     if behind > float(order.params.get("max_lag") or 0.0):

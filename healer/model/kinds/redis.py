@@ -25,6 +25,7 @@ def _memory() -> Iterator[Metric]:
     yield _SEEN.put("redis.memory", Unit.BYTES, "memory its data and buffers take")
     yield _SEEN.put("redis.memory_limit", Unit.BYTES, "maxmemory; unknown where it has none")
     yield _SEEN.put("redis.memory_use", Unit.RATIO, "memory, of maxmemory; unknown where it has none")
+    yield _SEEN.put("redis.policy", Unit.WORD, "what it does when memory is short: noeviction, allkeys-lru ...")
     yield _SEEN.put("redis.fragmentation", Unit.NUMBER, "memory it holds, of what it needs: below 1 it is swapped out")
     yield _SEEN.put("redis.keys", Unit.COUNT, "keys in a database", "db")
     yield _SEEN.put("redis.evicted_rate", Unit.PER_SECOND, "keys thrown away because memory was short")
