@@ -8,7 +8,7 @@ from typing import Any
 from audit.errors import AuditError
 from audit.report import LEVELS
 from audit.writer import Writer
-from healer import blocking
+from healer import blocking, plugged
 from healer.api.port import answered
 from healer.app.build import Loaded
 from healer.app.keeping import Keeping
@@ -77,6 +77,7 @@ class Faces(ABC):
         """What is not as configured, in words: a fallback rule set, a history that was set aside or fails."""
         trouble = [f"history is not kept: {self._kept.trouble}"] if self._kept.trouble else []
         found = [self._loaded.because, *self._kept.set_aside, *trouble, *self.writer.notes, *self._not_yet]
+        found += [f"plug-in {where}: {because}" for where, because in plugged.FAILED.items()]
         found += [*self.testimony.trouble, self.keeping.trouble]
         return [because for because in found if because]
 

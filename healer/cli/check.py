@@ -80,7 +80,10 @@ def _check(given: Settings, files: Sequence[Path], given_rates: "Sequence[Ceilin
     rates = bounds.worst_case(found.rules, found.config)
     over = ceiling.exceeded(found.rules, rates, (*found.config.limits.max_rate, *given_rates))
     findings = (
-        _unseen(found.config) + _unwitnessed(found.config, found.rules) + review.findings(found.rules, found.config)
+        _left_out(found.config)
+        + _unseen(found.config)
+        + _unwitnessed(found.config, found.rules)
+        + review.findings(found.rules, found.config)
     )
     verdict = 1 if findings or over else 0
     if given.json:
@@ -149,6 +152,19 @@ def _finite(count: float) -> int | None:
     return None if count == float("inf") else int(count)
 
 
+def _left_out(config: "Config") -> "list[Finding]":
+    """Plug-ins that are named and could not be taken up: the agent would go on without them."""
+    from healer import plugged
+    from healer.rules.findings import Finding
+    from healer.rules.rule import Position
+
+    here = Position(file=config.source or "configuration", line=1, column=1)
+    return [
+        Finding(position=here, rule="plugins", what=f"{where} is left out: {because}", hint="mend it")
+        for where, because in plugged.FAILED.items()
+    ]
+
+
 def _unseen(config: "Config") -> "list[Finding]":
     """Targets that load and that nothing looks at: a person would wait for them in vain."""
     from healer.rules.findings import Finding
@@ -156,7 +172,7 @@ def _unseen(config: "Config") -> "list[Finding]":
 
     if all(target.kind == "program" for target in config.targets):
         return []  # one sensor looks at all programs; the catalog imports what looks at the others
-    from healer.sensors.catalog import KINDS
+    from healer.sensors.catalog import looks_at
 
     return [
         Finding(
@@ -166,7 +182,7 @@ def _unseen(config: "Config") -> "list[Finding]":
             hint="it stays unknown, and holds back what requires it",
         )
         for target in config.targets
-        if target.kind not in {"program", *KINDS}
+        if target.kind != "program" and not looks_at(target.kind)
     ]
 
 

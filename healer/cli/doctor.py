@@ -168,6 +168,7 @@ def rights(_: Settings) -> Iterator[Found]:
 
 def configuration(given: Settings) -> Iterator[Found]:
     """Whether it loads; what is wrong with it is check's to say."""
+    from healer import plugged
     from healer.config import load_config
     from healer.config.files import rule_files
     from healer.errors import HealerError
@@ -182,6 +183,9 @@ def configuration(given: Settings) -> Iterator[Found]:
         return
     says = f"{config.source or 'shipped'}: {len(rules.rules)} rules, {len(config.targets)} targets"
     yield Found(what="configuration", how="ok", says=says)
+    for where, because in plugged.FAILED.items():
+        says = f"{where} was left out: {because}"
+        yield Found(what="plug-in", how="fail", says=says, fix="mend it: docs/extending.md")
     yield from looks(config, given.log)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from audit import commitments
-from healer.config import rates
+from healer.config import plugins, rates
 from healer.config.channels import CHANNEL
 from healer.config.targets import PROGRAM, TARGET
 from healer.config.values import EVENTS, Retention, Signer, Timestamps, Witness
@@ -326,11 +326,13 @@ _API = Record(
 )
 
 
-def _no_plugin(text: str) -> str:
-    raise Mistake(f"the plug-in '{text[:60]}' cannot be used", "this agent reads no plug-ins yet: leave the list empty")
+def _plugin(text: str) -> str:
+    if text != plugins.INSTALLED and not text.startswith("/"):
+        raise Mistake(f"'{text[:60]}' is no plug-in", "an absolute path of a file or folder, or: installed")
+    return text
 
 
-_PLUGIN = Text(parse=_no_plugin)
+_PLUGIN = Text(called="a path, or: installed", parse=_plugin)
 
 
 def _organ(check: Check | None) -> Record:
@@ -372,7 +374,12 @@ def document(check: Check | None = None) -> Record:
         Field(name="mode", shape=MODES, doc="ceiling for everything"),
         Field(name="profile", shape=profiles, default=Profile.FULL, shown="full", doc="what the agent runs of itself"),
         Field(name="rules", shape=_RULES, doc="where rules come from"),
-        Field(name="plugins", shape=ListOf(_PLUGIN), default=(), doc="plug-ins: none are read yet"),
+        Field(
+            name="plugins",
+            shape=ListOf(_PLUGIN),
+            default=(),
+            doc="plug-ins: files or folders of root's; or `installed`, for what installed distributions offer",
+        ),
         Field(name="organs", shape=MapOf(_organ(check), keys=ORGANS, named="organ"), default=EMPTY, doc="organs"),
         Field(name="sensors", shape=_SENSORS, doc="how often the agent looks"),
         Field(name="targets", shape=ListOf(TARGET), default=(), doc="what is looked after"),

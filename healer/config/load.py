@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from healer import shipped
-from healer.config import fields, graph, overlay
+from healer import plugged, shipped
+from healer.config import fields, graph, overlay, plugins
 from healer.config.channel import JOURNAL, Channel
 from healer.config.fields import Check
 from healer.config.targets import PROGRAM, TARGET
@@ -43,6 +43,7 @@ def load_config(
     problems = Problems()
     digest = hashlib.sha256()
     root, name, base = _root(find(environ) if source is None else source, digest, problems)
+    plugins.take_up(_plugins(root))
     shape = fields.document(check)
     variables = overlay.chosen(environ, shape.fields)
     for variable, text in variables.items():
@@ -53,8 +54,25 @@ def load_config(
         _check_targets(root, problems)
     vitals = _vitals(values, problems) if values is not None else ()
     if values is None or problems:
+        _blame_plugins(root, problems)
         raise problems.error("configuration")
     return _config(values, vitals, source=name, base=base, digest=digest.hexdigest())
+
+
+def _plugins(root: Node | None) -> list[str]:
+    """What stands under ``plugins``, before all else is read: it says which kinds, verbs and functions there are."""
+    entry = root.get("plugins") if isinstance(root, Table) else None
+    held = entry.node if entry else None
+    words = [one.text for one in held.items if isinstance(one, Scalar)] if isinstance(held, Items) else []
+    return [word for word in words if word == plugins.INSTALLED or word.startswith("/")]
+
+
+def _blame_plugins(root: Node | None, problems: Problems) -> None:
+    """Where something is unknown, a plug-in that failed may be why."""
+    entry = root.get("plugins") if isinstance(root, Table) else None
+    for where, because in plugged.FAILED.items():
+        if entry is not None:
+            problems.add(entry.mark, f"the plug-in {where} was left out: {because}", "mend it, or remove its line")
 
 
 def _root(source: Path | Mapping[str, Any], digest: Any, problems: Problems) -> tuple[Node | None, str, Path]:  # noqa: ANN401 - hashlib names no type

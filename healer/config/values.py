@@ -164,7 +164,7 @@ class Config:
     profile: Profile = Profile.FULL
     rules: Rules = field(default_factory=Rules)
     plugins: tuple[str, ...] = ()
-    """Always empty: plug-ins are not read yet, and one that is named does not load."""
+    """Paths of files and folders, or ``installed``: what `healer.config.plugins` has taken up."""
     organs: Mapping[str, Organ] = field(default_factory=lambda: dict.fromkeys(ORGANS, Organ()))
     vitals: tuple[Vital, ...] = DEFAULT_VITALS
     """The default ones with what ``organs:`` changes, adds and (weight 0) leaves out."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from healer import patterns
+from healer import patterns, plugged
 from healer.model.kinds.matching import MATCHED_IN, PATTERN_NAME
 from healer.model.target import STATES
 from healer.model.unit import Unit
@@ -14,6 +14,7 @@ from healer.rules.syntax import (
     Age,
     Aggregate,
     Anomaly,
+    Applied,
     Calendar,
     Compare,
     Expr,
@@ -54,6 +55,21 @@ def _abs(reader: "Reader", name: Token) -> Expr:
     if is_interval(inner):
         raise reader.error("a forecast is an interval, which has no abs", "compare both of its sides", name.at)
     return Unary(op="abs", of=inner)
+
+
+def applied(reader: "Reader", name: Token) -> Expr:
+    """A plug-in's function of numbers; one that says yes or no is a condition."""
+    function = plugged.FUNCTIONS[name.text]
+    items: list[Expr] = []
+    for number in range(function.arguments):
+        if number:
+            reader.expect(",", f"{name.text} takes {function.arguments} numbers")
+        item = reader.number(reader.sum())
+        if is_interval(item):
+            raise reader.error("a forecast is an interval, which no function takes", at=item.at)
+        items.append(item)
+    made = Applied(function=name.text, items=tuple(items), at=name.at)
+    return Compare(op="==", left=made, right=Number(value=1.0, at=name.at), at=name.at) if function.decides else made
 
 
 def _age(reader: "Reader", name: Token) -> Expr:

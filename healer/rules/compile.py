@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from healer import plugged
 from healer.patterns import found
 from healer.rules import syntax
 from healer.rules.combine import exact
@@ -140,6 +141,9 @@ class _Writer:
         return self._numbers[expr]
 
     def _arithmetic(self, expr: Expr) -> str:
+        if isinstance(expr, syntax.Applied):
+            given = ", ".join(self.number(item) for item in expr.items)
+            return f"applied({self._constant(expr.function)}, {given})"
         if not isinstance(expr, syntax.Arithmetic):
             raise ExpressionError("this is no number", offset=expr.at)
         return f"{_HELPER[expr.op]}({self.number(expr.left)}, {self.number(expr.right)})"
@@ -356,4 +360,5 @@ _HELPERS: dict[str, Callable[..., Any]] = {
     "div": _divide,
     "globbed": globbed,
     "found": found,
+    "applied": plugged.apply,
 }

@@ -4,9 +4,10 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from healer import plugged
 from healer.model.organism import ORGANS
 from healer.model.unit import Unit
-from healer.rules.calls import BARE, CALLS
+from healer.rules.calls import BARE, CALLS, applied
 from healer.rules.combine import all_of, any_of, not_of, xor_of
 from healer.rules.syntax import (
     Arithmetic,
@@ -146,10 +147,19 @@ class Reader(Cursor):
     def _call(self) -> Expr:
         name = self.take()
         self.expect("(")
+        if name.text in plugged.FUNCTIONS:
+            expr = applied(self, name)
+            self.expect(")", f"{name.text} takes {plugged.FUNCTIONS[name.text].arguments}")
+            return replace(expr, at=name.at)
         if name.text not in CALLS:
+            known = ", ".join((*CALLS, *plugged.FUNCTIONS))
             close = difflib.get_close_matches(name.text, CALLS, n=1)
             guess = f"did you mean {close[0]}? " if close else ""
-            raise self.error(f"unknown function {name.text!r}", f"{guess}There are: {', '.join(CALLS)}", name.at)
+            raise self.error(
+                f"unknown function {name.text!r}",
+                f"{guess}There are: {known}",
+                name.at,
+            )
         expr = CALLS[name.text](self, name)
         self.expect(")", f"{name.text} takes no more than this" if self.sees(",") else "")
         if isinstance(expr, Heard) and self.sees("{"):

@@ -168,6 +168,18 @@ class Unary(Expr):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Applied(Expr):
+    """What a plug-in's function makes of numbers: a number, too."""
+
+    function: str
+    items: tuple[Expr, ...]
+
+    def children(self) -> tuple[Expr, ...]:
+        """The arguments."""
+        return self.items
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Compare(Expr):
     """``== != < <= > >=`` of two numbers; ``== != matches contains`` of two words."""
 
@@ -305,7 +317,7 @@ def of_pattern(over: Over) -> tuple[str, tuple[Matcher, ...]] | None:
 
 
 CONDITIONS = (Compare, Not, All, Any, Xor, Count, Weighted, Heard, Matched, Calendar, Chosen)
-NUMBERS = (Number, Age, Over, Trend, Anomaly, Aggregate, Arithmetic, Unary)
+NUMBERS = (Number, Age, Over, Trend, Anomaly, Aggregate, Arithmetic, Unary, Applied)
 
 
 def is_condition(expr: Expr) -> bool:
@@ -370,6 +382,6 @@ def rebuild(expr: Expr, change: Callable[[Leaf], Expr]) -> Expr:
             return replace(expr, of=rebuild(expr.of, change))  # type: ignore[arg-type]  # a selector stays a selector
         case Arithmetic() | Compare() | Xor():
             return replace(expr, left=rebuild(expr.left, change), right=rebuild(expr.right, change))
-        case All() | Any() | Count() | Weighted():
+        case All() | Any() | Count() | Weighted() | Applied():
             return replace(expr, items=tuple(rebuild(item, change) for item in expr.items))
     return expr

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
+from healer import plugged
 from healer.clock import Clock
 from healer.drivers.catalog import Drivers
 from healer.drivers.docker import Docker
@@ -108,6 +109,14 @@ def _log(target: Target, services: Services) -> Sensor:
     return LogSensor(target, services.clock, services.drivers.positions if services.drivers else None)
 
 
+def _journal(target: Target, services: Services) -> Sensor:
+    from healer.sensors.journal import JournalSensor
+
+    drivers = _drivers(target, services)
+    journal = drivers.journal(str(target.spec.get("directory") or ""))
+    return JournalSensor(target, journal, services.clock, drivers.positions)
+
+
 def _nagios(target: Target, services: Services) -> Sensor:
     from healer.sensors.nagios import NagiosSensor
 
@@ -123,6 +132,7 @@ KINDS: dict[str, Build] = {
     "container": lambda target, services: ContainerSensor(target, services.docker, services.clock),
     "unit": _unit,
     "log": _log,
+    "journal": _journal,
     "nagios": _nagios,
     "haproxy": _haproxy,
     "postgres": _postgres,
@@ -132,16 +142,24 @@ KINDS: dict[str, Build] = {
     "dns": _dns,
     "prometheus": _prometheus,
 }
-"""A plug-in's kinds join them. A sensor that only some hosts need is imported in a function of its own.
+"""A sensor that only some hosts need is imported in a function of its own.
 
 Programs are not among them: one sensor looks at all (`defaults`)."""
 
 
 def build(target: Target, services: Services) -> Sensor:
     """The sensor of a target; raises ConfigError for a kind nothing here can look at."""
+    if target.kind in plugged.SENSORS:
+        sensor: Sensor = plugged.SENSORS[target.kind](target, services.clock)
+        return sensor
     if target.kind not in KINDS:
         raise ConfigError(f"{target.id}: no sensor for kind '{target.kind}'", hint=f"one of: {', '.join(KINDS)}")
     return KINDS[target.kind](target, services)
+
+
+def looks_at(kind: str) -> bool:
+    """Whether there is a sensor for targets of this kind, of ours or of a plug-in."""
+    return kind in KINDS or kind in plugged.SENSORS
 
 
 def defaults(services: Services, *, host_every: float = 1.0, slow_every: float = 30.0) -> list[Sensor]:
@@ -159,6 +177,6 @@ def defaults(services: Services, *, host_every: float = 1.0, slow_every: float =
 def everything(targets: Iterable[Target], services: Services, *, host_every: float = 1.0) -> list[Sensor]:
     """The default sensors, and one for each target that is not a program and that something here can look at."""
     every = tuple(targets)
-    built = [build(target, services) for target in every if target.kind in KINDS]
+    built = [build(target, services) for target in every if looks_at(target.kind)]
     groups = [CgroupSensor(target) for target in every if target.spec.get("cgroup")]
     return [*defaults(services, host_every=host_every), *built, *groups]

@@ -28,7 +28,7 @@ def told(text, shape):
         ("{version: 1, organs: {heart: {vitals: {x: {value: a, healthy: b, critical: 1}}}}}", "80%, 30s or 64MiB"),
         ("{version: 1, notify: {x: {kind: pager}}}", "one of: journal, webhook"),
         ("{version: 1, limits: {saturation_psi: 60}}", "did you mean 60%?"),
-        ("{version: 1, plugins: [/etc/healer/plugins]}", "reads no plug-ins yet"),
+        ("{version: 1, plugins: [plugins/mine.py]}", "an absolute path of a file or folder"),
         ("{version: 1, rules: {default_mode: atuo}}", "did you mean 'auto'?"),
     ],
 )
