@@ -58,10 +58,17 @@ class Tally:
                 any_ = True
         return any_
 
-    def tell(self, sieve: Sieve, kind: str, *, unsure: str = "") -> None:
-        """Add what is known now. ``unsure``: why lines may have been missed, so that no match is no answer."""
+    def tell(self, sieve: Sieve, kind: str, *, unsure: str = "", rates: bool = True) -> None:
+        """Add what is known now. ``unsure``: why lines may have been missed, so that no match is no answer.
+
+        Between two looks there are no ``rates``.
+        """
         for one in self._found:
             marks = labels(target=self._target, pattern=one.name)
+            if not rates:
+                sieve.number(f"{kind}.count", one.count, marks)
+                self._tell_last(sieve, kind, one, marks)
+                continue
             before, one.told = one.told, (one.count, sieve.at)
             if unsure and (before is None or one.count == before[0]):
                 sieve.unknown(f"{kind}.count", unsure, marks)

@@ -1,0 +1,222 @@
+"""The journal, followed by one journalctl for all who want entries of it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from healer.clock import Clock
+from healer.drivers.interface import Driver, DriverError, DriverStatus
+from healer.drivers.journal_entries import FIELDS, Entry, Filter, Place, matches, place, read
+from healer.drivers.journal_feed import Ears, Feed
+from healer.drivers.link import Changed, Link
+from healer.errors import ActionError
+
+PROGRAM = ("journalctl",)
+"""What is run, up to its options."""
+BACKLOG = 64 << 20
+"""Octets that may be read without coming to the end; then the rest is skipped, and told."""
+QUIET = 0.5
+"""Seconds of silence after which all that was waiting has been read."""
+_DENIED = ("insufficient permissions", "not seeing messages", "Permission denied")
+_MAY_NOT, _HINT = "the journal may not be read", "add the account to the group systemd-journal"
+_NO_CURSOR = "Failed to seek to cursor"
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Subscriber:
+    """Somebody who wants entries."""
+
+    wants: Filter
+    take: Callable[[Entry], None]
+    flush: Callable[[], None]
+    """Called after each batch of entries."""
+    cursor: str
+    """Of the last entry it was given, in this run or an earlier one; empty: it wants what comes from now on."""
+    since: float
+    """Wall second at which it came."""
+    place: Place | None = field(init=False)
+    ready: bool = False
+    """It has been given all that was waiting when it came."""
+
+    def __post_init__(self) -> None:
+        self.place = place(self.cursor)
+        if self.place is None:
+            self.cursor = ""
+
+    def offer(self, entry: Entry) -> None:
+        """Give it an entry it was not given yet, if it wants it."""
+        if self.place is None:
+            if entry.place.at < self.since:
+                return
+        elif not entry.place.is_past(self.place):
+            return
+        self.cursor, self.place = entry.cursor, entry.place
+        self.ready = self.ready or entry.place.at >= self.since
+        if self.wants.passes(entry):
+            self.take(entry)
+
+
+class _Seat:
+    """What the link holds: the child may be another one while it is the same connection."""
+
+    def __init__(self) -> None:
+        self.feed: Feed | None = None
+        self.asked: tuple[str, ...] = ()
+        """The filters the child was started with."""
+
+
+class Journal(Driver):
+    """One journal: this host's, or that of a folder. ``changed`` hears of losses and returns."""
+
+    def __init__(self, clock: Clock, *, directory: str = "", changed: Changed | None = None) -> None:
+        self.name = f"journal:{directory}" if directory else "journal"
+        self.gaps = 0
+        """Times entries were skipped, or may have been lost."""
+        self.cut = 0
+        """Entries passed over since they were too large."""
+        self.lag: float | None = None
+        """Seconds the last entry is old, while more are waiting; None when all are read."""
+        self._clock, self._directory = clock, directory
+        self._link: Link[_Seat] = Link(
+            self.name, connect=self._connect, close=self._let_go, clock=clock, changed=changed, timeout=5.0
+        )
+        self._subscribers: list[Subscriber] = []
+        self._stale = False
+        """Another child is needed: for others, or from another place on."""
+        self._behind = 0
+        self._quiet: asyncio.TimerHandle | None = None
+        self._one = asyncio.Lock()
+
+    def status(self) -> DriverStatus:
+        """How it is doing."""
+        return self._link.status()
+
+    async def health(self) -> None:
+        """See to it that it is followed for all subscribers; raises DriverError."""
+        async with self._one:
+            seat = await self._link.get()
+            if self._stale or seat.feed is None:
+                await self._sit(seat)
+            elif self._quiet is None:
+                self._wait_for_quiet()
+        said = seat.feed.said if seat.feed else ""
+        if _is_denied(said):
+            raise DriverError(f"{_MAY_NOT}: {_first(said)}", hint=_HINT)
+
+    def subscribe(
+        self, wants: Filter, take: Callable[[Entry], None], flush: Callable[[], None], *, cursor: str = ""
+    ) -> Subscriber:
+        """Take on somebody; `health` sees to the rest. What came after ``cursor`` is given too."""
+        made = Subscriber(wants=wants, take=take, flush=flush, cursor=cursor, since=self._clock.wall())
+        before = matches(one.wants for one in self._subscribers)
+        self._subscribers.append(made)
+        if made.place or matches(one.wants for one in self._subscribers) != before or len(self._subscribers) == 1:
+            self._stale = True
+        return made
+
+    def unsubscribe(self, one: Subscriber) -> None:
+        """Give it nothing any more."""
+        with contextlib.suppress(ValueError):
+            self._subscribers.remove(one)
+
+    async def close(self) -> None:
+        """End the child."""
+        self._subscribers.clear()
+        if self._quiet is not None:
+            self._quiet.cancel()
+        await self._link.close()
+
+    # ------------------------------------------------------------------------------------------ the child
+
+    async def _connect(self) -> _Seat:
+        seat = _Seat()
+        await self._sit(seat)
+        return seat
+
+    async def _let_go(self, seat: _Seat) -> None:
+        feed, seat.feed = seat.feed, None
+        if feed is not None:
+            feed.end()
+
+    async def _sit(self, seat: _Seat) -> None:
+        """Put a child there that tells what all want, from where the one who has read least stopped."""
+        await self._let_go(seat)
+        ears = Ears(lines=self._lines, cut=self._too_long, ended=lambda feed, said: self._ended(seat, feed, said))
+        try:
+            seat.feed = await Feed.started(self._words(), ears)
+        except ActionError as exc:
+            raise DriverError(f"the journal cannot be followed: {exc.message}", hint=exc.hint) from exc
+        self._stale, self._behind = False, 0
+        self._wait_for_quiet()
+
+    def _words(self) -> Sequence[str]:
+        places = [(one.place.at, one.cursor) for one in self._subscribers if one.place is not None]
+        # Whole seconds: what is older than its subscriber is left out here.
+        since = min((one.since for one in self._subscribers), default=self._clock.wall())
+        start = f"--after-cursor={min(places)[1]}" if places else f"--since=@{int(since)}"
+        where = (f"--directory={self._directory}",) if self._directory else ()
+        fields = ",".join(FIELDS)
+        shape = ("--output=json", f"--output-fields={fields}", "--follow", "--no-tail", "--no-pager")
+        return (*PROGRAM, *shape, *where, start, *matches(one.wants for one in self._subscribers))
+
+    def _ended(self, seat: _Seat, feed: Feed, said: str) -> None:
+        if seat.feed is not feed:
+            return
+        seat.feed = None
+        if _NO_CURSOR in said:
+            self._forget_places()
+        because = f"journalctl ended: {_first(said) or 'it said nothing'}"
+        self._link.lost(seat, f"{_MAY_NOT}: {_first(said)} ({_HINT})" if _is_denied(said) else because)
+
+    def _forget_places(self) -> None:
+        """Nobody can go on where it was: all go on from now, and are told that something may be missing."""
+        self.gaps += 1
+        for one in self._subscribers:
+            one.cursor, one.place, one.since = "", None, self._clock.wall()
+
+    # ---------------------------------------------------------------------------------------- its entries
+
+    def _lines(self, lines: Sequence[bytes], more: bool) -> None:  # noqa: FBT001 - a callback of one caller
+        entry: Entry | None = None
+        for line in lines:
+            found = read(line)
+            if found is None:
+                self.cut += bool(line)
+                continue
+            entry = found
+            for one in self._subscribers:
+                one.offer(entry)
+        if entry is not None:
+            self.lag = max(0.0, self._clock.wall() - entry.place.at) if more else None
+        self._behind = self._behind + sum(map(len, lines)) if more else 0
+        if self._behind > BACKLOG:
+            self._forget_places()
+            self._stale, self._behind = True, 0
+        if not more:
+            self._wait_for_quiet()
+        for one in tuple(self._subscribers):
+            one.flush()
+
+    def _too_long(self) -> None:
+        self.cut += 1
+
+    def _wait_for_quiet(self) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+            self._quiet = None
+        if not all(one.ready for one in self._subscribers):
+            self._quiet = asyncio.get_running_loop().call_later(QUIET, self._is_quiet)
+
+    def _is_quiet(self) -> None:
+        self._quiet = None
+        for one in self._subscribers:
+            one.ready = True
+
+
+def _is_denied(said: str) -> bool:
+    return any(word in said for word in _DENIED)
+
+
+def _first(said: str) -> str:
+    return next((line.strip()[:200] for line in said.splitlines() if line.strip()), "")
