@@ -26,6 +26,7 @@ NAMED_BY_AUTHORS = {
     "env",
     "labels",
     "headers",
+    "series",
     "metrics",
     "vitals",
     "notify",
