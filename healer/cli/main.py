@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "top": ("top", "Show what the agent sees, again and again."),
     "incidents": ("incidents", "List the open incidents."),
     "healings": ("healings", "List what was done, how it ended and what it changed."),
+    "evidence": ("evidence", "Show what was kept of targets before they were ended, or after they died."),
     "explain": ("explain", "Say why a rule does, or does not do, something."),
     "metrics": ("metrics", "List the metrics and their latest values."),
     "history": ("history", "Print what a metric was."),
