@@ -16,6 +16,7 @@ from healer.errors import HealerError
 from healer.model.target import Target
 
 if TYPE_CHECKING:
+    from healer.drivers.journalctl import Journal
     from healer.drivers.tls import Tls
 
 
@@ -30,6 +31,7 @@ class Drivers:
         self.http = Http(clock)
         self.docker = Docker(clock=clock, changed=changed)
         self._systemd: dict[str, Systemd] = {}
+        self._journals: dict[str, Journal] = {}
         self._own: dict[str, tuple[Target, Driver]] = {}
         self._left: list[Driver] = []
         """Of targets whose keys have changed: closed once nobody uses them any more."""
@@ -47,6 +49,14 @@ class Drivers:
         from healer.drivers.tls import Tls
 
         return Tls()
+
+    def journal(self, directory: str = "") -> "Journal":
+        """The journal of this host, or that of a folder: one child for all who want entries of it."""
+        from healer.drivers.journalctl import Journal
+
+        if directory not in self._journals:
+            self._journals[directory] = Journal(self.clock, directory=directory, changed=self.changed)
+        return self._journals[directory]
 
     def of(self, target: Target) -> Driver:
         """The driver of a target that is a system of its own; raises HealerError where its kind has none."""
@@ -66,7 +76,8 @@ class Drivers:
         docker = self.docker.status()
         used = () if docker.state is LinkState.IDLE else (docker,)
         managers = [driver.status() for driver in self._systemd.values()]
-        return [*used, *managers, *(driver.status() for _, driver in self._own.values())]
+        journals = [driver.status() for driver in self._journals.values()]
+        return [*used, *managers, *journals, *(driver.status() for _, driver in self._own.values())]
 
     async def keep(self, targets: Iterable[Target]) -> None:
         """Close the drivers of targets that are gone, after a reload."""
@@ -81,6 +92,8 @@ class Drivers:
         await self.keep(())
         for manager in self._systemd.values():
             await manager.close()
+        for journal in self._journals.values():
+            await journal.close()
         await self.http.close()
         await self.docker.close()
 
