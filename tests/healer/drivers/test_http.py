@@ -5,6 +5,7 @@ import contextlib
 import datetime as dt
 import gzip
 import ipaddress
+import resource
 import ssl
 import subprocess
 import sys
@@ -234,6 +235,137 @@ async def test_what_is_no_http_is_a_fact_about_the_server(http, server, answer):
     server.behave = answer
     error = await failure(http, server.url)
     assert (error.kind, error.fact, error.sent) == ("protocol", True, True)
+
+
+def peak():
+    """Most memory this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+async def test_a_storm_of_100_continue_is_bounded_in_time_and_memory_and_does_not_hold_the_loop(http, server):
+    async def storm(writer, _):
+        while True:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 500)
+            await writer.drain()
+
+    server.behave = storm
+    before, late = peak(), []
+    beat = asyncio.ensure_future(beats(late))
+    error = await failure(http, server.url, timeout=0.5)
+    beat.cancel()
+    assert error.fact
+    assert peak() - before < 64 << 20
+    assert max(late) < 0.25, "the agent's own loop went on"
+
+
+async def beats(late):
+    """How late a loop is that should wake every 10 ms."""
+    clock = SystemClock()
+    while True:
+        start = clock.now()
+        await asyncio.sleep(0.01)
+        late.append(clock.now() - start - 0.01)
+
+
+async def test_a_slow_loris_of_headers_does_not_outlast_the_timeout(http, server):
+    async def drip(writer, _):
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            writer.write(b"x: y\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    server.behave = drip
+    start = SystemClock().now()
+    assert (await failure(http, server.url, timeout=0.3)).kind == "timeout"
+    assert SystemClock().now() - start < 1.5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhe",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nx: y",
+    ],
+)
+@pytest.mark.parametrize("end", ["close", "reset"])
+async def test_a_reply_that_breaks_off_is_no_reply(http, server, answer, end):
+    async def half(writer, _):
+        writer.write(answer)
+        await writer.drain()
+        if end == "reset":
+            writer.transport.abort()
+
+    server.behave = half
+    error = await failure(http, server.url)
+    assert (error.kind, error.fact, error.sent) == ("protocol", True, True)
+
+
+async def test_a_half_close_after_the_whole_reply_is_fine_and_before_it_is_not(http, server):
+    async def then_shut(writer, _):
+        writer.write(OK)
+        writer.write_eof()
+        await asyncio.sleep(0.2)
+
+    server.behave = then_shut
+    assert (await http.ask(server.url)).status == 200
+
+    async def shut(writer, _):
+        writer.write_eof()
+        await asyncio.sleep(0.2)
+
+    server.behave = shut
+    assert (await failure(http, server.url)).kind == "protocol"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"content-length: 2\r\ncontent-length: 3\r\n",
+        b"content-length: -1\r\n",
+        b"content-length: " + b"9" * 30 + b"\r\n",
+        b"transfer-encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFFFF\r\n",
+        b"transfer-encoding: chunked\r\n\r\n-1\r\n",
+        b"transfer-encoding: gzip, chunked\r\n",
+        b"no colon here\r\n",
+        b"x: a\x00b\r\n",
+    ],
+)
+async def test_lengths_and_headers_that_lie_are_facts_and_never_believed(http, server, head):
+    server.behave = b"HTTP/1.1 200 OK\r\n" + head + b"\r\nhi"
+    error = await failure(http, server.url, timeout=0.5)
+    assert (error.fact, error.kind in ("protocol", "timeout")) == (True, True)
+
+
+async def test_endless_tiny_chunks_are_cut_at_the_bound(http, server):
+    async def chunks(writer, _):
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        while True:
+            writer.write(b"1\r\nx\r\n" * 1000)
+            await writer.drain()
+
+    server.behave = chunks
+    reply = await http.ask(server.url, most=20_000, timeout=5.0)
+    assert (len(reply.body), reply.complete) == (20_000, False)
+
+
+async def test_a_hundred_hostile_answers_leave_no_descriptor_behind(http, server):
+    for behave in (OK[:20], b"", lambda writer, _: writer.transport.abort(), OK + b"x" * 100):
+        server.behave = behave
+        for _ in range(3):
+            with contextlib.suppress(HttpError):
+                await http.ask(server.url, timeout=1.0)
+    await asyncio.sleep(0.05)
+    before = len(list(Path("/proc/self/fd").iterdir()))  # noqa: ASYNC240 - it is no disk
+    for behave in (OK[:20], b"", lambda writer, _: writer.transport.abort(), OK + b"x" * 100):
+        server.behave = behave
+        for _ in range(10):
+            with contextlib.suppress(HttpError):
+                await http.ask(server.url, timeout=1.0)
+    await asyncio.sleep(0.05)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2  # noqa: ASYNC240 - as above
 
 
 async def test_early_hints_are_read_past(http, server):
