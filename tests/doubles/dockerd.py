@@ -63,11 +63,6 @@ class Dockerd:
         self.process.terminate()
         self.process.wait(30)
 
-    def kill(self):
-        """Gone without a word; it and its containerd are one group."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
-
     def close(self):
         with contextlib.suppress(Exception):
             self.empty()

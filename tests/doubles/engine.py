@@ -189,7 +189,13 @@ class FakeEngine:
 
     @route("GET", r"/info")
     def info(self):
-        return {"ID": self.ident, "ServerVersion": "20.10.0", "SystemTime": rfc3339(self.now()), "NCPU": 4, "MemTotal": 8 << 30}
+        return {
+            "ID": self.ident,
+            "ServerVersion": "20.10.0",
+            "SystemTime": rfc3339(self.now()),
+            "NCPU": 4,
+            "MemTotal": 8 << 30,
+        }
 
     @route("GET", r"/containers/json")
     def listed(self, filters="{}", **_):

@@ -1,0 +1,135 @@
+"""An agent beside a real dockerd: it heals one container at once, and an engine's own trouble not at all."""
+
+import importlib.util
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from audit import canonical
+from audit.reader import Log
+from healer.app import Agent
+
+pytestmark = pytest.mark.real
+RULES = """\
+version: 1
+rules:
+  - id: down
+    why: it should run
+    each: {kind: container}
+    when: container.up{target} == 0
+    for: 1s
+    cooldown: 1s
+    mode: auto
+    then: [{restart: {}, verify: {when: "container.up{target} == 1", within: 10s}}]
+"""
+
+
+def _double():
+    path = Path(__file__).parents[1] / "doubles" / "dockerd.py"
+    spec = importlib.util.spec_from_file_location("doubles_dockerd", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Dockerd()
+
+
+@pytest.fixture(scope="module")
+def engine(real):
+    real("dockerd", "busybox", root=True)
+    made = _double()
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def empty(engine):
+    yield
+    engine.empty()
+
+
+@pytest.fixture
+def agent(engine, tmp_path, monkeypatch):
+    """Starts an agent that looks after containers of these names; its log is ``agent.state_dir``."""
+    monkeypatch.setenv("DOCKER_HOST", engine.url)
+    (tmp_path / "rules.yaml").write_text(RULES)
+    running = []
+
+    def start(*names, **more):
+        config = {
+            "node": "here",
+            "rules": {"files": [str(tmp_path / "rules.yaml")]},
+            "targets": [
+                {"kind": "container", "name": name, "every": "0.5s", "startup_grace": "200ms"} for name in names
+            ],
+            "limits": {"saturation_psi": 1.0},
+            **more,
+        }
+        made = Agent(config, state_dir=tmp_path / "s", environ={"PATH": "/usr/bin:/bin"})
+        made.__enter__()
+        running.append(made)
+        return made
+
+    yield start
+    for one in running:
+        one.__exit__(None, None, None)
+
+
+def entries(agent, *kinds):
+    with Log.open(agent.state_dir) as log:
+        found = [canonical.decode(sealed.octets) for sealed in log.entries(0)]
+    return [entry for entry in found if entry["kind"] in kinds]
+
+
+def until(check, within=15.0, what="it"):
+    end = time.monotonic() + within
+    while not (found := check()):
+        assert time.monotonic() < end, f"{what} did not happen"
+        time.sleep(0.02)
+    return found
+
+
+def health(agent):
+    """What it thinks of each of its containers."""
+    return {one["id"].partition(":")[2]: one["health"] for one in agent.status()["targets"] if "container" in one["id"]}
+
+
+def well(agent):
+    return set(health(agent).values()) == {"healthy"} and agent.parts.docker.events.open
+
+
+def test_a_container_that_is_killed_runs_again_with_a_sealed_intent_in_between(engine, agent):
+    engine.make("web")
+    healing = agent("web")
+    until(lambda: well(healing), what="a look")
+    old = engine.client.inspect_container("web")["State"]
+    killed = time.monotonic()
+    os.kill(old["Pid"], signal.SIGKILL)
+    until(lambda: (now := engine.client.inspect_container("web")["State"])["Running"] and now["Pid"] != old["Pid"])
+    print(f"killed -> running again in {(time.monotonic() - killed) * 1e3:.0f} ms")
+    verdict = until(lambda: entries(healing, "verdict"), what="the verdict")[0]
+    assert verdict["result"] == "verified"
+    intent = entries(healing, "intent")[0]
+    assert (intent["action"], intent["target"]) == ("restart", "container:web")
+
+
+def test_an_engine_that_went_and_left_them_all_dead_is_one_message_and_no_restart(engine, agent):
+    names = ("one", "two", "three", "four")
+    for name in names:
+        engine.make(name)
+    healing = agent(*names)
+    until(lambda: well(healing), what="a look")
+    engine.stop()
+    until(lambda: set(health(healing).values()) == {"unknown"}, what="an engine that is away is no word about any")
+    driver = healing.status()["drivers"][0]
+    assert (driver["name"], driver["state"]) == ("docker", "lost")
+    assert "cannot reach the container engine" in driver["because"]
+    engine.start()
+    because = until(lambda: healing.status()["safe_mode"], what="safe mode")
+    assert "in kind container failed within 60 s" in because
+    until(lambda: entries(healing, "withheld"), what="the withholding")
+    assert [entry["action"] for entry in entries(healing, "intent")] == ["notify"]
+    assert {entry["gate"] for entry in entries(healing, "withheld")} == {"mass_failure"}
+    assert not any(engine.client.inspect_container(name)["State"]["Running"] for name in names)
