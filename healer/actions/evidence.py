@@ -178,12 +178,13 @@ class Evidence(Nobody):
         """Look, keep, and have it sealed; raises OSError when nothing could be written."""
         until = self._clock.now() + within
         told = Told()
-        if when != "after" and (teller := self._tellers.get(order.target.kind)):
+        if teller := self._tellers.get(order.target.kind) if seen is nothing else None:
             told = await self._ask(teller, order, within * 0.6)
         head = self._head(order, when) | dict(last) | dict(told.facts)
         paths = [str(path) for path in (order.target.spec.get("evidence") or EMPTY).get("files") or ()]
         content, left_out = await blocking.call(
-            lambda: self._content({**head, **seen()}, told.pids, paths, until, most)
+            # Of a dead one, the processes there are now are those of its next life.
+            lambda: self._content({**head, **seen()}, () if when == "after" else told.pids, paths, until, most)
         )
         digest = await blocking.call(lambda: capsules.keep(self._state_dir, content))
         self._tell(order, when, digest, len(content), left_out)

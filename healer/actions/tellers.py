@@ -10,6 +10,7 @@ from healer import blocking
 from healer.actions.evidence import Glance, Later, Teller, Told
 from healer.actions.interface import Order
 from healer.drivers import argv, commands, processes, trees
+from healer.drivers.catalog import Drivers
 from healer.drivers.programs import Programs
 from healer.errors import ActionError
 
@@ -21,10 +22,20 @@ _MARK = "HEALER_EVIDENCE"
 _PYTHONS = 4
 
 
-def tellers(programs: Programs) -> Mapping[str, Teller]:
+def tellers(programs: Programs, drivers: Drivers) -> Mapping[str, Teller]:
     """By kind of target."""
     ours = OfPrograms(programs)
-    return {"program": ours.tell, "process": of_process, "unit": of_unit}
+
+    async def of_container(order: Order) -> Told:
+        name = str(order.target.spec.get("container") or order.target.name)
+        said, log = await drivers.docker.told(name, int(_LINES))
+        pid = (said.get("State") or {}).get("Pid") if drivers.docker.url.startswith("unix://") else 0
+        table = await blocking.call(processes.everyone) if pid else {}
+        pids = sorted(processes.descendants([pid], table), key=lambda one: (one != pid, one)) if pid in table else []
+        text = log[-_OUTPUT:].decode("utf-8", "replace")
+        return Told(facts={"properties": said, "log": text, **await _stacks(pids)}, pids=pids)
+
+    return {"program": ours.tell, "process": of_process, "unit": of_unit, "container": of_container}
 
 
 def glances(programs: Programs) -> Mapping[str, Glance]:

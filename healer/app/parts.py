@@ -49,7 +49,7 @@ class Parts:
         self.evidence = Evidence(
             clock=clock,
             state_dir=state_dir,
-            tellers=tellers.tellers(self.programs),
+            tellers=tellers.tellers(self.programs, self.drivers),
             glances=tellers.glances(self.programs),
             witness=witness or Witness(),
         )

@@ -65,6 +65,10 @@ class Docker(Driver):
         """Every container, running or not, that carries ``key=value``. Raises DriverError."""
         return await self._ask(lambda: self._engine.labelled_now(label))
 
+    async def told(self, name: str, lines: int) -> tuple[Mapping[str, Any], bytes]:
+        """All the engine says of a container, its environment left out, and the last lines of its log."""
+        return await self._ask(lambda: self._engine.told_now(name, lines))
+
     async def host(self) -> Greeting:
         """The engine itself: its version, and how large its host is. Raises DriverError."""
         return await self._link.get()

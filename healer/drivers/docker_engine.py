@@ -103,6 +103,15 @@ class Engine:
             raise DockerError("the container engine knows no events", fact=True)
         return cast("Stream", stream)
 
+    def told_now(self, name: str, lines: int) -> tuple[Mapping[str, Any], bytes]:
+        """All the engine says of a container, its environment left out, and the last lines of its log."""
+        said = self._ask(lambda client: client.inspect_container(name))
+        if not isinstance(said, Mapping):
+            return {}, b""
+        log = self._ask(lambda client: client.logs(name, tail=lines, timestamps=True))
+        config = {key: value for key, value in (said.get("Config") or {}).items() if key != "Env"}
+        return {**said, "Config": config}, log if isinstance(log, bytes) else b""
+
     # ----------------------------------------------------------------------------------------------- acts
 
     def start_now(self, id_: str) -> None:

@@ -9,12 +9,14 @@ from healer.actions import tellers
 from healer.actions.capture import Capture
 from healer.actions.evidence import Evidence
 from healer.clock import SystemClock
+from healer.drivers.catalog import Drivers
 from healer.errors import ActionError
 
 
 @pytest.fixture
 def action(programs, tmp_path):
-    return Capture(Evidence(clock=SystemClock(), state_dir=tmp_path, tellers=tellers.tellers(programs)))
+    told = tellers.tellers(programs, Drivers(SystemClock()))
+    return Capture(Evidence(clock=SystemClock(), state_dir=tmp_path, tellers=told))
 
 
 async def test_a_living_program_leaves_output_facts_and_a_hash(action, programs, order, tmp_path):

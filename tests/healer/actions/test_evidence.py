@@ -13,6 +13,7 @@ from healer.actions.owner import ProgramOwner
 from healer.actions.restart import Restart
 from healer.actions.stop import Stop
 from healer.clock import SystemClock
+from healer.drivers.catalog import Drivers
 from healer.model.target import Target
 from healer.store import capsules
 
@@ -27,7 +28,7 @@ def kept(programs, tmp_path, sealed):
     return Evidence(
         clock=SystemClock(),
         state_dir=tmp_path,
-        tellers=tellers.tellers(programs),
+        tellers=tellers.tellers(programs, Drivers(SystemClock())),
         glances=tellers.glances(programs),
         witness=Witness(
             seal=sealed.append,
