@@ -14,7 +14,7 @@ CHUNK = 65_536
 LONGEST = 262_144
 """Octets of a line; a longer one is passed over."""
 PAUSE = 0.05
-"""Seconds between two full chunks: so much of the loop a flood may have, and no more."""
+"""Seconds in which one chunk is read: so much of the loop a flood may have, and no more."""
 _MOST_SAID = 4096
 
 
@@ -42,6 +42,9 @@ class Feed:
         self._rest = b""
         self._skipping = self._ended = False
         self._pause: asyncio.TimerHandle | None = None
+        self._began, self._spent = 0.0, 0
+        self._pressed = False
+        """More comes than is read."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(out, self._read)
         self._loop.add_reader(err, self._hear)
@@ -92,7 +95,7 @@ class Feed:
     def _gone(self) -> None:
         """It ended by itself: what it wrote last is still in its pipes."""
         self._hear()
-        while not self._ended and self._take():
+        while not self._ended and self._take(more=False):
             pass
         if not self._ended:
             self.end()
@@ -106,13 +109,27 @@ class Feed:
             self.said = (self.said + said.decode("utf-8", "replace"))[:_MOST_SAID]
 
     def _read(self) -> None:
-        if self._take() and not self._ended:
-            # More is waiting, and so are others.
+        # How much one read brings says nothing: a pipe is handed over in the pieces it was written in.
+        now = self._loop.time()
+        if now - self._began > PAUSE:
+            self._pressed = self._pressed and self._spent >= CHUNK
+            self._began, self._spent = now, 0
+        full = self._spent >= CHUNK
+        self._pressed = self._pressed or full
+        self._take(more=self._pressed)
+        if full and not self._ended:
             self._loop.remove_reader(self._out)
-            self._pause = self._loop.call_later(PAUSE, self._loop.add_reader, self._out, self._read)
+            self._pause = self._loop.call_later(PAUSE, self._go_on)
 
-    def _take(self) -> bool:
-        """Hand over one chunk; says whether it was a full one."""
+    def _go_on(self) -> None:
+        """After a pause: where nothing came in it, all has been read."""
+        self._loop.add_reader(self._out, self._read)
+        if not self._take(more=True) and not self._ended:
+            self._pressed = False
+            self._ears.lines((), False)  # noqa: FBT003 - a callback takes no keywords
+
+    def _take(self, *, more: bool) -> bool:
+        """Hand over what is there; False where nothing is."""
         try:
             data = os.read(self._out, CHUNK)
         except BlockingIOError:
@@ -120,7 +137,7 @@ class Feed:
         if not data:
             self._loop.remove_reader(self._out)  # its end is told by its pidfd
             return False
-        full = len(data) == CHUNK
+        self._spent += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         if lines and self._skipping:
             del lines[0]
@@ -130,8 +147,8 @@ class Feed:
             self._rest, self._skipping = b"", True
         elif self._skipping:
             self._rest = b""
-        self._ears.lines(lines, full)
-        return full
+        self._ears.lines(lines, more)
+        return True
 
 
 def _bury(loop: asyncio.AbstractEventLoop, fd: int) -> None:
