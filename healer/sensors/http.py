@@ -1,7 +1,9 @@
 """Ask a web server: whether it answers in time and as expected, how fast, and what it says of itself."""
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from healer.drivers.http import Http, HttpError, Reply
@@ -15,6 +17,9 @@ from healer.sensors.sane import Sieve
 _MARGIN = 0.5
 """Seconds beyond the target's timeout: that a server hangs is our finding, not a failed look."""
 
+_AGAIN = 0.5
+"""Share of the target's time after which it is asked a second time."""
+
 
 class HttpSensor(TargetSensor):
     """One address.
@@ -23,6 +28,11 @@ class HttpSensor(TargetSensor):
     ``headers``, ``json`` (paths: ``state``, ``error``, ``message``, ``value``, ``metrics``), ``verify_tls``.
     A refused connection, a timeout, a bad certificate are facts about the server (``http.ok`` 0, with the reason in
     ``http.message``). A name that cannot be looked up, or a network of ours that is down, makes all unknown.
+
+    A server that is silent for half of its time is asked once more, on a connection of its own, while the first
+    question still stands: what is told as hung has left two of them without an answer, and one that was lost on its
+    way, or fell to the one worker that hangs, is no failure. This costs no time, where a second look would cost its
+    interval.
     """
 
     def __init__(self, target: Target, http: Http) -> None:
@@ -44,20 +54,40 @@ class HttpSensor(TargetSensor):
     async def look(self, now: float) -> Sequence[Reading]:
         """Ask once."""
         sieve = Sieve(now, self.marks)
-        try:
-            answer = await self._http.ask(
-                self._url, headers=revealed(self._headers), timeout=self.patience, verify=self._verify
-            )
-        except HttpError as exc:
-            if not exc.fact:
-                raise SensorError(exc.message, hint=exc.hint) from exc
-            sieve.number("http.ok", 0)
-            sieve.word("http.message", exc.message)
-            sieve.all_unknown(("http.latency", "http.status"), exc.message)
-        else:
+        answer = await self._ask(revealed(self._headers))
+        if isinstance(answer, Reply):
             self._judge(sieve, answer)
+        elif answer.fact:
+            sieve.number("http.ok", 0)
+            sieve.word("http.message", answer.message)
+            sieve.all_unknown(("http.latency", "http.status"), answer.message)
+        else:
+            raise SensorError(answer.message, hint=answer.hint) from answer
         self.garbage += sieve.garbage
         return sieve.readings
+
+    async def _ask(self, headers: Mapping[str, str]) -> Reply | HttpError:
+        """The first answer of two questions, the second of which is asked only where the first one waits long."""
+        patience = self.patience * _AGAIN
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(self._once(headers, self.patience))
+            await asyncio.wait({first}, timeout=patience)
+            if first.done():
+                return first.result()
+            second = group.create_task(self._once(headers, self.patience - patience))
+            await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
+            if not first.done() and isinstance(again := second.result(), Reply):
+                first.cancel()
+                return replace(again, took=again.took + patience)
+            answer = await first
+            second.cancel()
+        return answer
+
+    async def _once(self, headers: Mapping[str, str], timeout: float) -> Reply | HttpError:
+        try:
+            return await self._http.ask(self._url, headers=headers, timeout=timeout, verify=self._verify)
+        except HttpError as exc:
+            return exc
 
     def _judge(self, sieve: Sieve, answer: Reply) -> None:
         sieve.number("http.latency", answer.took)

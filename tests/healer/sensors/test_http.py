@@ -1,6 +1,8 @@
 """What an answer, or none, says about a web server."""
 
+import asyncio
 import json
+import time
 
 import pytest
 
@@ -75,6 +77,76 @@ async def test_an_error_page_with_a_good_status_is_not_ok():
     assert (
         "first 8 bytes" in (await look(reply(body=b"it broke", complete=False), expect={"body": "x"}))["http.message"]
     )
+
+
+class Patient:
+    """Answers its questions one after the other, each after its time."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked, self.given_up = list(answers), [], 0
+
+    async def ask(self, url, *, timeout, **_):
+        after, answer = self.answers[len(self.asked)]
+        self.asked.append(timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                await asyncio.sleep(after)
+        except TimeoutError:
+            raise HttpError(f"nothing within {timeout:g} s", kind="timeout", fact=True) from None
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def look_patiently(*answers, timeout=0.2):
+    wire = Patient(*answers)
+    target = Target(kind="http", name="front", organ="lungs", spec={"url": "http://x/", "timeout": timeout})
+    readings = await HttpSensor(target, wire).look(7.0)
+    return wire, {r.metric: None if isinstance(r, Unknown) else r.value for r in readings}
+
+
+async def test_a_server_that_answers_in_time_is_asked_once():
+    wire, seen = await look_patiently((0.0, reply()))
+    assert (wire.asked, seen["http.ok"]) == ([0.2], 1)
+
+
+async def test_an_answer_that_was_lost_is_made_good_by_a_second_question_within_the_same_time():
+    wire, seen = await look_patiently((9.0, None), (0.01, reply()))
+    assert (seen["http.ok"], seen["http.latency"]) == (1, pytest.approx(0.12))
+    assert (wire.asked, wire.given_up) == ([0.2, 0.1], 1)
+
+
+async def test_a_slow_answer_to_the_first_question_still_counts():
+    wire, seen = await look_patiently((0.15, reply()), (9.0, None))
+    assert (seen["http.ok"], wire.given_up) == (1, 1)
+
+
+async def test_a_server_that_hangs_has_left_two_questions_unanswered_in_the_time_of_one():
+    start = time.monotonic()
+    wire, seen = await look_patiently((9.0, None), (9.0, None))
+    assert (seen["http.ok"], len(wire.asked)) == (0, 2)
+    assert seen["http.message"] == "nothing within 0.2 s"
+    assert time.monotonic() - start < 0.5
+
+
+async def test_a_second_question_that_is_refused_does_not_cut_the_first_one_short():
+    refused = HttpError("refused", kind="refused", fact=True)
+    assert (await look_patiently((0.15, reply()), (0.0, refused)))[1]["http.ok"] == 1
+    wire, seen = await look_patiently((9.0, None), (0.0, refused))
+    assert (seen["http.ok"], seen["http.message"]) == (0, "nothing within 0.2 s")
+    assert wire.given_up == 0
+
+
+async def test_a_look_that_is_given_up_leaves_no_question_behind():
+    wire = Patient((9.0, None), (9.0, None))
+    target = Target(kind="http", name="front", organ="lungs", spec={"url": "http://x/", "timeout": 1.0})
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.6):
+            await HttpSensor(target, wire).look(7.0)
+    assert wire.given_up == 2
 
 
 async def test_no_answer_that_tells_of_the_server_is_not_ok_with_the_reason():
