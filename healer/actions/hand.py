@@ -34,11 +34,13 @@ class ByKind(Action):
 
     def __init__(self, verb: str, hands: Hands) -> None:
         declared = VERBS[verb]
-        self.verb = verb  # type: ignore[misc]  # an action per verb, made of the same class
-        self.kinds = declared.kinds  # type: ignore[misc]
-        self.undo = declared.undo  # type: ignore[misc]
-        self.disruptive = declared.disruptive  # type: ignore[misc]
-        self.touches = declared.doc  # type: ignore[misc]
+        # What other actions have by class, these have each for itself: one class for all such verbs.
+        own = {
+            "verb": verb, "kinds": declared.kinds, "undo": declared.undo, "disruptive": declared.disruptive,
+            "touches": declared.doc,
+        }  # fmt: skip
+        for name, value in own.items():
+            setattr(self, name, value)
         self._hands = hands
 
     async def act(self, order: Order) -> Done:

@@ -5,6 +5,7 @@ able to write to it or to a folder above it. One that fails is left out, and rep
 is wrong with itself; what it would have brought is then unknown by name.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -117,7 +118,7 @@ def _found(named: str) -> Iterator[tuple[str, str, Callable[[], list[Any]]]]:
         files = sorted(path.glob("*.py"))[:_MOST] if path.is_dir() else [path]
         for file in files:
             code = _trusted(file)
-            yield str(file), hashlib.sha256(code).hexdigest(), lambda file=file, code=code: _declared_in(file, code)  # type: ignore[misc]
+            yield str(file), hashlib.sha256(code).hexdigest(), functools.partial(_declared_in, file, code)
     except (OSError, ConfigError) as exc:
         plugged.FAILED[named] = str(exc) if isinstance(exc, ConfigError) else f"cannot read it: {exc.strerror}"
 
@@ -126,7 +127,7 @@ def _installed() -> Iterator[tuple[str, str, Callable[[], list[Any]]]]:
     for group in GROUPS:
         for entry in importlib.metadata.entry_points(group=group):
             version = entry.dist.version if entry.dist else ""
-            yield f"{group}:{entry.name}", f"{entry.value} {version}", lambda entry=entry: _declared(entry.load())  # type: ignore[misc]
+            yield f"{group}:{entry.name}", f"{entry.value} {version}", functools.partial(_offered, entry)
 
 
 def _trusted(file: Path) -> bytes:
@@ -157,6 +158,10 @@ def _declared_in(file: Path, code: bytes) -> list[Any]:
     sys.modules[name] = module  # dataclasses and pickles look for it there
     exec(compile(code, str(file), "exec"), module.__dict__)  # noqa: S102 - that is what a plug-in is for; see `_trusted`
     return [found for value in vars(module).values() if (found := _mark_of(value, name)) is not None]
+
+
+def _offered(entry: importlib.metadata.EntryPoint) -> list[Any]:
+    return _declared(entry.load())
 
 
 def _declared(loaded: object) -> list[Any]:
