@@ -132,12 +132,20 @@ def _redis(target: Target, drivers: Drivers) -> Driver:
     return Redis(target.id, Place.of(target), drivers.clock, timeout=patience, changed=drivers.changed)
 
 
+def _rabbitmq(target: Target, drivers: Drivers) -> Driver:
+    from healer.drivers.rabbitmq import Place, RabbitMQ
+
+    patience = float(target.spec.get("timeout") or 5.0)
+    return RabbitMQ(target.id, Place.of(target), drivers.http, drivers.clock, timeout=patience)
+
+
 MAKERS: Mapping[str, Make] = MappingProxyType(
     {
         "haproxy": _haproxy,
         "postgres": _postgres,
         "sql": _sql,
         "redis": _redis,
+        "rabbitmq": _rabbitmq,
     }
 )
 """By the kind of a target that is a system of its own."""

@@ -97,6 +97,13 @@ def _prometheus(target: Target, services: Services) -> Sensor:
     return PrometheusSensor(target, services.http, services.clock)
 
 
+def _rabbitmq(target: Target, services: Services) -> Sensor:
+    from healer.drivers.rabbitmq import RabbitMQ
+    from healer.sensors.rabbitmq import RabbitSensor
+
+    return RabbitSensor(target, cast("RabbitMQ", _drivers(target, services).of(target)))
+
+
 def _drivers(target: Target, services: Services) -> Drivers:
     if services.drivers is None:
         raise ConfigError(f"{target.id}: no drivers to look at it with")
@@ -138,6 +145,7 @@ KINDS: dict[str, Build] = {
     "postgres": _postgres,
     "sql": _sql,
     "redis": _redis,
+    "rabbitmq": _rabbitmq,
     "tls": _tls,
     "dns": _dns,
     "prometheus": _prometheus,
