@@ -171,6 +171,11 @@ class Room:
         )
         return box.flight
 
+    def grounded(self, message_id: str) -> None:
+        """It was not sent at all, and nothing is wrong with the channel: it waits for its time."""
+        if (found := self._flying(message_id)) is not None:
+            found[1].flight = None
+
     def _next(self, flight: Flight) -> str:
         """Who has not been tried: those that want to hear of troubles first, then the others, the journal last."""
         names = [name for name in (*self.boxes, *self._others) if name != JOURNAL and name not in flight.tried]

@@ -98,7 +98,7 @@ def _how_to(items: Sequence[Item]) -> tuple[str, ...]:
     keys = [case.trouble.target or case.trouble.key for news, case in items if news is not News.RESOLVED]
     if not keys:
         return ()
-    return (f"healer ack {keys[0]}" if len(keys) == 1 else "healer alerts; healer ack --alerts",)
+    return (f"healer ack {keys[0]}" if len(keys) == 1 else "healer alerts; healer ack alerts",)
 
 
 def lasted(seconds: float) -> str:

@@ -15,6 +15,7 @@ from audit.writer import Writer
 from healer.actions.evidence import Witness
 from healer.api import where
 from healer.app import build, chores
+from healer.app.alerting import Alerting
 from healer.app.chores import Chores
 from healer.app.embedded import Embedded
 from healer.app.faces import Faces
@@ -424,7 +425,12 @@ class Agent(Faces, Renewal, Embedded):
             return
         self.loop.snapshot_wanted = False
         core = self.core
-        body = {"memory": core.desk.memory.to_json(), "confirmed": core.keep(), "harmony": self.duties.watch.state}
+        body = {
+            "memory": core.desk.memory.to_json(),
+            "confirmed": core.keep(),
+            "harmony": self.duties.watch.state,
+            "alerts": self.alerting.kept(),
+        }
         self._kept.save_snapshot(head.height, head.head, body, wall=self.clock.wall())
 
     def _target(self, name: str) -> Target | None:
@@ -473,8 +479,29 @@ class Agent(Faces, Renewal, Embedded):
         )
         self.chores.schedule(self.config, self._loaded.rules)
         self.testimony.schedule(self.chores.calendar)
+        self._start_alerts()
         self.chores.calendar.start()
         stack.callback(self.chores.calendar.stop)
+
+    def _start_alerts(self) -> None:
+        self.alerting = Alerting(
+            voices=self.parts.voices,
+            bus=self.bus,
+            clock=self.clock,
+            core=lambda: self.core,
+            gather=self.wrong,
+            happened=self._happened,
+            start=self.chores.calendar.soon,
+            keep=self._keep_soon,
+            sealing=lambda: self.sealing,
+        )
+        self.alerting.renew(self.config)
+        self.alerting.take_up(self._snapshot_body.get("alerts") or {})
+        self.alerting.schedule(self.chores.calendar)
+
+    def _keep_soon(self) -> None:
+        """Have what was told written down with the next tick: a restart must not tell it again."""
+        self.loop.snapshot_wanted = True
 
     async def _start_api(self, stack: AsyncExitStack) -> None:
         from healer.api.serve import serving

@@ -10,6 +10,8 @@ from audit.report import LEVELS
 from audit.writer import Writer
 from healer import blocking, plugged
 from healer.api.port import answered
+from healer.app import troubles
+from healer.app.alerting import Alerting
 from healer.app.build import Loaded
 from healer.app.keeping import Keeping
 from healer.app.parts import Parts
@@ -39,6 +41,7 @@ VERIFIED_FOR = 3.0
 class Faces(ABC):
     """The reading and asking half of an agent; the other half, `healer.app.agent.Agent`, owns all this."""
 
+    alerting: Alerting
     bus: Bus
     clock: Clock
     config: Config
@@ -92,6 +95,8 @@ class Faces(ABC):
             raise RefusedError(f"there is no request {verb!r}", hint=f"one of: {', '.join(VERBS)}")
         self._requests += 1
         now = self.clock.now()
+        if verb == "ack" and self.alerting.room.knows(subject):
+            args = {**(args or EMPTY), "alert": True}
         request_id = f"r-{round(self._started_at * 1000):x}-{self._requests}"
         if verb == "stop-healing":
             # The file first: it is what the executor believes, whatever becomes of the rest.
@@ -165,6 +170,8 @@ class Faces(ABC):
             "self": self.figures(),
             "sensors": {name: because or "ok" for name, because in self.poll.states().items()},
             "drivers": [self._driver(one) for one in self.parts.drivers.status()],
+            "channels": self.parts.voices.report(),
+            "alerts": self.alerting.room.report(now),
             "listeners": list(self.listeners),
             "degraded": list(self.degraded),
             "config": {"source": self.config.source, "hash": self.config.hash},
@@ -185,6 +192,34 @@ class Faces(ABC):
             "version": one.version,
         }
 
+    def wrong(self) -> troubles.Seen:
+        """Everything that is wrong now, in the words of alerts."""
+        core, now = self.core, self.clock.now()
+        seen = troubles.of_core(core, now, self.duties.watch.state)
+        checked, age = self.duties.checked, self._verified_age()
+        late = age is not None and age > VERIFIED_FOR * self.config.audit.verify_every
+        found = [
+            *troubles.of_log(
+                self.log_status(),
+                tampered=checked.summary if checked and checked.tampered else "",
+                stale=self.duties.trouble or (f"the last time {age:.0f} s ago" if late else ""),
+            ),
+            *troubles.of_agent(self.degraded),
+            *troubles.of_drivers(self.parts.drivers.status(), now),
+            *troubles.of_channels(self.parts.voices.report()),
+        ]
+        seen.troubles.update({one.key: one for one in found})
+        return seen
+
+    def _verified_age(self) -> float | None:
+        return None if self.duties.checked is None else self.clock.now() - self.duties.checked.at
+
+    @property
+    def sealing(self) -> bool:
+        """Whether the log takes entries."""
+        failed = self.writer.poisoned or self.record.failed
+        return failed is None and not self.writer.rollback and not self.writer.full
+
     def log_status(self) -> dict[str, Any]:
         """The log's head, whether it takes entries, and when it was last proved."""
         head, checked = self.writer.head, self.duties.checked
@@ -195,7 +230,7 @@ class Faces(ABC):
             "height": None if head is None else head.height,
             "entries": 0 if head is None else head.count,
             "head": "" if head is None else head.head,
-            "sealing": failed is None and not self.writer.rollback and not self.writer.full,
+            "sealing": self.sealing,
             "because": str(failed) if failed else self.writer.rollback or self.duties.trouble,
             "full": self.writer.full,
             "verified": bool(checked and checked.verified and fresh),
@@ -228,6 +263,7 @@ class Faces(ABC):
             "self.inbox": float(self.loop.waiting),
             "self.actions_running": float(self.core.desk.memory.running()),
             "self.notify_failed": float(self.duties.notify_failed),
+            **self.parts.voices.figures(),
         }
 
     def _breaks(self) -> list[int]:

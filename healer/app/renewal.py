@@ -10,6 +10,7 @@ from typing import Any
 
 from healer import blocking
 from healer.app import build, chores
+from healer.app.alerting import Alerting
 from healer.app.chores import Chores
 from healer.app.index import IncidentIndex
 from healer.app.parts import Parts
@@ -50,6 +51,7 @@ def undisturbed(*, alone: bool) -> Iterator[None]:
 class Renewal(ABC):
     """The part of an agent that reloads; `healer.app.agent.Agent` owns what is named here."""
 
+    alerting: Alerting
     chores: Chores
     config: Config
     dispatch: Dispatch
@@ -150,6 +152,8 @@ class Renewal(ABC):
         build.keep(loaded, self.state_dir)
         self._tell_rules(loaded, accepted=True, because="reload")
         self.chores.schedule(config, loaded.rules)
+        self.alerting.renew(config)
+        self.alerting.schedule(self.chores.calendar)
         self.chores.start_programs()
         rules = loaded.rules
         return {

@@ -145,7 +145,7 @@ class Asking:
         breakers = [key for key, one in memory.breakers.items() if one.open and key.partition("@")[2] == subject]
         let_go = core.holding.let_go(subject, f"acknowledged by {request.who}")
         let_go = core.undoing.try_again(subject, f"acknowledged by {request.who}") or let_go
-        if core.world.targets.get(subject) is None and not keys:
+        if core.world.targets.get(subject) is None and not keys and not request.args.get("alert"):
             raise RefusedError(
                 f"nothing called {subject!r} to acknowledge", hint="a target id, a rule id, or RULE@TARGET"
             )
@@ -159,7 +159,9 @@ class Asking:
         for target in {one.target for one in closed} | {subject}:
             self._leave_fault(target, because)
         if not given_up and not breakers and not let_go:
-            return f"{subject} had nothing to acknowledge"
+            return f"{subject} had nothing to " + (
+                "re-arm; alerts of it are quiet" if request.args.get("alert") else "acknowledge"
+            )
         more = ", and cures that took turns let go on" if let_go else ""
         return f"{len(given_up)} incidents and {len(breakers)} breakers re-armed{more}"
 

@@ -91,6 +91,9 @@ def _self() -> Iterator[Metric]:
     yield own.put("self.garbage", Unit.COUNT, "readings thrown away as garbage since the start")
     yield own.put("self.inbox", Unit.COUNT, "events waiting for the core")
     yield own.put("self.notify_failed", Unit.COUNT, "notifications that could not be delivered since the start")
+    yield own.put("self.notify_sent", Unit.COUNT, "notifications that were accepted by their channel since the start")
+    yield own.put("self.notify_skipped", Unit.COUNT, "those not tried, because their channel failed too often")
+    yield own.put("self.notify_share", Unit.RATIO, "share of the last 20 deliveries that were accepted")
     yield own.put("self.actions_running", Unit.COUNT, "effects under way")
 
 

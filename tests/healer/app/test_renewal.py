@@ -103,7 +103,7 @@ def test_secrets_and_sealed_topics_and_channels_follow_a_reload(place):
         live.reload()
         live.ask("event", topic="user.said", data={"text": "hunter22-hunter22"})
         live._await(agent.record.flush())
-        assert "hook" in agent.dispatch.actions["notify"]._channels
+        assert "hook" in agent.parts.voices
     (entry,) = place.entries("event")
     assert entry["data"] == {"text": "[redacted]"}
 
