@@ -37,6 +37,7 @@ BENCHES: Mapping[str, float] = {
     "history": 2400,
     "restart": 1800,
     "units": 900,
+    "containers": 900,
 }
 """Name, and the seconds after which it is given up."""
 DEBIAN: Mapping[str, str] = {"runsv": "runit", "supervisord": "supervisor", "tini": "tini", "cc": "gcc"}
