@@ -36,7 +36,7 @@ SETTINGS: Mapping[str, Setting] = {
     "memory_high": Setting(property="MemoryHigh", least=16.0 * _MIB, doc="MemoryHigh="),
     "weight": Setting(property="CPUWeight", unset=100.0, least=1.0, most=10000.0, doc="CPUWeight="),
     "io_weight": Setting(property="IOWeight", unset=100.0, least=1.0, most=10000.0, doc="IOWeight="),
-    "tasks": Setting(property="TasksMax", least=16.0, doc="TasksMax="),
+    "tasks": Setting(property="TasksMax", least=16.0, most=2.0**22, doc="TasksMax="),
 }
 """By the name of the parameter of `adjust`."""
 PROPERTIES = tuple(setting.property for setting in SETTINGS.values())

@@ -21,7 +21,6 @@ KEPT = (
     "Job", "Restart",
 )  # fmt: skip
 """Of some four hundred properties, the ones that are read here."""
-_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}", re.ASCII)
 _PLAIN = re.compile(r"[A-Za-z0-9]", re.ASCII)
 _EXITED, _KILLED, _DUMPED = 1, 2, 3
 _ROOT = "/org/freedesktop/systemd1/unit/"
@@ -121,11 +120,6 @@ def full(name: str) -> str:
     return name if name.rpartition(".")[2] in SUFFIXES else f"{name}.service"
 
 
-def legal(name: str) -> bool:
-    """Whether systemd would take this as the name of a unit."""
-    return _NAME.fullmatch(name) is not None and full(name) == name and not name.startswith(".")
-
-
 def template(name: str) -> str:
     """``web@.service`` of ``web@1.service``, or of itself; empty where it has none."""
     stem, _, suffix = name.rpartition(".")
@@ -173,7 +167,7 @@ def describe(said: Mapping[str, Any]) -> Unit:
         memory=_number(said, "MemoryCurrent"),
         tasks=_number(said, "TasksCurrent"),
         triggered=triggered / 1e6 if triggered else None,
-        triggers=tuple(str(name) for name in said.get("TriggeredBy", ())),
+        triggers=_names(said.get("TriggeredBy")),
         conditions=bool(said.get("ConditionResult", True)) or not said.get("ConditionTimestamp"),
         policy=str(said.get("Restart", "")),
         job=_waiting(said.get("Job")),
@@ -191,6 +185,10 @@ def _word(said: Mapping[str, Any], name: str) -> str:
 def _number(said: Mapping[str, Any], name: str) -> int | None:
     value = said.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < UNSET else None
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(name) for name in value) if isinstance(value, list | tuple) else ()
 
 
 def _waiting(job: object) -> bool:

@@ -1,0 +1,250 @@
+"""systemd's manager over a bus that does as it is told, or not."""
+
+import asyncio
+import time
+
+import pytest
+
+from healer.clock import SystemClock
+from healer.drivers.interface import DriverError, LinkState
+from healer.drivers.systemd.systemd import SYSTEM, Systemd, bus_address
+from healer.drivers.systemd.unit import Unit
+from healer.errors import ActionError, AmbiguousError
+
+RUN = "01" * 16
+NEXT = b"\x02" * 16
+
+
+async def until(true):
+    end = time.monotonic() + 3
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.002)
+
+
+@pytest.fixture
+async def news(manager):
+    """What is told of plain.service, which has been looked at."""
+    heard = []
+    manager.subscribe("plain.service", heard.append)
+    await manager.unit("plain.service")
+    return heard
+
+
+def test_an_address_comes_from_a_word_or_the_environment(monkeypatch):
+    monkeypatch.delenv("DBUS_SYSTEM_BUS_ADDRESS", raising=False)
+    assert bus_address("system") == bus_address("") == SYSTEM
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/other")
+    assert bus_address("system") == "unix:path=/other"
+    assert bus_address("unix:path=/own") == "unix:path=/own"
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/session")
+    assert bus_address("user") == "unix:path=/session"
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+    assert bus_address("user") == "unix:path=/run/user/7/bus"
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    with pytest.raises(DriverError, match="no address"):
+        bus_address("user")
+
+
+async def test_it_connects_when_it_is_first_asked_and_says_how_it_is_doing(bus, manager):
+    assert manager.status().state is LinkState.IDLE
+    assert bus.connections == 0
+    assert (await manager.unit("plain.service")).generation == RUN
+    await manager.unit("plain.service")
+    await manager.health()
+    assert (manager.status().state, manager.status().version, bus.connections) == (LinkState.CONNECTED, "252", 1)
+
+
+async def test_many_who_look_at_once_share_one_connection(bus, manager):
+    found = await asyncio.gather(*(manager.unit("plain.service") for _ in range(50)))
+    assert {unit.state for unit in found} == {"active"}
+    assert bus.connections == 1
+
+
+async def test_while_the_bus_is_away_it_is_refused_at_once_and_tried_again_later(tmp_path):
+    manager = Systemd(SystemClock(), bus=f"unix:path={tmp_path}/nothing")
+    with pytest.raises(DriverError, match="cannot connect"):
+        await manager.unit("plain.service")
+    with pytest.raises(DriverError, match="next try"):
+        await manager.unit("plain.service")
+    await manager.close()
+
+
+@pytest.mark.parametrize("wrong", ["cut", "garbage", "half", "org.freedesktop.DBus.Error.AccessDenied"])
+async def test_a_look_that_breaks_off_says_nothing_of_the_unit(bus, manager, wrong):
+    bus.wrong["GetAll"] = wrong
+    with pytest.raises(DriverError) as caught:
+        await manager.unit("plain.service")
+    assert not caught.value.fact
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"ActiveState": ""}, {"ActiveState": 7}, {"LoadState": True}, {"SubState": b"running"}],
+)
+async def test_properties_that_make_no_sense_are_an_error(bus, manager, change):
+    bus.units["plain.service"].update(change)
+    with pytest.raises(DriverError, match="makes no sense"):
+        await manager.unit("plain.service")
+
+
+async def test_changes_are_told_without_a_question(bus, manager, news):
+    asked = len(bus.asked)
+    bus.change("plain.service", ActiveState="failed", SubState="failed", Result="signal")
+    await until(lambda: news)
+    assert (news[0].state, news[0].result, news[0].generation, news[0].standing()) == ("failed", "signal", "", False)
+    assert len(bus.asked) == asked
+
+
+async def test_a_death_under_a_restart_policy_is_asked_about_before_it_is_told(bus, manager, news):
+    bus.change("plain.service", Restart="always")
+    await until(lambda: news)
+    news.clear()
+    died = {"ActiveState": "failed", "SubState": "failed", "Result": "signal"}
+    coming = {"ActiveState": "activating", "SubState": "auto-restart"}
+    bus.change("plain.service", **died)
+    bus.units["plain.service"].update(coming)  # what it says when it is asked
+    await until(lambda: news)
+    assert [unit.sub for unit in news] == ["auto-restart"]
+    news.clear()
+    bus.change("plain.service", **died)  # and nothing is to come
+    await until(lambda: news)
+    assert [unit.standing() for unit in news] == [False]
+
+
+async def test_news_that_make_no_sense_are_left_to_the_next_look(bus, manager, news):
+    bus.change("plain.service", ActiveState="")
+    bus.change("plain.service", ActiveState="active")
+    await until(lambda: news)
+    assert [unit.state for unit in news] == ["active"]
+
+
+async def test_a_lost_bus_is_told_to_all_and_found_again(bus, manager, news):
+    bus.writers[-1].close()
+    await until(lambda: news)
+    assert isinstance(news[0], str)
+    assert manager.status().state is LinkState.LOST
+    with pytest.raises(DriverError, match="next try"):
+        await manager.unit("plain.service")
+    manager._link._again_at = None  # its time has come
+    assert (await manager.unit("plain.service")).state == "active"
+    assert manager.status().reconnects == 1
+    bus.change("plain.service", ActiveState="failed", SubState="failed")
+    await until(lambda: isinstance(news[-1], Unit))
+
+
+async def test_who_hears_no_more_is_told_no_more(bus, manager):
+    heard = []
+    leave = manager.subscribe("plain.service", heard.append)
+    await manager.unit("plain.service")
+    leave()
+    leave()
+    bus.change("plain.service", ActiveState="failed")
+    await manager.health()
+    assert heard == []
+
+
+async def test_an_alias_is_told_of_under_its_own_name(bus, manager):
+    bus.units["plain.service"]["Id"] = "plain.service"
+    bus.units["also.service"] = {**bus.units["plain.service"], "Id": "plain.service"}
+    heard = []
+    manager.subscribe("also.service", heard.append)
+    assert (await manager.unit("also.service")).id == "plain.service"
+    bus.change("plain.service", ActiveState="failed", SubState="failed")
+    await until(lambda: heard)
+
+
+async def test_more_units_than_the_bus_lets_us_hear_are_looked_at_only(bus, manager):
+    await manager.health()
+    bus.wrong["AddMatch"] = "org.freedesktop.DBus.Error.LimitsExceeded"
+    manager.subscribe("plain.service", print)
+    assert (await manager.unit("plain.service")).state == "active"
+
+
+async def test_a_family_is_its_own_instances_and_nobody_elses(bus, manager):
+    for name, state in (("web@1.service", "active"), ("web@2.service", "failed"), ("webs@1.service", "active")):
+        bus.units[name] = {**bus.units["plain.service"], "ActiveState": state}
+    assert await manager.family("web@.service") == {"web@1.service": "active", "web@2.service": "failed"}
+
+
+# ----------------------------------------------------------------------------------------------------- acting
+
+
+async def test_a_job_that_ends_before_its_path_is_told_is_not_waited_for_in_vain(bus, manager):
+    bus.results["RestartUnit"] = ("done", {"InvocationID": NEXT})
+    after = await manager.restart("plain.service", generation=RUN, within=2)
+    assert after.generation == "02" * 16
+
+
+async def test_a_restart_that_leaves_the_same_incarnation_is_none(bus, manager):
+    with pytest.raises(ActionError, match="skipped"):
+        await manager.restart("plain.service", generation=RUN, within=2)
+
+
+async def test_another_incarnation_than_was_judged_is_left_alone(bus, manager):
+    for act in (manager.restart, manager.start, manager.stop, manager.reload):
+        with pytest.raises(ActionError, match="another incarnation") as caught:
+            await act("plain.service", generation="ff" * 16, within=2)
+        assert not caught.value.transient
+    with pytest.raises(ActionError, match="another incarnation"):
+        await manager.adjust("plain.service", {"CPUWeight": 5}, generation="")
+    assert not {"RestartUnit", "StartUnit", "StopUnit", "SetUnitProperties"} & {member for member, _ in bus.asked}
+
+
+@pytest.mark.parametrize("wrong", ["cut", "garbage", "half"])
+async def test_a_lost_answer_to_an_order_is_ambiguous(bus, manager, wrong):
+    bus.wrong["RestartUnit"] = wrong
+    with pytest.raises(AmbiguousError):
+        await manager.restart("plain.service", generation=RUN, within=2)
+
+
+async def test_a_bus_lost_while_a_job_runs_is_ambiguous(bus, manager):
+    bus.results["RestartUnit"] = ("never", {})
+    async with asyncio.TaskGroup() as group:
+        act = group.create_task(expect_ambiguous(manager))
+        await until(lambda: bus.jobs)
+        bus.writers[-1].close()
+        assert "before systemd said" in await act
+
+
+async def expect_ambiguous(manager):
+    with pytest.raises(AmbiguousError) as caught:
+        await manager.restart("plain.service", generation=RUN, within=5)
+    return caught.value.message
+
+
+async def test_a_job_that_does_not_end_is_cancelled(bus, manager):
+    bus.results["StartUnit"] = ("never", {})
+    bus.units["plain.service"].update(ActiveState="inactive", SubState="dead")
+    with pytest.raises(ActionError, match="had not ended") as caught:
+        await manager.start("plain.service", generation="", within=0.1)
+    assert caught.value.transient
+    assert bus.asked[-1][0] == "Cancel"
+
+
+async def test_what_does_not_stop_is_killed_after_its_grace(bus, manager):
+    bus.results["StopUnit"] = ("never", {})
+    with pytest.raises(ActionError, match="had not ended"):
+        await manager.stop("plain.service", generation=RUN, within=0.2, grace=0.05)
+    assert ("KillUnit", ["plain.service", "all", 9]) in bus.asked
+
+
+async def test_who_cannot_be_reached_has_done_nothing(tmp_path):
+    manager = Systemd(SystemClock(), bus=f"unix:path={tmp_path}/nothing")
+    with pytest.raises(ActionError, match="cannot restart") as caught:
+        await manager.restart("plain.service", generation=RUN, within=2)
+    assert caught.value.transient
+    assert not isinstance(caught.value, AmbiguousError)
+    await manager.close()
+
+
+async def test_settings_are_read_back(bus, manager):
+    bus.units["plain.service"]["CPUWeight"] = 100
+    assert await manager.settings("plain.service", ["CPUWeight", "Result"]) == {"CPUWeight": 100}
+    await manager.adjust("plain.service", {"CPUWeight": 200}, generation=RUN)
+    bus.units["plain.service"]["CPUWeight"] = 200
+    original = bus.reply
+    bus.reply = lambda asked: ("", []) if asked.member == "SetUnitProperties" else original(asked)
+    with pytest.raises(ActionError, match="did not change"):
+        await manager.adjust("plain.service", {"CPUWeight": 300}, generation=RUN)
