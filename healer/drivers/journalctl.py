@@ -142,7 +142,11 @@ class Journal(Driver):
     async def _sit(self, seat: _Seat) -> None:
         """Put a child there that tells what all want, from where the one who has read least stopped."""
         await self._let_go(seat)
-        ears = Ears(lines=self._lines, cut=self._too_long, ended=lambda feed, said: self._ended(seat, feed, said))
+        ears = Ears(
+            lines=lambda lines, more: self._lines(seat, lines, more),
+            cut=self._too_long,
+            ended=lambda feed, said: self._ended(seat, feed, said),
+        )
         try:
             seat.feed = await Feed.started(self._words(), ears)
         except ActionError as exc:
@@ -177,7 +181,7 @@ class Journal(Driver):
 
     # ---------------------------------------------------------------------------------------- its entries
 
-    def _lines(self, lines: Sequence[bytes], more: bool) -> None:  # noqa: FBT001 - a callback of one caller
+    def _lines(self, seat: _Seat, lines: Sequence[bytes], more: bool) -> None:  # noqa: FBT001 - of one caller
         entry: Entry | None = None
         for line in lines:
             found = read(line)
@@ -192,7 +196,10 @@ class Journal(Driver):
         self._behind = self._behind + sum(map(len, lines)) if more else 0
         if self._behind > BACKLOG:
             self._forget_places()
-            self._stale, self._behind = True, 0
+            self._behind, self.lag = 0, None
+            if seat.feed is not None:
+                seat.feed.end()  # the next look begins anew
+                seat.feed = None
         if not more:
             self._wait_for_quiet()
         for one in tuple(self._subscribers):

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from healer.drivers import processes
-from healer.drivers.journal_feed import CHUNK, LONGEST, Ears, Feed
+from healer.drivers.journal_feed import CHUNK, LONGEST, PAUSE, Ears, Feed
 from healer.errors import ActionError
 
 
@@ -63,12 +63,16 @@ async def test_a_line_without_end_is_passed_over_and_the_next_is_read():
 async def test_a_flood_comes_in_chunks_with_pauses_between():
     heard, beats = Heard(), 0
     running = await heard.run("while True: print('x' * 99)", wait=False)
+    await until(lambda: heard.lines)
+    heard.lines.clear()
+    began = asyncio.get_running_loop().time()
     for _ in range(10):
         await asyncio.sleep(0.02)
         beats += 1
     running.end()
     assert beats == 10
-    assert 0 < len(heard.lines) * 100 < 12 * CHUNK
+    stretches = (asyncio.get_running_loop().time() - began) / PAUSE + 2
+    assert 0 < len(heard.lines) * 100 < stretches * 2 * CHUNK
 
 
 async def test_an_end_of_ours_kills_it_and_is_no_news():

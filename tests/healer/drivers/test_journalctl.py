@@ -11,6 +11,7 @@ from healer.clock import SystemClock
 from healer.drivers import journalctl
 from healer.drivers.interface import DriverError, LinkState
 from healer.drivers.journal_entries import Filter
+from healer.drivers.journal_feed import CHUNK
 from healer.drivers.journalctl import Journal
 
 SOURCE = "a" * 32
@@ -35,8 +36,8 @@ class Program:
             f"for line in open({str(self.says)!r}):\n"
             "    if line.startswith('!'): sys.stderr.write(line[1:]); sys.stderr.flush()\n"
             "    elif line.startswith('?'): sys.exit(1)\n"
-            "    else: print(line, end='', flush=True)\n"
-            "time.sleep(60)\n"
+            "    else: sys.stdout.write(line)\n"
+            "sys.stdout.flush()\ntime.sleep(60)\n"
         )
         (folder / "program.py").write_text(code)
         monkeypatch.setattr(journalctl, "PROGRAM", (sys.executable, str(folder / "program.py")))
@@ -157,14 +158,14 @@ async def test_who_sees_only_a_part_of_it_is_told_so(journal, program):
 
 
 async def test_too_large_a_backlog_is_skipped_and_told(journal, program, monkeypatch):
-    monkeypatch.setattr(journalctl, "BACKLOG", 100_000)
+    monkeypatch.setattr(journalctl, "BACKLOG", CHUNK + 1)
     now = SystemClock().wall()
     text = "x" * 1000
-    program.says.write_text("".join(entry(number, now + 60, text) + "\n" for number in range(1, 2000)))
+    program.says.write_text("".join(entry(number, now + 60, text) + "\n" for number in range(1, 3000)))
     got = Got(journal)
     await journal.health()
     await until(lambda: journal.gaps)
-    assert len(got.messages) < 1999
+    assert len(got.messages) < 2999
     program.says.write_text("")
     await journal.health()
     await until(lambda: len(program.runs()) == 2)
