@@ -54,7 +54,7 @@ def away(path: str, folder: str, mark: str) -> Moved:
     return Moved(name=fresh, inode=moved.st_ino, links=moved.st_nlink)
 
 
-def back(path: str, folder: str, name: str, inode: int) -> None:
+def back(path: str, folder: str, name: str, inode: int | None = None) -> None:
     """Give a file that was set aside its place again; raises ActionError where another has it by now. Blocks."""
     parent, place = _parts(path)
     with opened(parent) as here, opened(folder) as there:
@@ -62,7 +62,7 @@ def back(path: str, folder: str, name: str, inode: int) -> None:
             seen = os.stat(name, dir_fd=there, follow_symlinks=False)
         except OSError as exc:
             raise ActionError(f"{name} is not in {folder} any more", transient=False) from exc
-        if seen.st_ino != inode or not stat.S_ISREG(seen.st_mode):
+        if inode not in {None, seen.st_ino} or not stat.S_ISREG(seen.st_mode):
             raise ActionError(f"{name} in {folder} is another file than was moved there", transient=False)
         try:  # a link, and not a rename: that would silently replace what stands there
             os.link(name, place, src_dir_fd=there, dst_dir_fd=here, follow_symlinks=False)

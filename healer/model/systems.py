@@ -56,6 +56,12 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 flush=Param(
                     shape="word", words=("db",), doc="the whole database, where that is declared", kinds=("redis",)
                 ),
+                page_cache=Param(
+                    shape="word",
+                    words=("file", "host"),
+                    doc="what the kernel keeps in memory instead: of this file, or of every file of the host",
+                    kinds=("file",),
+                ),
                 most_bytes=Param(shape="size", doc="at most so much is thrown away"),
                 most=Param(shape="count", doc="at most so many pieces are thrown away"),
             ),

@@ -73,6 +73,12 @@ def _process(services: Services) -> Mapping[str, Hand]:
     return hands(services)
 
 
+def _http(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.http import hands
+
+    return hands(services)
+
+
 def _file(services: Services) -> Mapping[str, Hand]:
     from healer.actions.hands.file import hands
 
@@ -83,8 +89,10 @@ MAKERS: dict[str, Make] = {
     "program": _program,
     "process": _process,
     "file": _file,
+    "http": _http,
     "container": _container,
     "redis": _redis,
+    "rabbitmq": _rabbitmq,
     "unit": _unit,
     "haproxy": _haproxy,
     "postgres": _postgres,

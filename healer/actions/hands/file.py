@@ -12,7 +12,7 @@ from healer.actions.hands.catalog import Services
 from healer.actions.interface import Done, Order
 from healer.actions.run import Run
 from healer.clock import Clock
-from healer.drivers import setaside
+from healer.drivers import pagecache, setaside
 from healer.drivers.files import Cleared, Clearing, Policy, Survey
 from healer.drivers.sqlitefile import Mended, Repair
 from healer.errors import ActionError
@@ -64,6 +64,8 @@ class Clear(Hand):
     async def act(self, order: Order) -> Done:
         """Delete, the oldest first; raises ActionError."""
         path = _path(order)
+        if which := order.params.get("page_cache"):
+            return await self._turn.call(path, lambda: _forgotten(path, str(which)))
         clearing = self._clearing(order, order.timeout - _SPARE)
         done = await self._turn.call(path, clearing.clear)
         return Done(
@@ -72,6 +74,8 @@ class Clear(Hand):
 
     def would(self, order: Order) -> str:
         """Count what would go; blocks for a moment, a second at most."""
+        if which := order.params.get("page_cache"):
+            return f"would have the kernel forget {_path(order) if which == 'file' else 'the pages of all files'}"
         try:
             found = self._clearing(order, 1.0).survey()
         except ActionError as exc:
@@ -102,8 +106,19 @@ class Clear(Hand):
         )
 
 
+def _forgotten(path: str, which: str) -> Done:
+    if which == "host":
+        before, after = pagecache.drop_all()
+        return Done(because=f"the kernel kept {_size(before)} of files in memory, now {_size(after)}")
+    size = pagecache.drop_file(path)
+    return Done(because=f"the kernel was told to forget the {_size(size)} of {path}")
+
+
 class Aside(Hand):
-    """Moves a file into the declared folder, and back."""
+    """Moves a file into the declared folder, and back.
+
+    It is never put back by itself: what it harmed is well because it is gone.
+    """
 
     touches = "where the file lies"
 
@@ -121,9 +136,8 @@ class Aside(Hand):
         moved = await self._turn.call(path, lambda: setaside.away(path, folder, order.intent))
         more = f"; it has {moved.links - 1} other names" if moved.links > 1 else ""
         return Done(
-            because=f"{path} lies in {folder} as {moved.name}{more}",
-            facts={"folder": folder, "name": moved.name},
-            undo={"back": {"name": moved.name, "inode": str(moved.inode)}},
+            because=f"{path} lies in {folder} as {moved.name}{more}; back: {{name: {moved.name}}} puts it back",
+            facts={"folder": folder, "name": moved.name, "inode": moved.inode},
         )
 
     def would(self, order: Order) -> str:
@@ -205,11 +219,13 @@ def _command(order: Order, command: object, user: object) -> dict[str, Any]:
     return {"argv": words, **({"user": str(user)} if user else {})}
 
 
-def _noted(back: Mapping[str, Any]) -> tuple[str, int]:
-    name, inode = back.get("name"), str(back.get("inode"))
-    if not isinstance(name, str) or "/" in name or name in {"", ".", ".."} or not inode.isdecimal():
-        raise ActionError("what was noted to put it back makes no sense", transient=False)
-    return name, int(inode)
+def _noted(back: Mapping[str, Any]) -> tuple[str, int | None]:
+    name, inode = back.get("name"), back.get("inode")
+    if not isinstance(name, str) or "/" in name or name in {"", ".", ".."}:
+        raise ActionError("the name it was given makes no sense", hint="back: {name: NAME}", transient=False)
+    if inode is not None and not str(inode).isdecimal():
+        raise ActionError("the number of its inode makes no sense", hint="leave it out", transient=False)
+    return name, None if inode is None else int(inode)
 
 
 def _narrowed(declared: Any, asked: Any) -> int:  # noqa: ANN401 - numbers of the configuration and of a rule

@@ -96,7 +96,9 @@ async def test_a_file_is_set_aside_and_put_back_by_what_was_noted(kind, cache, t
     done = await kind["quarantine"].act(order(path, aside=aside))
     assert not path.exists()
     assert (tmp_path / "aside" / done.facts["name"]).exists()
-    back = await kind["quarantine"].act(order(path, dict(done.undo), aside=aside))
+    assert not done.undo  # it would come back the moment that what it harmed is well
+    noted = {"name": done.facts["name"], "inode": str(done.facts["inode"])}
+    back = await kind["quarantine"].act(order(path, {"back": noted}, aside=aside))
     assert back.because == f"{path} is back in its place"
     assert path.stat().st_mtime == 1000
 
@@ -137,3 +139,12 @@ async def test_a_declared_command_mends_with_the_path_as_one_argument(kind, tmp_
     assert path.read_text() != "broken"
     with pytest.raises(ActionError, match="exited with 1"):
         await kind["repair"].act(order(path, repair={"command": ["false"]}))
+
+
+async def test_the_kernels_pages_of_one_file_are_forgotten(kind, cache):
+    path = cache / "0.tmp"
+    assert kind["clear_cache"].would(order(path, {"page_cache": "file"})) == f"would have the kernel forget {path}"
+    done = await kind["clear_cache"].act(order(path, {"page_cache": "file"}))
+    assert "4.0 KiB" in done.because
+    assert path.exists()
+    assert "all files" in kind["clear_cache"].would(order(path, {"page_cache": "host"}))
