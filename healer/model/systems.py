@@ -56,6 +56,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 flush=Param(
                     shape="word", words=("db",), doc="the whole database, where that is declared", kinds=("redis",)
                 ),
+                queue=Param(shape="string", doc="a queue that was declared by its full name", kinds=("rabbitmq",)),
                 page_cache=Param(
                     shape="word",
                     words=("file", "host"),

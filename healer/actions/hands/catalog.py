@@ -49,6 +49,12 @@ def _sql(services: Services) -> Mapping[str, Hand]:
     return hands(services)
 
 
+def _rabbitmq(services: Services) -> Mapping[str, Hand]:
+    from healer.actions.hands.rabbitmq import hands
+
+    return hands(services)
+
+
 def _redis(services: Services) -> Mapping[str, Hand]:
     from healer.actions.hands.redis import hands
 
