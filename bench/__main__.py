@@ -40,7 +40,13 @@ BENCHES: Mapping[str, float] = {
     "containers": 900,
 }
 """Name, and the seconds after which it is given up."""
-DEBIAN: Mapping[str, str] = {"runsv": "runit", "supervisord": "supervisor", "tini": "tini", "cc": "gcc"}
+DEBIAN: Mapping[str, str] = {
+    "runsv": "runit",
+    "supervisord": "supervisor",
+    "tini": "tini",
+    "cc": "gcc",
+    "monit": "monit",
+}
 """Command to package."""
 PYPI: Mapping[str, tuple[str, ...]] = {"rules": ("simpleeval",), "peers": ("auditchain", "pymerkle", "cachetools")}
 """Bench to the packages it compares with; cachetools is what pymerkle needs."""
@@ -143,7 +149,7 @@ def main(words: list[str]) -> int:
     report: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
         "machine": machine(),
-        "missing": install() if {"restart", "idle"} & set(names) else [],
+        "missing": install() if {"restart", "idle", "hung"} & set(names) else [],
     }
     before = reaping()
     report["pid_1_reaps_at_once"] = bool(before)
