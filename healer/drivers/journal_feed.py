@@ -112,19 +112,26 @@ class Feed:
         # How much one read brings says nothing: a pipe is handed over in the pieces it was written in.
         now = self._loop.time()
         if now - self._began > PAUSE:
-            self._pressed = self._pressed and self._spent >= CHUNK
+            self._pressed = False
             self._began, self._spent = now, 0
-        full = self._spent >= CHUNK
-        self._pressed = self._pressed or full
         self._take(more=self._pressed)
-        if full and not self._ended:
-            self._loop.remove_reader(self._out)
-            self._pause = self._loop.call_later(PAUSE, self._go_on)
+        self._rest_a_while()
+
+    def _rest_a_while(self) -> None:
+        """Where much came in a short time, let the others have theirs."""
+        if self._spent < CHUNK or self._ended:
+            return
+        self._pressed = True
+        self._loop.remove_reader(self._out)
+        self._pause = self._loop.call_later(PAUSE, self._go_on)
 
     def _go_on(self) -> None:
         """After a pause: where nothing came in it, all has been read."""
+        self._began, self._spent = self._loop.time(), 0
         self._loop.add_reader(self._out, self._read)
-        if not self._take(more=True) and not self._ended:
+        if self._take(more=True):
+            self._rest_a_while()
+        elif not self._ended:
             self._pressed = False
             self._ears.lines((), False)  # noqa: FBT003 - a callback takes no keywords
 
