@@ -53,10 +53,11 @@ async def greet(door: Door, resolver: Resolver, *, timeout: float) -> None:
     """
     async with _open(door, resolver, timeout) as (reader, writer):
         writer.write(SSL_REQUEST)
-        answer = await reader.read(1)
+        answer = await reader.read(2)
     if not answer:
         raise DriverError(f"{door} hung up without a word", fact=True)
-    if answer not in b"SNE":
+    # One letter, yes or no, and silence after it; an old server's error goes on. A banner (SSH-2.0...) goes on, too.
+    if answer not in {b"S", b"N"} and not answer.startswith(b"E"):
         raise DriverError(f"what answers at {door} is not PostgreSQL", fact=True)
 
 

@@ -44,15 +44,19 @@ async def identify(session: Session, *, timeout: float) -> Identity:
     """Ask who it is; raises PostgresError."""
     rows = await session.ask(_WHO, timeout=timeout)
     try:
-        system = str((await session.ask(_SYSTEM, timeout=timeout))[0][0])
+        found = await session.ask(_SYSTEM, timeout=timeout)
+        system = str(found[0][0]) if found else ""
     except PostgresError as exc:
         if not exc.denied:
             raise
         system = ""  # the start alone must do
-    version, in_recovery, started, uptime, monitor = rows[0]
+    try:
+        version, in_recovery, started, uptime, monitor = rows[0]
+        generation = f"{system}.{started:.6f}"
+    except (IndexError, TypeError, ValueError) as exc:
+        raise PostgresError("it does not say who it is", fact=True, sqlstate="XX000") from exc
     return Identity(
-        version=version, in_recovery=in_recovery, uptime=uptime, monitor=monitor,
-        generation=f"{system}.{started:.6f}",
+        version=version, in_recovery=in_recovery, uptime=uptime, monitor=monitor, generation=generation
     )  # fmt: skip
 
 

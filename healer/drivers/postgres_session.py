@@ -97,16 +97,13 @@ class Session:
         self._connection = connection
         self._door = door
         self._lock = asyncio.Lock()
+        self.version: int = connection.info.server_version
+        """Of the server: 150004 is 15.4."""
 
     @property
     def alive(self) -> bool:
         """Nothing has ended it, as far as we know."""
         return not self._connection.closed
-
-    @property
-    def version(self) -> int:
-        """Of the server: 150004 is 15.4."""
-        return self._connection.info.server_version
 
     async def ask(self, query: str, values: Values | None = None, *, timeout: float) -> list[tuple[Any, ...]]:
         """Rows of a query of ours, all of them; raises PostgresError."""
@@ -184,19 +181,22 @@ class Session:
                 await self.close()
                 raise PostgresError(f"{self._door} did not answer within {timeout:g} s", fact=True) from exc
             except (psycopg.Error, UnicodeError) as exc:
-                raise self._said(exc) from exc
+                raise await self._said(exc) from exc
             except BaseException:
                 await self.close()  # cancelled in the middle: what comes next on the wire is not for the next question
                 raise
             changing = (cursor.statusmessage or "").startswith(CHANGING)
             return Answer(rows=rows, changed=max(0, cursor.rowcount) if changing else 0)
 
-    def _said(self, exc: Exception) -> PostgresError:
+    async def _said(self, exc: Exception) -> PostgresError:
+        import psycopg
+
         sqlstate = str(getattr(exc, "sqlstate", None) or "")
         message = first_line(exc)
-        if self.alive and not sqlstate:
-            sqlstate = "22000"  # what it sent could not be read: odd data, and the session goes on
-        if not sqlstate or self._connection.closed:
+        if not sqlstate and isinstance(exc, psycopg.ProgrammingError | psycopg.DataError | UnicodeError):
+            sqlstate = "22000"  # the library's own word on values: what it sent or read is odd, and the session goes on
+        if not sqlstate or not self.alive:
+            await self.close()  # it is gone, or nobody can tell any more what on the wire belongs to which question
             return PostgresError(f"{self._door} ended the session: {message}", fact=True)
         return PostgresError(message, fact=is_fact(sqlstate), sqlstate=sqlstate)
 
@@ -251,8 +251,9 @@ async def connect(place: Place, resolver: Resolver, bounds: Bounds, *, timeout: 
         await blame(place.door, resolver, user=place.user, dbname=place.dbname, timeout=timeout)
         raise PostgresError(exc.message, hint=f"may {place.user} connect to {place.dbname}?") from exc
     if session.version < OLDEST:
+        found = shown(session.version)
         await session.close()
-        raise PostgresError(f"{place.door} is PostgreSQL {shown(session.version)}", hint="12 or newer is looked at")
+        raise PostgresError(f"{place.door} is PostgreSQL {found}", hint="12 or newer is looked at")
     return session
 
 

@@ -106,7 +106,15 @@ class PostgresSensor(TargetSensor):
             hint = f": {_GRANT} {self._driver.place.user}" if exc.denied else ""
             sieve.all_unknown(piece.series, f"{exc.message}{hint}")
             return
-        self._tellers[piece.name](self, sieve, rows)
+        part = Sieve(sieve.at, self.marks)
+        try:
+            self._tellers[piece.name](self, part, rows)
+        except (IndexError, TypeError, ValueError) as exc:  # something that only looks like PostgreSQL
+            self.garbage += 1
+            sieve.all_unknown(piece.series, f"garbage: its answer has another shape ({type(exc).__name__})")
+            return
+        sieve.readings += part.readings
+        sieve.garbage += part.garbage
 
     # ------------------------------------------------------------------------------------ one per piece
 

@@ -8,7 +8,7 @@ from healer.clock import Clock
 from healer.drivers.interface import DriverError
 from healer.drivers.sql import Database, SqlError
 from healer.errors import SensorError
-from healer.model.observation import Reading, labels
+from healer.model.observation import Labels, Reading, labels
 from healer.model.target import Target
 from healer.sensors.interface import TargetSensor
 from healer.sensors.sane import Sieve
@@ -71,22 +71,28 @@ class SqlSensor(TargetSensor):
             sieve.unknown("sql.value", because, self._with(name, row=""))
             return
         sieve.number("sql.rows", len(rows), self._with(name))
-        named = [(_row(row[:-1]), row[-1]) for row in rows if row]
-        for row, value in named:
-            marks = self._with(name, row=row)
-            if sum(row == other for other, _ in named) > 1:
-                sieve.unknown("sql.value", f"two rows are called '{row}'", marks)
-            elif value is None:
-                sieve.unknown("sql.value", "it returns NULL", marks)
-            else:
-                sieve.number("sql.value", float(value) if isinstance(value, Decimal | bool) else value, marks)
+        named: dict[str, list[object]] = {}
+        for row in rows:
+            named.setdefault(_row(row[:-1]), []).append(row[-1] if row else None)
+        for row_name, values in named.items():
+            self._tell_value(sieve, values, self._with(name, row=row_name), row_name)
+
+    @staticmethod
+    def _tell_value(sieve: Sieve, values: Sequence[object], marks: Labels, row_name: str) -> None:
+        (value, *others) = values
+        if others:
+            sieve.unknown("sql.value", f"{len(values)} rows are called '{row_name}'", marks)
+        elif value is None:
+            sieve.unknown("sql.value", "it returns NULL", marks)
+        else:
+            sieve.number("sql.value", float(value) if isinstance(value, Decimal | bool) else value, marks)
 
     def _unknown(self, sieve: Sieve, name: str, because: str) -> None:
         for metric in ("sql.rows", "sql.latency"):
             sieve.unknown(metric, because, self._with(name))
         sieve.unknown("sql.value", because, self._with(name, row=""))
 
-    def _with(self, name: str, **more: str) -> tuple[tuple[str, str], ...]:
+    def _with(self, name: str, **more: str) -> Labels:
         return labels(target=self.target, name=name, **more)
 
 

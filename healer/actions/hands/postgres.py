@@ -195,10 +195,9 @@ class Failover(Hand):
         if not found.in_recovery:
             raise ActionError(f"{order.target.id} is no standby", transient=False)
         behind, streaming = (await session.ask(_STANDBY, timeout=driver.patience))[0]
-        if streaming and not order.target.spec.get("primary") and not order.params.get("split_brain"):
-            raise ActionError(
-                f"{order.target.id} still receives from its primary", hint="failover there is two primaries"
-            )
+        if streaming and not order.params.get("split_brain"):
+            # Also where the declared primary does not answer: it hangs for now, or another one is the primary.
+            raise ActionError(f"{order.target.id} receives from a primary", hint="stop that first: two are two truths")
         most = int(order.params.get("max_lag") or 0)
         if behind > most:
             raise ActionError(

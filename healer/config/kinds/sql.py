@@ -11,6 +11,9 @@ MOST_ROWS = 1000
 
 
 def _one_database(values: Values, problems: Problems) -> None:
+    if not values["queries"]:
+        problems.add(values.where("queries"), "there is no query", "queries: {NAME: SELECT ...}")
+        raise Bad
     if (values["path"] is None) == (values["host"] is None):
         problems.add(
             values.mark, "a database is a file, or a server: one of them", "path: for SQLite, host: for PostgreSQL"
