@@ -159,9 +159,8 @@ class Asking:
         for target in {one.target for one in closed} | {subject}:
             self._leave_fault(target, because)
         if not given_up and not breakers and not let_go:
-            return f"{subject} had nothing to " + (
-                "re-arm; alerts of it are quiet" if request.args.get("alert") else "acknowledge"
-            )
+            quiet = request.args.get("alert")
+            return f"{subject} is known: nobody is reminded" if quiet else f"{subject} had nothing to acknowledge"
         more = ", and cures that took turns let go on" if let_go else ""
         return f"{len(given_up)} incidents and {len(breakers)} breakers re-armed{more}"
 
