@@ -115,7 +115,7 @@ class Clearing:
         """Look, and choose; nothing is touched. Raises ActionError where the folder cannot be opened without links."""
         with opened(self._path) as root:
             found = list(self._walk(root, (), os.fstat(root).st_dev, _mount(root)))
-        held = inuse.inodes()
+        held = inuse.files()
         return Survey(chosen=tuple(self._chosen(found, held)), spared=dict(self._spared), cut=self._cut)
 
     def clear(self) -> Cleared:
@@ -194,7 +194,7 @@ class Clearing:
             links=seen.st_nlink,
         )
 
-    def _chosen(self, found: list[File], held: Collection[int]) -> Iterator[File]:
+    def _chosen(self, found: list[File], held: frozenset[inuse.File]) -> Iterator[File]:
         policy = self._policy
         left, files, size = sum(file.size for file in found), 0, 0
         for file in sorted(found, key=attrgetter("changed")):
@@ -205,7 +205,7 @@ class Clearing:
                 because = "kept, as there is room for them"
             elif file.links > 1:
                 because = "has other names (hard links)"
-            elif file.identity[1] in held:
+            elif inuse.held(*file.identity[:2], held):
                 because = "open"
             elif files >= policy.most_files or size + file.size > policy.most_bytes:
                 because = "over the bound of one run"

@@ -73,7 +73,7 @@ class Repair:
                 seen = os.stat(one, dir_fd=folder, follow_symlinks=False)
                 if not stat.S_ISREG(seen.st_mode):
                     raise ActionError(f"{one} is no regular file", transient=False)
-                if pids := inuse.holders(seen.st_ino):
+                if pids := inuse.holders(seen.st_dev, seen.st_ino):
                     raise ActionError(f"pid {pids[0]} has {one} open", hint="stop it first, and start it afterwards")
 
     def _mended(self, folder: int, name: str) -> Mended:

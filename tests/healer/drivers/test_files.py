@@ -205,7 +205,7 @@ def test_an_attacker_who_swaps_folders_for_links_never_gets_a_file_outside_delet
                 one.unlink()
                 away.rename(one)
 
-    monkeypatch.setattr(inuse, "inodes", frozenset)  # most of a turn is to be what the attacker can hit
+    monkeypatch.setattr(inuse, "files", frozenset)  # most of a turn is to be what the attacker can hit
     victims = [put(outside / f"victim{number}") for number in range(8)]
     for number in range(8):
         (cache / f"d{number}").mkdir()
