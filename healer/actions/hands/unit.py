@@ -97,7 +97,8 @@ class Adjust(UnitHand):
         if order.params.get("back") is not None:
             return await self._put_back(manager, name, order, now)
         used = now.get("MemoryCurrent", UNSET)
-        new = limits.planned(_changes(order), now, memory_used=None if used == UNSET else used)
+        bounds = order.target.spec.get("bounds") or {}
+        new = limits.planned(_changes(order), now, memory_used=None if used == UNSET else used, bounds=bounds)
         new = {key: value for key, value in new.items() if now.get(key, UNSET) != value}
         if not new:
             return Done(because=f"{name} has it so already", generation=order.generation)

@@ -2,7 +2,7 @@
 
 from healer.config.kinds.own import Own
 from healer.yamldoc.mark import Problems
-from healer.yamldoc.parsers import Count, Text
+from healer.yamldoc.parsers import Count, Number, Size, Text
 from healer.yamldoc.shape import Bad, Field, Record, Values
 
 UNIT_NAME = r"[A-Za-z0-9:_\\-][A-Za-z0-9:_.\\@-]{0,254}"
@@ -22,6 +22,21 @@ INSTANCES = Record(
     name="instances",
     build=_in_order,
 )
+_BOUNDS = Record(
+    Field(name="cpu", shape=Number(0.05, 4096.0), doc="cores; else those of the host"),
+    Field(name="memory", shape=Size(16 * 2**20), doc="else the host's"),
+    Field(name="tasks", shape=Count(16, 2**22), doc="processes and threads; else what the kernel allows"),
+    name="bounds",
+    build=lambda values, _: {key: value for key, value in values.items() if value is not None},
+)
+
+
+def _sane(values: Values, problems: Problems) -> None:
+    if values["instances"] is not None and "@" not in (values["unit"] or values["name"]):
+        problems.add(values.where("instances"), "only a template has instances", "such as unit: web@.service")
+        raise Bad
+
+
 OWN = Own(
     fields=(
         Field(
@@ -37,7 +52,9 @@ OWN = Own(
             doc="where its systemd is asked: system, user, or the address of a bus",
         ),
         Field(name="instances", shape=INSTANCES, doc="of a template: how many of its instances `scale` may run"),
+        Field(name="bounds", shape=_BOUNDS, doc="the most that `adjust` may give it"),
     ),
     every=5.0,
     shown="5s",
+    check=_sane,
 )

@@ -10,6 +10,7 @@ import psutil
 from healer.drivers.systemd.unit import UNSET
 from healer.errors import ActionError, HealerError
 from healer.model.change import Change
+from healer.model.target import EMPTY
 
 NONE = "none"
 """In a note of former values: there was no limit."""
@@ -42,15 +43,22 @@ SETTINGS: Mapping[str, Setting] = {
 PROPERTIES = tuple(setting.property for setting in SETTINGS.values())
 
 
-def planned(changes: Mapping[str, Change], now: Mapping[str, int], *, memory_used: int | None) -> dict[str, int]:
+def planned(
+    changes: Mapping[str, Change],
+    now: Mapping[str, int],
+    *,
+    memory_used: int | None,
+    bounds: Mapping[str, float] = EMPTY,
+) -> dict[str, int]:
     """New values by property, within bounds; raises ActionError for what cannot be, or would kill at once.
 
     ``now``: systemd's numbers, `UNSET` where there is no limit. ``memory_used``: bytes; None where nobody counts.
+    ``bounds``: the most there may be of ``cpu`` (cores), ``memory`` (bytes) and ``tasks``, where declared.
     """
     new: dict[str, int] = {}
     for name, change in changes.items():
         setting = SETTINGS[name]
-        most = min(setting.most, _whole(name))
+        most = min(setting.most, _whole(name), bounds.get("memory" if name == "memory_high" else name, math.inf))
         before = now.get(setting.property, UNSET)
         present = setting.unset if before == UNSET else before / setting.per
         try:

@@ -5,8 +5,9 @@ import subprocess
 
 import pytest
 
-from healer.actions.owner import ContainerOwner, ProcessOwner, grace, incarnation
+from healer.actions.owner import ContainerOwner, ProcessOwner, UnitOwner, grace, incarnation, most_of, unit_of
 from healer.drivers import processes
+from healer.drivers.systemd.unit import describe
 from healer.errors import ActionError
 
 
@@ -81,3 +82,52 @@ async def test_a_dead_container_is_started_not_restarted_and_its_own_name_is_use
     assert await owner.restart(alive) == "new"
     await owner.stop(alive)
     assert engine.asked == [("start", "web-1", ""), ("restart", "web", "ab.c", 3.0), ("stop", "web", "ab.c", 3.0)]
+
+
+class Manager:
+    def __init__(self):
+        self.asked, self.bus = [], ""
+
+    def __call__(self, bus):
+        self.bus = bus
+        return self
+
+    def _note(self, *asked):
+        self.asked.append(asked)
+        said = {"Id": "x", "LoadState": "loaded", "ActiveState": "active", "SubState": "running"}
+        return describe({**said, "InvocationID": b"\x02" * 16})
+
+    async def start(self, name, *, generation, within):
+        return self._note("start", name, generation, within)
+
+    async def stop(self, name, *, generation, within, grace):
+        return self._note("stop", name, generation, within, grace)
+
+    async def restart(self, name, *, generation, within, grace):
+        return self._note("restart", name, generation, within, grace)
+
+
+async def test_a_unit_is_systemd_s_to_start_and_stop_as_its_file_says(order):
+    manager = Manager()
+    owner = UnitOwner(manager)
+    plain = order(kind="unit", name="web", generation="ab", timeout=30.0)
+    renamed = order({"grace": 3.0}, kind="unit", name="web", spec={"unit": "w@1", "bus": "user"}, timeout=30.0)
+    assert await owner.restart(plain) == "02" * 16
+    assert manager.bus == ""
+    assert await owner.start(plain) == "02" * 16
+    await owner.stop(renamed)
+    assert manager.bus == "user"
+    assert manager.asked == [
+        ("restart", "web.service", "ab", 25.0, None),
+        ("start", "web.service", "ab", 25.0),
+        ("stop", "w@1.service", "", 25.0, 3.0),
+    ]
+
+
+def test_a_short_step_keeps_a_fifth_of_its_time_to_tell_how_it_went():
+    assert (most_of(1.0), most_of(100.0)) == (0.8, 95.0)
+
+
+def test_a_unit_is_named_in_full(order):
+    assert unit_of(order(kind="unit", name="web").target) == "web.service"
+    assert unit_of(order(kind="unit", name="web", spec={"unit": "a.timer"}).target) == "a.timer"
