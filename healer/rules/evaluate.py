@@ -291,7 +291,8 @@ class Evaluator(Book):
                 taken |= slot.captured
         for slot in entry.slots:
             if isinstance(slot.over, Over) and self._table[slot.index] == 1:
-                taken |= self._named_captures(slot.over, entry.since)
+                told_at = max((line.at for line in slot.lines), default=NEVER)
+                taken |= self._named_captures(slot.over, told_at)
         for node in walk(entry.expr):
             if not isinstance(node, Matched):
                 continue
@@ -300,8 +301,11 @@ class Evaluator(Book):
                 taken |= (captures(text, node.pattern) or {}) if isinstance(text, str) else {}
         return taken
 
-    def _named_captures(self, over: Over, since: float) -> dict[str, str]:
-        """What the named groups of a pattern that a target declares took last, where a sensor tells it."""
+    def _named_captures(self, over: Over, told_at: float) -> dict[str, str]:
+        """What the named groups of a pattern that a target declares took last, as told together with its count.
+
+        What was told before that belongs to another line.
+        """
         asked = of_pattern(over)
         if asked is None:
             return {}
@@ -312,7 +316,7 @@ class Evaluator(Book):
         return {
             dict(line.series.labels)["name"]: line.value
             for line in lines
-            if line.known and line.at > since and isinstance(line.value, str) and matches(select, line.series)
+            if line.known and line.at >= told_at and isinstance(line.value, str) and matches(select, line.series)
         }
 
     @property
