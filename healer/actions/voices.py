@@ -6,15 +6,18 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from healer.actions.call import Asker, revealed, send
 from healer.clock import Clock
 from healer.config.channel import JOURNAL, Channel, Query
-from healer.drivers import apprise, journal, sms, smtp
+from healer.drivers import journal
 from healer.errors import ActionError, AmbiguousError, HealerError, SkippedError
 from healer.model.alert import Message
 from healer.yamldoc.secret import Secret
+
+if TYPE_CHECKING:
+    from healer.drivers import sms
 
 _PRIORITY = {"info": 6, "warning": 4, "critical": 2}
 _TRIES = 3
@@ -222,6 +225,8 @@ class Voices:
         email = channel.email
         if email is None:
             raise ActionError(f"{channel.name} is no mail channel", transient=False)
+        from healer.drivers import smtp  # what nobody configured is not loaded
+
         server = smtp.Server(
             host=email.host, port=email.port, tls=email.tls, ca=email.ca, certificate=email.certificate,
             key=email.key, user=email.user, password=_secret(email.password), helo=email.helo,
@@ -252,6 +257,8 @@ class Voices:
         made = channel.sms
         if made is None:
             raise ActionError(f"{channel.name} is no SMS channel", transient=False)
+        from healer.drivers import sms
+
         gateway = sms.Gateway(
             url=made.url, method=made.method, headers=revealed(made.headers),
             fields={name: _secret(value) for name, value in made.body.items()},
@@ -279,9 +286,11 @@ class Voices:
         return Receipt(because=f"{because}; refused: {told}" if failed else because)
 
     async def _one_number(
-        self, channel: Channel, gateway: sms.Gateway, number: str, texts: Sequence[str], deadline: float
+        self, channel: Channel, gateway: "sms.Gateway", number: str, texts: Sequence[str], deadline: float
     ) -> str:
         """All parts to one number; returns what proves it. Raises SmsError or ActionError."""
+        from healer.drivers import sms
+
         said = []
         for text in texts:
             left = min(channel.timeout, deadline - self._clock.now())
@@ -293,6 +302,8 @@ class Voices:
         return f"{number} ({', '.join(said)}{more})"
 
     async def _apprise(self, channel: Channel, message: Message, timeout: float) -> Receipt:
+        from healer.drivers import apprise
+
         urls = [_secret(url) for url in channel.urls]
         title = f"[{self._node}] {message.severity}: {message.says}"
         try:

@@ -12,6 +12,8 @@ from healer.cli.settings import Command, settings
 from healer.errors import ConfigError
 
 _LOOK_AGAIN = 0.2
+_NO_VERDICT = frozenset({"stale", "refused", "skipped"})
+"""Outcomes that nobody verifies: nothing happened."""
 wait_option = click.option(
     "--wait",
     type=click.FloatRange(0, 3600),
@@ -105,7 +107,7 @@ def ask(verb: str, subject: str, args: Mapping[str, Any] | None = None, *, wait:
     client = Client(given)
     found = client.request(verb, subject, args)
     if wait:
-        found["healing"] = _verdict(client, str(found["id"]), wait)
+        found["healing"] = verdict(client, str(found["id"]), wait)
     if given.json:
         show.as_json(found)
     else:
@@ -118,11 +120,11 @@ def ask(verb: str, subject: str, args: Mapping[str, Any] | None = None, *, wait:
     return 0 if healing["verdict"] == "verified" else 1
 
 
-def _verdict(client: Client, request: str, wait: float) -> dict[str, Any]:
+def verdict(client: Client, request: str, wait: float) -> dict[str, Any]:
     """The sealed verdict on what a request had done; raises NoError when there is none in time."""
     for _ in range(max(1, int(wait / _LOOK_AGAIN))):
         for healing in client.get("/healings", limit=100, all=1)["healings"]:
-            if healing["request"] == request and (healing["verdict"] or healing["outcome"] in {"stale", "refused"}):
+            if healing["request"] == request and (healing["verdict"] or healing["outcome"] in _NO_VERDICT):
                 return dict(healing)
         time.sleep(_LOOK_AGAIN)
     raise NoError(f"no verdict within {wait:g} s", hint="healer healings")

@@ -50,6 +50,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "maintenance": ("maintenance", "Windows in which nothing is done."),
     "stop-healing": ("brakes", "Throw the kill switch: nothing is done any more."),
     "resume-healing": ("brakes", "Take the kill switch away, and leave safe mode."),
+    "alerts": ("notify", "List what people are told about, and who was."),
+    "notify": ("notify", "Channels: how they are, and a message to prove one."),
     "event": ("event", "Put an event on the agent's bus."),
     "rules": ("rules", "List, show, switch and import rules."),
     "reload": ("reload", "Read configuration and rules again, all or nothing."),

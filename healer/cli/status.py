@@ -81,6 +81,12 @@ def brakes(found: Status) -> list[str]:
         for one in found.get("errors", ())
         if one["skipping"]
     ]
+    said += [
+        f"channel {one['name']} is skipped after {one['errors']} errors, one more try in {show.ago(one['retry_in'])}: "
+        f"{one['because']}"
+        for one in found.get("channels", ())
+        if one["skipping"]
+    ]
     said += [f"{target} is flapping: nothing takes it down until it is steady" for target in found.get("flapping", ())]
     said += [
         f"cures of {' and '.join(one['rules'])} took turns on {one['target']}: held (healer ack {one['target']})"

@@ -237,7 +237,15 @@ class Acting:
         self.decide(self._own_decision(request.id, action, target, params, request.who, question))
         return ""
 
-    def tell(self, message: str, *, channel: str, incident: str, more: Mapping[str, object] = EMPTY) -> None:
+    def tell(
+        self,
+        message: str,
+        *,
+        channel: str,
+        incident: str,
+        more: Mapping[str, object] = EMPTY,
+        request: Request | None = None,
+    ) -> None:
         """Notify a person. Only the kill switch silences it: a breaker that opens must be heard in any mode.
 
         ``more`` are further parameters of ``notify`` that only the agent itself gives.
@@ -246,9 +254,11 @@ class Acting:
             self.desk.publish("alert.withheld", message=message, **({"id": more["id"]} if "id" in more else {}))
             return
         params = {"channel": channel, "message": message, **more}
-        decision = self._own_decision("", "notify", HOST, params, "", None)
+        by = (request.id, request.who) if request else ("", "agent")
+        decision = self._own_decision(by[0], "notify", HOST, params, by[1], None)
         # A name of its own: an alert about an incident is no step of it.
-        self.decide(replace(decision, incident=f"{ALERT}{incident}", actor="agent", because=message))
+        actor = decision.actor if request else "agent"
+        self.decide(replace(decision, incident=f"{ALERT}{incident}", actor=actor, because=message))
 
     def _own_decision(
         self,

@@ -50,6 +50,7 @@ class Asking:
             "log-event": self._log_event,
             "rebalance": self._rebalance,
             "reflect": lambda _: "reflecting",
+            "notify": self._notify,
             **dict.fromkeys(_MOVES, self._move),
         }
 
@@ -278,6 +279,16 @@ class Asking:
         kind, data = check_topic(request.args.get("type")), check_data(request.args.get("data"))
         self._core.desk.note("event", kind, type=kind, data=data, who=request.who)
         return f"sealed{_opened(self._core.hearing.rules.wake(kind, data))}"
+
+    def _notify(self, request: Request) -> str:
+        """Prove a channel: no gate but the kill switch keeps the agent from telling people something."""
+        if self._core.desk.memory.kill_switch:
+            raise RefusedError("the kill switch is on: nothing is sent", hint="healer resume-healing")
+        message = str(request.args.get("message") or "a test: this channel works")[:500]
+        severity = str(request.args.get("severity") or "info")
+        more = {"id": f"test.{request.id}", "severity": severity}
+        self._core.acting.tell(message, channel=request.subject, incident="test", more=more, request=request)
+        return f"telling {request.subject}"
 
     def _rebalance(self, request: Request) -> str:
         del request

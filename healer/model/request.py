@@ -30,8 +30,9 @@ VERBS: tuple[str, ...] = (
     "log-event",
     "rebalance",
     "reflect",
+    "notify",
 )
-"""``event`` publishes on the bus, ``log-event`` also seals an entry of kind event."""
+"""``notify`` tells a channel (the subject) something, to prove it; ``event`` publishes on the bus, ``log-event`` also seals an entry of kind event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
