@@ -24,7 +24,10 @@ from healer.actions.voices import Voices
 from healer.actions.wait import Wait
 from healer.clock import Clock
 from healer.drivers.catalog import Drivers
+from healer.drivers.holds import Holds
+from healer.drivers.commands import Command, Ended
 from healer.drivers.programs import Programs
+from healer.drivers.systemd import transient
 from healer.model import systems
 
 
@@ -60,12 +63,13 @@ def build(services: Services) -> Mapping[str, Action]:
         owners["container"] = ContainerOwner(services.docker)
     if services.drivers is not None:
         owners["unit"] = UnitOwner(services.drivers.systemd)
+    holds = Holds(services.state_dir)
     actions: tuple[Action, ...] = (
         Restart(owners, services.evidence),
         Start(owners),
         Stop(owners, services.evidence),
-        Signal(),
-        Run(services.programs.groups),
+        Signal(holds),
+        Run(services.programs.groups, _in_unit(services)),
         Call(services.http),
         Notify(services.voices or Voices(services.clock, services.node, services.http)),
         Capture(services.evidence or Evidence(clock=services.clock, state_dir=services.state_dir)),
@@ -73,10 +77,25 @@ def build(services: Services) -> Mapping[str, Action]:
         SetModeAction(services.set_mode),
         PublishAction(services.publish),
     )
-    return {action.verb: action for action in (*actions, *_by_kind(services))}
+    plugins = [make() for make in plugged.ACTIONS.values()]
+    return {action.verb: action for action in (*actions, *_by_kind(services, holds), *plugins)}
 
 
-def _by_kind(services: Services) -> Iterator[Action]:
+def _in_unit(services: Services) -> InUnit | None:
+    """Commands in units of their own, where there are drivers at all."""
+    drivers, folder = services.drivers, services.state_dir / "runs"
+    if drivers is None:
+        return None
+
+    async def run(name: str, command: Command, timeout: float, grace: float) -> Ended:
+        await blocking.call(lambda: folder.mkdir(mode=0o700, exist_ok=True))
+        output = folder / f"{name}.out"
+        return await transient.run(drivers.systemd(), name, command, output=output, timeout=timeout, grace=grace)
+
+    return run
+
+
+def _by_kind(services: Services, holds: Holds) -> Iterator[Action]:
     """The verbs whose effect depends on what they are applied to."""
     if services.drivers is None:
         return
@@ -86,6 +105,7 @@ def _by_kind(services: Services) -> Iterator[Action]:
             programs=services.programs,
             clock=services.clock,
             state_dir=services.state_dir,
+            holds=holds,
         )
     )
     for verb in systems.VERBS:

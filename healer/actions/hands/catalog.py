@@ -1,13 +1,14 @@
 """The hands for each kind of target, written down; a kind's file is imported at its first order, not before."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from healer.actions.hand import Hand
 from healer.clock import Clock
 from healer.drivers.catalog import Drivers
+from healer.drivers.holds import Holds
 from healer.drivers.programs import Programs
 
 
@@ -20,6 +21,8 @@ class Services:
     clock: Clock
     state_dir: Path = Path("/var/lib/healer")
     """Where the agent keeps what is its own."""
+    holds: Holds = field(default_factory=lambda: Holds(None))
+    """Which incarnations are in quarantine."""
 
 
 Make = Callable[[Services], Mapping[str, Hand]]

@@ -8,12 +8,12 @@ from healer.actions.hands.tree import Adjust
 from healer.actions.interface import Done, Order
 from healer.actions.owner import incarnation
 from healer.drivers import processes, trees
+from healer.drivers.holds import Holds
 
 
 def hands(services: Services) -> Mapping[str, Hand]:
     """By verb."""
-    del services
-    return {"quarantine": Hold(), "adjust": Adjust(tree_of)}
+    return {"quarantine": Hold(services.holds), "adjust": Adjust(tree_of)}
 
 
 def tree_of(order: Order) -> trees.Tree:
@@ -29,6 +29,9 @@ class Hold(Hand):
 
     touches = "the process, and what stems from it"
 
+    def __init__(self, holds: Holds) -> None:
+        self._holds = holds
+
     async def act(self, order: Order) -> Done:
         """Stop it where it stands, or let it go on; raises ActionError."""
         back = order.params.get("back")
@@ -36,8 +39,10 @@ class Hold(Hand):
             if back.get("generation") != order.generation:
                 return Done(because="what stood still has ended since", generation=order.generation)
             count = await trees.thaw(tree_of(order))
+            self._holds.drop(order.generation)
             return Done(because=f"{order.target.id} goes on, {count} processes", generation=order.generation)
         count = await trees.freeze(tree_of(order))
+        self._holds.add(order.generation)
         return Done(
             because=f"{order.target.id} is in quarantine: {count} processes of it stand still",
             generation=order.generation,

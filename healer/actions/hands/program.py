@@ -7,6 +7,7 @@ from healer.actions.hands.catalog import Services
 from healer.actions.hands.tree import Adjust
 from healer.actions.interface import Done, Order
 from healer.drivers import trees
+from healer.drivers.holds import Holds
 from healer.drivers.programs import Programs
 from healer.errors import ActionError, HealerError
 from healer.model.change import Change, parse
@@ -22,7 +23,7 @@ def hands(services: Services) -> Mapping[str, Hand]:
             raise ActionError(f"program:{name} does not run, or is another incarnation now", transient=False)
         return programs.tree(name)
 
-    return {"quarantine": Hold(programs), "scale": Scale(programs), "adjust": Adjust(tree_of)}
+    return {"quarantine": Hold(programs, services.holds), "scale": Scale(programs), "adjust": Adjust(tree_of)}
 
 
 class Hold(Hand):
@@ -30,18 +31,20 @@ class Hold(Hand):
 
     touches = "the program's processes, and whether it is started"
 
-    def __init__(self, programs: Programs) -> None:
-        self._programs = programs
+    def __init__(self, programs: Programs, holds: Holds) -> None:
+        self._programs, self._holds = programs, holds
 
     async def act(self, order: Order) -> Done:
         """Stop it where it stands, or let it go on; raises ActionError."""
         name = order.target.name
         if order.params.get("back") is not None:
             count = await self._programs.release(name, generation=order.generation)
+            self._holds.drop(order.generation)
             return Done(because=f"{order.target.id} goes on, {count} processes", generation=order.generation)
         if self._programs.held(name):
             return Done(because=f"{order.target.id} is in quarantine already", generation=order.generation)
         count = await self._programs.hold(name, generation=order.generation)
+        self._holds.add(order.generation)
         what = f"{count} processes of it stand still" if count else "it does not run"
         return Done(
             because=f"{order.target.id} is in quarantine: {what}, and nothing starts it",

@@ -2,6 +2,7 @@
 
 from healer.actions import catalog
 from healer.clock import SystemClock
+from healer.drivers.catalog import Drivers
 from healer.model.verbs import VERBS
 
 
@@ -20,7 +21,7 @@ def build(programs, tmp_path, **more):
 
 
 async def test_every_verb_has_its_hand_and_they_agree(programs, tmp_path):
-    actions = build(programs, tmp_path)
+    actions = build(programs, tmp_path, drivers=Drivers(SystemClock()))
     assert actions.keys() == VERBS.keys()
     for name, action in actions.items():
         declared = VERBS[name]

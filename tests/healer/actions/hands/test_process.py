@@ -6,14 +6,18 @@ import subprocess
 
 import pytest
 
+from healer.actions.hands.catalog import Services
 from healer.actions.hands.process import hands
 from healer.actions.interface import Order
+from healer.actions.signal import Signal
 from healer.drivers import processes
+from healer.drivers.holds import Holds
 from healer.errors import ActionError
 from healer.model.systems import VERBS
 from healer.model.target import Target
 
-KIND = hands(None)
+HOLDS = Holds(None)
+KIND = hands(Services(drivers=None, programs=None, clock=None, holds=HOLDS))
 
 
 @pytest.fixture
@@ -44,10 +48,14 @@ async def test_a_process_and_its_children_stand_still_and_go_on(child):
     done = await KIND["quarantine"].act(order(child))
     assert "2 processes of it stand still" in done.because
     assert states(child) == {"T"}
+    with pytest.raises(ActionError, match="in quarantine"):  # the shipped rule about stopped processes would wake it
+        await Signal(HOLDS).act(order(child, {"signal": "CONT"}))
+    assert states(child) == {"T"}
     back = await KIND["quarantine"].act(order(child, dict(done.undo)))
     assert "goes on, 2 processes" in back.because
     await asyncio.sleep(0.05)
     assert "T" not in states(child)
+    await Signal(HOLDS).act(order(child, {"signal": "CONT"}))
 
 
 async def test_what_ended_since_is_not_put_back(child):
