@@ -14,7 +14,8 @@ _IN_MAINTENANCE = 0x01 | 0x02 | 0x04 | 0x20 | 0x40
 """Bits of ``srv_admin_state``: ordered, inherited, configured, without an address, without a name."""
 _DRAINED = 0x08 | 0x10
 """Bits of ``srv_admin_state``: ordered to drain, or by the server that it tracks."""
-_RUNNING = ("1", "2", "3")
+_LEAVING = "3"
+_RUNNING = ("1", "2", _LEAVING)
 """Of ``srv_op_state``: warming up, running, stopping softly."""
 Row = Mapping[str, str]
 
@@ -50,6 +51,8 @@ class Server:
     """What HAProxy makes of it, in its own word and lower case: up, down, drain, maint, nolb or no check."""
     running: bool
     """HAProxy takes it for able to serve."""
+    leaving: bool
+    """It asks to be sent nothing new, and goes on with what it has (its check found 404, and that means so)."""
     weight: int
     """As ordered, 0 to 256."""
     initial: int
@@ -60,7 +63,7 @@ class Server:
     @property
     def available(self) -> bool:
         """New requests can be sent to it."""
-        return self.running and self.admin == READY and self.weight > 0
+        return self.running and not self.leaving and self.admin == READY and self.weight > 0
 
     @property
     def unjudged(self) -> str:
@@ -175,6 +178,7 @@ def _server(process: Process, row: Row, state: Row) -> Server:
         admin=MAINT if admin & _IN_MAINTENANCE else DRAIN if admin & _DRAINED else READY,
         status=status(row.get("status", "")),
         running=state.get("srv_op_state") in _RUNNING,
+        leaving=state.get("srv_op_state") == _LEAVING,
         weight=weight,
         initial=initial,
         row=row,

@@ -28,6 +28,7 @@ from healer.drivers.catalog import Drivers
 from healer.errors import ActionError, SensorError
 from healer.model.target import Target
 from healer.sensors.haproxy import HaproxySensor
+from healer.sensors.prometheus import PrometheusSensor
 
 pytestmark = pytest.mark.real
 RULES = Path(__file__).resolve().parents[2] / "rules" / "haproxy.yaml"
@@ -43,6 +44,7 @@ defaults
     timeout queue 1s
 frontend front
     bind 127.0.0.1:{port}
+    http-request use-service prometheus-exporter if {{ path /metrics }}
     default_backend web
 backend web
     balance roundrobin
@@ -288,6 +290,26 @@ async def test_a_hung_haproxy_is_down_within_the_timeout(proxy, drivers):
             await look(sense(drivers, target(proxy, "web", "b", timeout=0.3)))
     finally:
         proxy.process.send_signal(signal.SIGCONT)
+
+
+async def test_its_own_exporter_tells_the_same(proxy, drivers):
+    proxy.say("set server web/b state drain")
+    url = f"http://127.0.0.1:{proxy.port}/metrics"
+    series = {
+        "servers": 'haproxy_backend_active_servers{proxy="web"}',
+        "weight": 'haproxy_server_weight{proxy="web",server="a"}',
+        "up": 'sum(haproxy_server_status{state="UP"})',
+        "several": "haproxy_server_weight",
+    }
+    about = Target(kind="prometheus", name="x", organ="nervous", spec={"url": url, "series": series, "timeout": 3.0})
+    sensor = PrometheusSensor(about, drivers.http, SystemClock())
+    await sensor.open(lambda _: None)
+    readings = await sensor.look(SystemClock().now())
+    seen = {dict(one.labels).get("name", one.metric): getattr(one, "value", None) for one in readings}
+    assert (seen["prometheus.ok"], seen["prometheus.message"], seen["weight"]) == (1, "", 100)
+    assert (seen["servers"], seen["several"]) == (1, None)
+    assert 0 < seen["prometheus.latency"] < 3
+    assert seen["prometheus.size"] > 10_000
 
 
 # -------------------------------------------------------------------------------------------------- done

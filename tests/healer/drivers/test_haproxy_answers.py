@@ -89,6 +89,11 @@ def test_another_process_is_another_generation_and_so_is_another_address():
     assert first.generation != reloaded.generation
 
 
+def test_a_server_that_asks_to_be_spared_runs_and_takes_nothing_new():
+    one = read(answer(server("a", "NOLB", op=3))).server("a")
+    assert (one.running, one.leaving, one.available, one.unjudged) == (True, True, False, "")
+
+
 def test_a_server_nobody_knows_is_absent():
     with pytest.raises(Absent, match="no server z"):
         read(answer(server("a"))).server("z")

@@ -22,7 +22,8 @@ class Proxy:
     def __init__(self):
         self.servers = {
             name: Server(
-                name=name, generation=f"g-{name}", admin="ready", status="up", running=True, weight=100, initial=100,
+                name=name, generation=f"g-{name}", admin="ready", status="up", running=True, leaving=False, weight=100,
+                initial=100,
                 row={},
             )
             for name in ("a", "b")
@@ -126,7 +127,9 @@ async def test_a_server_whose_last_neighbour_goes_in_that_moment_is_put_back(pro
     assert proxy.servers["a"].admin == "ready"
 
 
-@pytest.mark.parametrize("neighbour", [{"running": False}, {"admin": "drain"}, {"admin": "maint"}, {"weight": 0}])
+@pytest.mark.parametrize(
+    "neighbour", [{"running": False}, {"leaving": True}, {"admin": "drain"}, {"admin": "maint"}, {"weight": 0}]
+)
 async def test_a_neighbour_that_takes_no_requests_is_none(proxy, act, neighbour):
     proxy.servers["b"] = dataclasses.replace(proxy.servers["b"], **neighbour)
     for verb in ("failover", "quarantine"):
