@@ -19,7 +19,10 @@ from healer.cli.settings import Command, Settings, settings
 from healer.errors import HealerError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from healer.demo.auditor import Audited
+    from healer.demo.patients import Patient, System
     from healer.demo.stage import Stage
     from healer.demo.timeline import Healing
     from healer.demo.victims import Victim
@@ -31,19 +34,32 @@ _DEATHS = 4
 """In ``--loop`` the quickest fault comes this often for each of the others."""
 
 
+_DONE = {
+    "restart": "its replacement runs",
+    "reconnect": "the session that held others up is ended",
+    "failover": "nothing is sent to it any more",
+}
+
+
 @click.command(cls=Command)
 @click.option("--loop", "endless", is_flag=True, help="Go on breaking and healing until stopped.")
-def demo(*, endless: bool) -> int:
+@click.option("--systems", is_flag=True, help="Break a unit, a container, a database and a proxy instead: those here.")
+def demo(*, endless: bool, systems: bool) -> int:
     """Break three small programs, watch them healed, and put the sealed log to the proof.
 
-    Needs no root and no configuration. With --state-dir the log is kept there.
+    Needs no root and no configuration. With --state-dir the log is kept there. With --systems it starts real systems
+    of its own, where they are installed, and says what is missing where they are not; it touches no others.
     """
+    if endless and systems:
+        raise click.UsageError("--loop or --systems, not both")
     given = settings()
     logs.setup("error" if given.log_level == "warning" else given.log_level)
     with Stop() as stop, tempfile.TemporaryDirectory(prefix="healer-demo-") as folder:
         # Never where a real agent keeps its state, unless somebody names that folder (and then it is refused).
         state = Path(given.state_dir).absolute() if given.state_dir else Path(folder) / "state"
         try:
+            if systems:
+                return _systems(given, stop, state, Path(folder))
             return _loop(given, stop, state) if endless else _play(given, stop, state, Path(folder))
         except (HealerError, AuditError) as exc:
             if given.json:
@@ -135,6 +151,56 @@ def _play(given: Settings, stop: Stop, state: Path, folder: Path) -> int:
     return 0 if good else 1
 
 
+def _systems(given: Settings, stop: Stop, state: Path, folder: Path) -> int:
+    """The same with whole systems; exit 2 where none of them is here, for then nothing was shown."""
+    from healer.demo import auditor, ward
+
+    say: Say = _mute if given.json else Teller(color=given.color)
+    here, missing = ward.look()
+    for name, because in missing.items():
+        say("missing", (name, because))
+    if not here:
+        raise HealerError("none of the systems is here, so nothing can be shown", hint="; ".join(missing.values()))
+    say("title", f"An agent starts, and with it: {', '.join(one.name for one in here)}.")
+    with _systems_stage(stop, state, folder, here) as (stage, systems):
+        healings: list[Healing] = []
+        for system in systems:
+            say("broken", system.patient)
+            healings.append(stage.heal_system(system))
+            say("healed", healings[-1])
+    say("title", "The log before somebody who trusts nobody: the stand-alone verifier, a copied key, a copied head.")
+    proof = auditor.audited(state, folder)
+    say("audited", proof)
+    good = proof.verified and proof.tampered_copy_detected and proof.cut_copy_detected
+    if given.json:
+        told = [asdict(one) for one in healings]
+        show.as_json({"ok": good, "systems": told, "missing": missing, "audit": asdict(proof)})
+    return 0 if good else 1
+
+
+@contextlib.contextmanager
+def _systems_stage(
+    stop: Stop, state: Path, folder: Path, kinds: "Sequence[type[System]]"
+) -> "Iterator[tuple[Stage, list[System]]]":
+    """An agent and whole systems; these end with it, whatever happens."""
+    from healer.app import Agent
+    from healer.demo import victims, ward
+    from healer.demo.stage import Stage
+
+    victims.settle(state)
+    folder.chmod(0o755)  # a database runs as somebody else
+    with (
+        victims.listening(state) as socket_path,
+        stop.hold(on=True),
+        ward.opened(kinds, folder, f"{os.getpid()}") as (systems, targets),
+    ):
+        agent = Agent(ward.organism(targets, socket_path), state_dir=state, environ=ward.environment(os.environ))
+        with agent as running, stop.hold(on=False):
+            stage = Stage(running, state)
+            stage.ready()
+            yield stage, systems
+
+
 def _loop(given: Settings, stop: Stop, state: Path) -> int:
     """Break and heal until somebody stops it; a line (or a JSON object) for each healing."""
     from healer.demo.victims import VICTIMS
@@ -170,6 +236,7 @@ class Teller:
             "healed": self._healed,
             "withheld": self._withheld,
             "audited": self._audited,
+            "missing": self._missing,
         }
 
     def __call__(self, what: str, about: object) -> None:
@@ -186,7 +253,10 @@ class Teller:
     def _title(self, text: str) -> None:
         self._say("\n" + self._mark(text, bold=True))
 
-    def _broken(self, victim: "Victim") -> None:
+    def _missing(self, one: tuple[str, str]) -> None:
+        self._say(f"  {self._mark('not shown', 'yellow')}: {one[0]}, because {one[1]}")
+
+    def _broken(self, victim: "Victim | Patient") -> None:
         self._say(f"\n  {self._mark(victim.fault, 'red')}: {victim.words} ({victim.target})")
 
     def _healed(self, one: "Healing") -> None:
@@ -194,7 +264,7 @@ class Teller:
             ("seen", one.seen_ms, one.evidence),
             ("decided", one.decided_ms, f"{one.action}, by the rule {one.rule}"),
             ("sealed", one.sealed_ms, f"intent {one.intent[:16]}…, signed and durable"),
-            ("acted", one.acted_ms, "its replacement runs"),
+            ("acted", one.acted_ms, _DONE.get(one.action, "done")),
             ("verified", one.healed_ms, "seen to work" + (f", at attempt {one.attempts}" if one.attempts > 1 else "")),
         )
         for name, at, words in steps:

@@ -11,6 +11,7 @@ from audit.errors import AuditError
 from audit.reader import Log
 from healer.clock import SystemClock
 from healer.demo import timeline, victims
+from healer.demo.patients import Patient, System
 from healer.demo.timeline import Healing, Line
 from healer.demo.victims import Victim
 from healer.errors import HealerError
@@ -107,9 +108,17 @@ class Stage:
 
     def heal(self, victim: Victim) -> Healing:
         """Break a victim and wait until its healing is verified; raises HealerError."""
-        start, broken = self._strike(victim)
-        told = f"{victim.target} was {victim.fault}, and not healed"
-        return self._until(lambda: timeline.healing(self._lines(start), victim, broken), told)
+        return self._healed(victim, *self._strike(victim))
+
+    def heal_system(self, system: System) -> Healing:
+        """The same for a whole system."""
+        start, broken = self._height(), round(self._clock.now() * 1e6)
+        system.strike()
+        return self._healed(system.patient, start, broken)
+
+    def _healed(self, patient: Patient | Victim, start: int, broken: int) -> Healing:
+        told = f"{patient.target} was {patient.fault}, and not healed"
+        return self._until(lambda: timeline.healing(self._lines(start), patient, broken), told)
 
     def _strike(self, victim: Victim) -> tuple[int, int]:
         """Break a victim; returns the log's height and the boot clock (µs) right before."""

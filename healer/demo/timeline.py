@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from healer.demo.patients import Patient
 from healer.demo.victims import Victim
 
 
@@ -38,7 +39,7 @@ class Healing:
     verified: bool
 
 
-def healing(lines: Iterable[Line], victim: Victim, broken_us: int) -> Healing | None:
+def healing(lines: Iterable[Line], victim: Patient | Victim, broken_us: int) -> Healing | None:
     """The healing of a victim broken at ``broken_us`` (boot clock, µs); None while no cure of it was verified."""
     since = [line for line in lines if line.fields["mono"] >= broken_us]
     intents = [
@@ -58,7 +59,7 @@ def healing(lines: Iterable[Line], victim: Victim, broken_us: int) -> Healing | 
 
 def _told(
     since: Sequence[Line],
-    victim: Victim,
+    victim: Patient | Victim,
     broken_us: int,
     *,
     attempts: int,
@@ -90,7 +91,7 @@ def _of(lines: Iterable[Line], kind: str, intent: Line) -> Mapping[str, Any] | N
     return next((one.fields for one in lines if one.fields["kind"] == kind and one.fields["of"] == intent.leaf), None)
 
 
-def _seen(since: Iterable[Line], victim: Victim, intent: Mapping[str, Any], broken_us: int) -> int:
+def _seen(since: Iterable[Line], victim: Patient | Victim, intent: Mapping[str, Any], broken_us: int) -> int:
     """When the illness first showed: a target's change of state, or the sample that settled the condition."""
     sample: int = intent["mono"] - min((one["age_us"] for one in intent["evidence"]), default=0)
     changes: list[int] = [

@@ -149,6 +149,16 @@ def test_a_program_outlives_its_agent_in_a_cgroup_of_its_own_and_is_adopted_agai
     assert sleepers() == [before]
 
 
+def test_a_unit_of_the_demonstration_is_healed_here(service):
+    """What `healer demo --systems` shows where systemd runs, and no other system is installed."""
+    done = service.run("/opt/healer/bin/healer", "demo", "--systems", "--json", check=False, timeout=90)
+    found = json.loads(done.stdout[done.stdout.index("{") :])
+    assert [(one["name"], one["action"], one["verified"]) for one in found["systems"]] == [("unit", "restart", True)]
+    assert set(found["missing"]) == {"container", "postgres", "haproxy"}
+    assert found["ok"]
+    assert "victim-" not in service.run("systemctl", "list-units", "--all", "--plain", "--no-legend").stdout
+
+
 def test_the_unprivileged_service_runs_as_nobody_in_particular(service):
     service.run("systemctl", "start", "healer-unprivileged.service")
     said = service.run("systemctl", "show", "healer-unprivileged.service", "--property=ActiveState,MainPID").stdout
