@@ -171,6 +171,8 @@ def _word(value: object) -> str:
 def e164(text: str, country: str = "") -> str:
     """A number as ``+`` and digits (ITU-T E.164); ``country``: the digits of one that names none. Raises SmsError."""
     digits = re.sub(r"[ ()./-]", "", text.strip())
+    if not re.fullmatch(r"\+?[0-9]{1,20}", digits, re.ASCII):
+        raise _no_number(text)
     if digits.startswith("00"):
         digits = f"+{digits[2:]}"
     if not digits.startswith("+"):
@@ -178,8 +180,12 @@ def e164(text: str, country: str = "") -> str:
             raise SmsError(f"{text!r} has no country", hint="+48..., or country: in the channel", transient=False)
         digits = f"+{country}{digits if country in _TRUNK_STAYS else digits.removeprefix('0')}"
     if not re.fullmatch(r"\+[1-9][0-9]{6,14}", digits, re.ASCII):
-        raise SmsError(f"{text[:40]!r} is no telephone number", hint="+ and 7 to 15 digits", transient=False)
+        raise _no_number(text)
     return digits
+
+
+def _no_number(text: str) -> SmsError:
+    return SmsError(f"{text[:40]!r} is no telephone number", hint="+ and 7 to 15 digits", transient=False)
 
 
 def alphabet(text: str) -> str:
