@@ -36,7 +36,7 @@ class Hold(Hand):
         """Stop it where it stands, or let it go on; raises ActionError."""
         back = order.params.get("back")
         if back is not None:
-            if back.get("generation") != order.generation:
+            if back.get("generation", order.generation) != order.generation:
                 return Done(because="what stood still has ended since", generation=order.generation)
             count = await trees.thaw(tree_of(order))
             self._holds.drop(order.generation)

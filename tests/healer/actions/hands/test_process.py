@@ -58,6 +58,13 @@ async def test_a_process_and_its_children_stand_still_and_go_on(child):
     await Signal(HOLDS).act(order(child, {"signal": "CONT"}))
 
 
+async def test_a_person_puts_it_back_without_a_note(child):
+    await KIND["quarantine"].act(order(child))
+    await KIND["quarantine"].act(order(child, {"back": {}}))
+    await asyncio.sleep(0.05)
+    assert "T" not in states(child)
+
+
 async def test_what_ended_since_is_not_put_back(child):
     stale = {"back": {"generation": "1.2"}}
     assert "ended since" in (await KIND["quarantine"].act(order(child, stale))).because
