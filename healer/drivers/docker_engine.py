@@ -87,7 +87,14 @@ class Engine:
 
     def labelled_now(self, label: str) -> tuple[Container, ...]:
         """Every container, running or not, that carries ``key=value``, in the order of their names."""
-        rows = self._ask(lambda client: client.containers(all=True, filters={"label": label}))
+        return self._described(lambda client: client.containers(all=True, filters={"label": label}))
+
+    def running_now(self) -> tuple[Container, ...]:
+        """Every container that runs, in the order of their names."""
+        return self._described(lambda client: client.containers())
+
+    def _described(self, question: "Callable[[APIClient], object]") -> tuple[Container, ...]:
+        rows = self._ask(question)
         if not isinstance(rows, list):
             raise DockerError("the container engine listed something else than containers", fact=True)
         ids = [str(row.get("Id")) for row in rows[:_MOST] if isinstance(row, Mapping)]

@@ -198,12 +198,12 @@ class FakeEngine:
         }
 
     @route("GET", r"/containers/json")
-    def listed(self, filters="{}", **_):
+    def listed(self, filters="{}", all="0", **_):  # noqa: A002 - the API's own word
         wanted = dict(label.split("=", 1) for label in json.loads(filters).get("label", []))
         return [
             {"Id": box["Id"], "Names": [box["Name"]], "Labels": box["Config"]["Labels"]}
             for box in self.boxes.values()
-            if wanted.items() <= box["Config"]["Labels"].items()
+            if wanted.items() <= box["Config"]["Labels"].items() and (all == "1" or box.state["Running"])
         ]
 
     @route("GET", r"/containers/([^/]+)/json")

@@ -171,7 +171,7 @@ def test_what_ships_is_right_in_an_editor(editor):
 
 
 def test_what_init_writes_is_right_in_an_editor(editor, tmp_path):
-    init._write(tmp_path, init.document([]))
+    init.write(tmp_path, [])
     for path in (tmp_path / "organism.yaml", *(tmp_path / "rules.d").rglob("*.yaml")):
         editor.open(path)
         assert editor.diagnostics(path) == []
