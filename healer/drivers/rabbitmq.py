@@ -184,14 +184,17 @@ class RabbitMQ(Driver):
         )
 
     async def connected(self, name: str) -> bool:
-        """Whether there is a connection of this name; raises RabbitError."""
+        """Whether there is a connection of this name that was not told to end; raises RabbitError.
+
+        One whose client does not say goodbye in its turn is kept for half a minute, without channels, as ``closed``.
+        """
         try:
-            await self._get(f"connections/{_part(name)}", columns="name")
+            found = await self._get(f"connections/{_part(name)}", columns="name,state")
         except RabbitError as exc:
             if exc.status == 404:
                 return False
             raise
-        return True
+        return not is_ended(_object(found, "name"))
 
     # -------------------------------------------------------------------------------------------- orders
 
@@ -268,6 +271,11 @@ class RabbitMQ(Driver):
             because=because,
             reconnects=was.reconnects + back,
         )
+
+
+def is_ended(connection: Json) -> bool:
+    """It was told to end, whatever its client does."""
+    return connection.get("state") in ("closing", "closed")
 
 
 def number(found: object, *path: str) -> float | None:

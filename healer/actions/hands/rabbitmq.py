@@ -10,7 +10,7 @@ from healer.actions.hands.catalog import Services
 from healer.actions.interface import Done, Order
 from healer.clock import Clock
 from healer.drivers.catalog import Drivers
-from healer.drivers.rabbitmq import Json, Node, RabbitError, RabbitMQ, number
+from healer.drivers.rabbitmq import Json, Node, RabbitError, RabbitMQ, is_ended, number
 from healer.errors import ActionError, AmbiguousError
 
 _MOST_MESSAGES = 10_000
@@ -164,7 +164,7 @@ def choose(listed: Sequence[Json], params: Mapping[str, Any], *, node: str, wall
     fitting = [
         (since, found)
         for found in listed
-        if found.get("node") == node
+        if found.get("node") == node and not is_ended(found)
         and (user is None or found.get("user") == user)
         and (client is None or fnmatch.fnmatchcase(str(found.get("user_provided_name") or ""), str(client)))
         and (since := number(found, "connected_at")) is not None
