@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from healer import blocking, plugged
 from healer.actions.call import Asker, Call
 from healer.actions.capture import Capture
 from healer.actions.evidence import Evidence
@@ -15,7 +16,7 @@ from healer.actions.notify import Notify
 from healer.actions.owner import ContainerOwner, Engine, Owner, ProcessOwner, ProgramOwner, UnitOwner
 from healer.actions.publish import Publish, PublishAction
 from healer.actions.restart import Restart
-from healer.actions.run import Run
+from healer.actions.run import InUnit, Run
 from healer.actions.set_mode import SetMode, SetModeAction
 from healer.actions.signal import Signal
 from healer.actions.start import Start
@@ -24,8 +25,8 @@ from healer.actions.voices import Voices
 from healer.actions.wait import Wait
 from healer.clock import Clock
 from healer.drivers.catalog import Drivers
-from healer.drivers.holds import Holds
 from healer.drivers.commands import Command, Ended
+from healer.drivers.holds import Holds
 from healer.drivers.programs import Programs
 from healer.drivers.systemd import transient
 from healer.model import systems

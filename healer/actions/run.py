@@ -1,6 +1,6 @@
 """Run a command: argv without a shell, clean environment, own session and cgroup, output capped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from healer.actions.interface import Action, Done, Order
 from healer.drivers import argv, cgroups, commands
@@ -8,6 +8,9 @@ from healer.drivers.commands import Command, Ended
 from healer.errors import ActionError, AmbiguousError
 from healer.model.placeholders import stands_for_code
 from healer.model.target import EMPTY
+
+InUnit = Callable[[str, Command, float, float], Awaitable[Ended]]
+"""Runs a command in a unit of its own: name, command, timeout, grace."""
 
 
 class Run(Action):
@@ -17,8 +20,9 @@ class Run(Action):
     kinds = ("*",)
     touches = "whatever the command touches"
 
-    def __init__(self, groups: cgroups.Cgroups) -> None:
+    def __init__(self, groups: cgroups.Cgroups, in_unit: InUnit | None = None) -> None:
         self._groups = groups
+        self._in_unit = in_unit
 
     async def act(self, order: Order) -> Done:
         """Run it; raises ActionError, or AmbiguousError when it was cut short and nobody can tell what it did."""
@@ -27,6 +31,9 @@ class Run(Action):
         who = argv.account(user) if user else None
         markers = {"HEALER_INTENT": order.intent, "HEALER_RULE": order.rule, "HEALER_TARGET": order.target.id}
         declared = {str(name): str(value) for name, value in (params.get("env") or EMPTY).items()}
+        in_unit = bool(params.get("unit"))
+        if in_unit and (self._in_unit is None or not order.intent):
+            raise ActionError("there is no systemd to run it in a unit", transient=False)
         command = Command(
             argv=filled(params["argv"], order),
             env=argv.environment(declared, markers, who or argv.own_account()),
@@ -34,10 +41,14 @@ class Run(Action):
             cwd=str(params.get("cwd") or "/"),
             who=who,
             most=int(params.get("max_output", 65536)),
-            group=self._groups.make(f"run-{order.intent[:16]}") if order.intent else None,
+            group=self._groups.make(f"run-{order.intent[:16]}") if order.intent and not in_unit else None,
             keep_daemons=bool(params.get("keep_daemons", True)),
         )
-        ended = await commands.run(command, timeout=order.timeout, grace=float(params.get("grace", 2.0)))
+        grace = float(params.get("grace", 2.0))
+        if in_unit and self._in_unit is not None:
+            ended = await self._in_unit(f"healer-run-{order.intent[:16]}.service", command, order.timeout, grace)
+        else:
+            ended = await commands.run(command, timeout=order.timeout, grace=grace)
         return _judged(ended, order)
 
     def would(self, order: Order) -> str:

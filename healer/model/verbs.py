@@ -82,6 +82,9 @@ _verbs: dict[str, Verb] = {
                 shape="flag", default=True, doc="leave a daemon it started alone, when it ends by itself"
             ),
             idempotent=Param(shape="flag", default=False, doc="a run cut short may be repeated"),
+            unit=Param(
+                shape="flag", default=False, doc="in a unit of systemd of its own: with it ends all that it started"
+            ),
         ),
         short="argv",
         needs_target=False,

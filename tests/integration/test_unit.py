@@ -17,10 +17,13 @@ from healer.actions.hands.catalog import Services
 from healer.actions.hands.unit import hands
 from healer.actions.interface import Order
 from healer.actions.owner import UnitOwner
+from healer.actions.run import Run
 from healer.clock import SystemClock
+from healer.drivers import cgroups
 from healer.drivers.catalog import Drivers
+from healer.drivers.systemd import transient
 from healer.drivers.systemd.systemd import NAME
-from healer.errors import ActionError, SensorError
+from healer.errors import ActionError, AmbiguousError, SensorError
 from healer.model.observation import Unknown
 from healer.model.target import Target
 from healer.sensors.unit import UnitSensor
@@ -49,8 +52,14 @@ UNITS = {
 
 
 @pytest.fixture(scope="module")
-def system(boot):
-    with boot() as booted:
+def shared(tmp_path_factory):
+    """A folder at the same place inside and outside: what a unit writes there, the agent reads."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="module")
+def system(boot, shared):
+    with boot(f"--bind={shared}") as booted:
         for name, text in UNITS.items():
             (booted.root / "run/systemd/system" / name).write_text(text)
         (booted.root / "run/stubborn.py").write_text(STUBBORN)
@@ -424,6 +433,57 @@ async def test_limits_are_changed_within_bounds_and_put_back(system, manager, dr
     }  # fmt: skip
     with pytest.raises(ActionError, match="is not set"):
         await adjust.act(order("plain", generation=generation, params={"memory": "+10%"}))
+
+
+@pytest.fixture
+def run(system, drivers, shared):
+    """Runs words in a unit of their own, as `run: {unit: true}` does."""
+
+    def in_unit(name, command, timeout, grace):
+        output = shared / f"{name}.out"
+        manager = drivers.systemd(system.bus)
+        return transient.run(manager, name, command, output=output, timeout=timeout, grace=grace)
+
+    async def ran(*words, timeout=5.0, **params):
+        target = Target(kind="unit", name="plain", organ="heart")
+        told = Order(
+            intent=f"{time.monotonic_ns():064x}"[::-1], target=target, timeout=timeout, generation="",
+            params={"argv": list(words), "unit": True, "grace": 0.3, **params},
+        )  # fmt: skip
+        return told, await Run(cgroups.Cgroups(None, "not in this test"), in_unit).act(told)
+
+    return ran
+
+
+async def test_a_command_runs_in_a_unit_of_its_own_and_nothing_is_left_of_it(system, run, shared):
+    told, done = await run("sh", "-c", "echo $HEALER_INTENT; setsid sleep 4321 & echo err >&2; cat /proc/self/cgroup")
+    intent, *lines = done.output.decode().splitlines()
+    assert intent == told.intent
+    assert "err" in lines
+    assert any(f"healer-run-{told.intent[:16]}.service" in line for line in lines)
+    assert "4321" not in system.run("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '").stdout
+    assert f"healer-run-{told.intent[:16]}" not in system.run("systemctl", "list-units", "--all", "--no-legend").stdout
+    assert list(shared.glob("*.out")) == []
+
+
+async def test_words_are_not_filled_in_and_exit_codes_are_judged_as_ever(run):
+    _, done = await run("printf", "%s", "$HOME ${PATH} %n")
+    assert done.output == b"$HOME ${PATH} %n"
+    _, done = await run("sh", "-c", "exit 200", ok=(200,))
+    assert done.rc == 200
+    with pytest.raises(ActionError, match="exited with 78") as caught:
+        await run("sh", "-c", "exit 78")
+    assert not caught.value.transient
+    with pytest.raises(ActionError, match="killed by signal 9"):
+        await run("sh", "-c", "kill -9 $$")
+
+
+async def test_a_command_that_does_not_end_is_killed_with_all_it_started(system, run):
+    begun = time.monotonic()
+    with pytest.raises(AmbiguousError, match="did not end within"):
+        await run("sh", "-c", "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 9876' & sleep 9876", timeout=0.5)
+    assert time.monotonic() - begun < 5
+    assert "9876" not in system.run("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '").stdout
 
 
 async def test_who_may_not_is_told_what_would_let_him(system, order):

@@ -10,7 +10,7 @@ from healer.clock import Clock
 from healer.drivers.interface import Driver, DriverError, DriverStatus
 from healer.drivers.link import Changed, Link
 from healer.drivers.systemd import unit as units
-from healer.drivers.systemd.bus import PROPERTIES, Bus, SaidNoError, Signal, Typed
+from healer.drivers.systemd.bus import PATIENCE, PROPERTIES, Bus, SaidNoError, Signal, Typed
 from healer.drivers.systemd.jobs import Jobs
 from healer.drivers.systemd.refusals import refused, skipped, unsuccessful
 from healer.drivers.systemd.unit import KEPT, NoSense, Unit, describe
@@ -240,6 +240,28 @@ class Systemd(Driver):
         if after.invocation != before.invocation:
             raise ActionError(f"{name} is another incarnation since")
         return after
+
+    async def begin(self, name: str, properties: Sequence[object]) -> None:
+        """Make a unit and start it; raises ActionError when there is one of that name."""
+        self._jobs.begin()
+        try:
+            (job,) = await self._ask(
+                "run", name, "StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail", properties, []
+            )
+            result = await self._ended("run", name, str(job), PATIENCE, None)
+        finally:
+            self._jobs.end()
+        if result != "done":
+            after = await self._after(name)
+            await self.discard(name)
+            raise unsuccessful("run", name, result, after)
+
+    async def discard(self, name: str) -> None:
+        """End a unit that was made, with all that is left in it, and forget it. Never raises: it is over anyway."""
+        for member, signature, body in (("StopUnit", "ss", (name, "replace")), ("ResetFailedUnit", "s", (name,))):
+            with contextlib.suppress(DriverError, SaidNoError):
+                bus = await self._link.get()
+                await bus.call(ROOT, MANAGER, member, signature, *body)
 
     async def settings(self, name: str, keep: Collection[str]) -> Mapping[str, int]:
         """Numbers among a unit's properties, by systemd's names and in its units; raises ActionError."""
