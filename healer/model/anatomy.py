@@ -47,6 +47,7 @@ _OF_THE_HOST: tuple[Vital, ...] = (
     _vital("immune.log", "self.log_verified", 1, 0, 3.0),
     _vital("immune.verified", "self.audit_age", 900, 3600),
     _vital("immune.sealed", "self.seal_age", 120, 600),
+    _vital("immune.certificates", "min(tls.days_left)", 21, 3, 2.0),
     # Averaged: a kill is over in an instant, and the vital should still tell of it when somebody looks. 6 are critical.
     _vital("immune.oom", "avg_over(oom.kills_rate, 10m)", 0, 0.01),
     _vital("nervous.sensors", "self.sensors_ok", 1.0, 0.5, 2.0),
