@@ -192,6 +192,24 @@ async def test_what_the_server_does_wrong_is_a_fact(lie, said):
     assert seen["blocked"].startswith("?")
 
 
+async def test_a_session_that_ended_unseen_is_made_anew_within_the_look():
+    ended = []
+
+    def once(text):
+        if "server_version" in text and liar.asked.count(text) == 2 and not ended:
+            ended.append(text)
+            return b""
+        return answering(WELL)(text)
+
+    async with double.Liar(answer=once) as liar:
+        one = sensor(liar)
+        first, second = await look(one), await look(one)
+        await one._driver.close()
+    assert ended
+    assert liar.sessions == 2
+    assert first["up"] == second["up"] == 1
+
+
 @pytest.mark.parametrize("sqlstate", ["28P01", "28000", "3D000", "42501"])
 async def test_what_we_do_wrong_makes_all_unknown(sqlstate):
     async with double.Liar(startup=double.error(sqlstate, "no entry for you")) as liar:
