@@ -4,7 +4,7 @@ from healer.drivers.systemd.bus import SaidNoError
 from healer.drivers.systemd.unit import Unit
 from healer.errors import ActionError
 
-ALLOW = "give its account the right by a polkit rule (systemd/polkit.rules shows one), or run the agent as root"
+ALLOW = "give its account the right by a polkit rule (systemd/50-healer.rules shows one), or run the agent as root"
 _DENIED = (
     "org.freedesktop.DBus.Error.AccessDenied",
     "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
