@@ -35,13 +35,16 @@ def checked(action: str, given: object) -> dict[str, Any]:
 def filled(action: str, params: Mapping[str, Any], bindings: Mapping[str, str]) -> Mapping[str, Any]:
     """Fill ``{event.NAME}`` and ``{capture.NAME}`` into the argument vectors of an action.
 
-    Only whole arguments of a command are slots. Raises RefusedError for an unknown name or a value that is no plain
-    name: the step is refused then, because an empty argument means something else to every command.
+    Only whole arguments of a command are slots, and whole values that are sent beside a statement. Raises RefusedError
+    for an unknown name, or an argument that is no plain name: the step is refused then, because an empty argument means
+    something else to every command.
     """
     made = dict(params)
     for name, param in VERBS[action].params.items():
         if param.shape == "argv" and name in made:
             made[name] = placeholders.bound(made[name], bindings)
+        if param.slots and name in made:
+            made[name] = placeholders.slotted(made[name], bindings)
     return made
 
 

@@ -32,6 +32,21 @@ def stands_for_code(words: Sequence[str], place: int) -> bool:
     return place == 1 and PurePath(str(words[0])).name.rstrip("0123456789.") in _INTERPRETERS
 
 
+def slotted(values: Mapping[str, object], bindings: Mapping[str, str]) -> dict[str, object]:
+    """The values with each whole ``{event.NAME}`` or ``{capture.NAME}`` filled from ``bindings``, whatever it holds.
+
+    For values that are sent beside a text and never become part of it. Raises RefusedError for a name not bound.
+    """
+    made: dict[str, object] = {}
+    for key, value in values.items():
+        found = BINDING.fullmatch(value) if isinstance(value, str) else None
+        if found is not None and found[1] not in bindings:
+            known = ", ".join(sorted(bindings)) or "nothing"
+            raise RefusedError(f"{value} is not known here", hint=f"bound are: {known}")
+        made[key] = value if found is None else bindings[found[1]]
+    return made
+
+
 def bound(words: Sequence[str], bindings: Mapping[str, str]) -> list[str]:
     """The words with each whole ``{event.NAME}`` or ``{capture.NAME}`` filled from ``bindings`` (``event.NAME``).
 

@@ -115,7 +115,11 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             doc="Run statements on a declared database, in one transaction.",
             params=params(
                 statements=Param(shape="strings", required=True, doc="the statements, with %(name)s for values"),
-                values=Param(shape="mapping", doc="values of the names; never put together with the statements"),
+                values=Param(
+                    shape="mapping",
+                    slots=True,
+                    doc="values of the names, as {event.NAME} too; never put together with the statements",
+                ),
                 at_most=Param(shape="count", default=100, doc="rows they may change; more, and nothing is changed"),
             ),
             short="statements",
@@ -125,8 +129,10 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             doc="Set a declared column of a database.",
             params=params(
                 table=Param(shape="string", required=True, doc="table, with its schema where it needs one"),
-                set=Param(shape="mapping", required=True, doc="columns and their new values"),
-                where=Param(shape="mapping", required=True, doc="columns and the values that tell the rows"),
+                set=Param(shape="mapping", required=True, slots=True, doc="columns and their new values"),
+                where=Param(
+                    shape="mapping", required=True, slots=True, doc="columns and the values that tell the rows"
+                ),
                 at_most=Param(shape="count", default=1, doc="rows it may change; more, and nothing is changed"),
             ),
         ),

@@ -20,6 +20,9 @@ class Param:
     words: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     """Kinds of target for which it means something; empty: all that the verb can touch."""
+    slots: bool = False
+    """Of a ``mapping``: a whole value may be ``{event.NAME}`` or ``{capture.NAME}``. Only where values are sent beside
+    the text they are for, and never become part of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from healer.model.placeholders import BINDING
+from healer.model.verbs import VERBS
 from healer.patterns import names
-from healer.rules.rule import Rule, steps_of
+from healer.rules.rule import Rule, Step, steps_of
 from healer.rules.syntax import Expr, Heard, Matched, Over, of_pattern, selectors, walk
 from healer.yamldoc.shape import suggestion
 
@@ -33,7 +34,7 @@ def unbound(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str, str]]:
         # Which names a pattern of a log or a journal takes, stands where the target is declared.
         elsewhere = any(isinstance(node, Over) and of_pattern(node) is not None for node in walk(rule.when))
         taken = {name for node in walk(rule.when) if isinstance(node, Heard | Matched) for name in names(node.pattern)}
-        words = [word for step in steps_of(rule) for many in step.params.values() for word in _words(many)]
+        words = [word for step in steps_of(rule) for word in _words(step)]
         for word in dict.fromkeys(words):
             found = BINDING.fullmatch(word)
             kind, _, name = found[1].partition(".") if found else ("", "", "")
@@ -44,8 +45,14 @@ def unbound(rules: Sequence[Rule]) -> Iterator[tuple[Rule, str, str]]:
                 yield rule, f"no event starts this rule, so {word} is never known", "trigger: {event: TOPIC}"
 
 
-def _words(value: object) -> Iterator[str]:
-    yield from (one for one in value if isinstance(one, str)) if isinstance(value, list | tuple) else ()
+def _words(step: Step) -> Iterator[str]:
+    """What may be a placeholder: elements of lists, and values of mappings that have slots."""
+    verb = VERBS.get(step.action)
+    for name, value in step.params.items():
+        slots = verb is not None and name in verb.params and verb.params[name].slots
+        many = value.values() if slots and isinstance(value, Mapping) else value
+        if slots or isinstance(many, list | tuple):
+            yield from (one for one in many if isinstance(one, str))
 
 
 def named(expr: Expr) -> tuple[str, ...]:

@@ -114,3 +114,23 @@ def test_no_name_stands_where_code_is_expected(words):
 
 def test_what_has_no_arguments_is_left_as_it_is():
     assert filled("notify", {"message": "{event.user}"}, BOUND) == {"message": "{event.user}"}
+
+
+HOSTILE = {"event.user": "x'; DROP TABLE jobs; --", "event.id": "7"}
+
+
+def test_what_is_sent_beside_a_statement_is_filled_whatever_it_holds_and_statements_never_are():
+    given = {
+        "statements": ["UPDATE jobs SET state = %(who)s -- {event.user}"],
+        "values": {"who": "{event.user}", "n": 1},
+    }
+    made = filled("sql", given, HOSTILE)
+    assert made == given | {"values": {"who": HOSTILE["event.user"], "n": 1}}
+    given = {"table": "{event.user}", "set": {"state": "{event.user}"}, "where": {"id": "{event.id}"}}
+    made = filled("update", given, HOSTILE)
+    assert made == {"table": "{event.user}", "set": {"state": HOSTILE["event.user"]}, "where": {"id": "7"}}
+
+
+def test_a_slot_that_nothing_fills_is_refused():
+    with pytest.raises(RefusedError, match="not known here"):
+        filled("update", {"where": {"id": "{event.nobody}"}}, HOSTILE)

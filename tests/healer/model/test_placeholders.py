@@ -1,7 +1,7 @@
 import pytest
 
 from healer.errors import RefusedError
-from healer.model.placeholders import bound, plain, stands_for_code
+from healer.model.placeholders import bound, plain, slotted, stands_for_code
 
 
 @pytest.mark.parametrize("value", ["alice", "web@3", "10.0.0.1", "a:b", r"dev-disk\x2d", "A_b-c"])
@@ -33,3 +33,8 @@ def test_the_reason_names_what_is_bound():
     with pytest.raises(RefusedError) as told:
         bound(["kick", "{event.usr}"], {"event.user": "bob"})
     assert "event.user" in told.value.hint
+
+
+def test_whole_values_are_slots_and_parts_of_them_are_not():
+    made = slotted({"a": "{event.x}", "b": "{event.x}!", "c": 5, "d": None}, {"event.x": "a b'\n"})
+    assert made == {"a": "a b'\n", "b": "{event.x}!", "c": 5, "d": None}

@@ -88,3 +88,9 @@ def test_a_field_of_an_event_that_starts_nothing_is_a_mistake_and_so_is_a_part_o
     assert "no event starts this rule" in refused(tmp_path, rule("a", UP, then=steps))
     part = '[{run: [echo, "{event.user}.log"]}]'
     assert "filled in part" in refused(tmp_path, rule("a", UP, more="trigger: {event: login},", then=part))
+
+
+def test_values_of_a_statement_that_nothing_brings_are_a_mistake(tmp_path):
+    steps = '[{update: {table: t, set: {a: "{event.user}"}, where: {id: 1}}, target: "sql:x"}]'
+    assert loaded(tmp_path, rule("a", UP, more="trigger: {event: login},", then=steps))
+    assert "no event starts this rule" in refused(tmp_path, rule("a", UP, then=steps))
