@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from healer.actions import evidence, tellers
-from healer.actions.evidence import Evidence, Told, Witness, packed
+from healer.actions.evidence import Evidence, Witness, packed
 from healer.actions.owner import ProgramOwner
 from healer.actions.restart import Restart
 from healer.actions.stop import Stop
@@ -180,14 +180,3 @@ def test_what_is_too_much_is_left_out_from_the_least_telling_on(most):
     made, left_out = packed(whole, most)
     assert len(made) <= most
     assert left_out == {1000: ("changes", "host"), 100: ("changes", "host", "output"), 100_000: ()}.get(most, left_out)
-
-
-async def test_a_unit_of_another_bus_is_not_asked_about_here(order):
-    spec = {"bus": "unix:path=/run/other"}
-    assert await tellers.of_unit(order(kind="unit", name="nginx.service", spec=spec)) == Told()
-
-
-async def test_a_tool_that_is_missing_or_hangs_says_so_in_its_place():
-    assert "no-such-tool" in await tellers.said(["no-such-tool"])
-    assert "did not end within" in await tellers.said(["sleep", "60"], 0.1)
-    assert await tellers.said(["echo", "hello"]) == "hello\n"
