@@ -71,8 +71,7 @@ class Room:
             loud = any(case.trouble.severity == SEVERITIES[-1] for _, case in items)
             box.holds(len(items), now, loud=loud)
             if box.ready(now):
-                past = direct or any(case.trouble.unsealed for _, case in items)
-                found.append(self._message(name, box, words.ordered(items), now, direct=past))
+                found.append(self._message(name, box, words.ordered(items), now, direct=direct or silent))
         return found
 
     def _follow(

@@ -116,11 +116,12 @@ def _incidents(core: Core, seen: Seen) -> None:
 def _judged(rule: Rule, incident: Incident) -> tuple[str, str, str]:
     about = "exhaustion" if _RUNS_OUT.search(rule.when_source) else "degradation"
     name = rule.name or rule.id
+    name = name if incident.target == HOST.id else f"{incident.target}: {name}"
     if incident.phase == "given-up":
         about = about if about == "exhaustion" else "failure"
-        return about, "critical", f"{incident.target}: {name}: given up: {incident.because}"
+        return about, "critical", f"{name}: given up: {incident.because}"
     severity = "critical" if rule.priority >= URGENT else "warning"
-    return about, severity, f"{incident.target}: {name}" + (f": {rule.why}" if rule.why else "")
+    return about, severity, f"{name}: {rule.why}" if rule.why else name
 
 
 # The organism ----------------------------------------------------------------------------------------------------
