@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -26,18 +27,38 @@ from healer.model.observation import Unknown
 from healer.model.target import Target
 from healer.sensors.postgres import PostgresSensor
 from healer.sensors.sql import SqlSensor
+from healer.yamldoc.secret import Secret
 
 pytestmark = pytest.mark.real
 RULES = Path(__file__).parents[2] / "rules" / "postgres.yaml"
-LISTEN = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=20", "-c", "wal_receiver_timeout=2s",
-          "-c", "wal_retrieve_retry_interval=200ms", "-c", "max_slot_wal_keep_size=100MB"]  # fmt: skip
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",
+    "max_connections": "20",
+    "wal_receiver_timeout": "2s",
+    "wal_retrieve_retry_interval": "200ms",
+}
+LISTEN = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
 SETUP = """
 CREATE ROLE healer LOGIN; GRANT pg_monitor, pg_signal_backend TO healer;
 GRANT EXECUTE ON FUNCTION pg_promote TO healer;
+SET password_encryption = 'scram-sha-256'; CREATE ROLE secure LOGIN PASSWORD 'hunter2 ''x'; GRANT pg_monitor TO secure;
 CREATE ROLE app LOGIN; CREATE ROLE spared LOGIN; CREATE ROLE nosy LOGIN;
 CREATE TABLE public.jobs (id int PRIMARY KEY, state text, tries int); GRANT ALL ON public.jobs TO app, spared, healer;
 INSERT INTO public.jobs SELECT n, 'new', 0 FROM generate_series(1, 1500) AS n;
 """
+
+
+HBA = """\
+hostssl all secure 127.0.0.1/32 scram-sha-256
+host all secure all reject
+"""
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
 
 
 def program(name):
@@ -49,18 +70,33 @@ class Server:
 
     def __init__(self, folder):
         self.folder = folder
+        self.port = free_port()
         folder.mkdir()
         folder.chmod(0o755)
         shutil.chown(folder, "postgres")
         self.process = None
 
     def make(self):
-        self.run("initdb", "-D", self.folder / "data", "-A", "trust", "-N", "-U", "postgres", "--no-instructions")
+        data = self.folder / "data"
+        self.run("initdb", "-D", data, "-A", "trust", "-N", "-U", "postgres", "--no-instructions")
+        made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=pg"]
+        certificate = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "server.key", "-out", "server.crt"]
+        subprocess.run(
+            ["openssl", "req", "-x509", *made, *certificate],
+            cwd=data,
+            user="postgres",
+            check=True,
+            capture_output=True,
+        )
+        (data / "server.key").chmod(0o600)
+        (data / "pg_hba.conf").write_text(HBA + (data / "pg_hba.conf").read_text())
+        with (data / "postgresql.conf").open("a") as settings:
+            settings.write("ssl = on\n")
         return self
 
     def copy(self, primary):
         """Become a standby of another one, which knows it as ``second``."""
-        where = f"host={primary.folder} user=postgres application_name=second"
+        where = f"host={primary.folder} port={primary.port} user=postgres application_name=second"
         self.run("pg_basebackup", "-D", self.folder / "data", "-R", "-N", "-X", "stream", "-c", "fast", "-d", where)
         return self
 
@@ -74,11 +110,13 @@ class Server:
     def start(self):
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [program("postgres"), "-D", self.folder / "data", "-k", self.folder, *LISTEN],
+                [program("postgres"), "-D", self.folder / "data", "-k", self.folder, "-p", str(self.port), *LISTEN],
                 user="postgres", stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
             )  # fmt: skip
         end = time.monotonic() + 20
-        while subprocess.run([program("pg_isready"), "-q", "-h", self.folder], check=False, timeout=10).returncode:
+        while subprocess.run(
+            [program("pg_isready"), "-q", "-h", self.folder, "-p", str(self.port)], check=False, timeout=10
+        ).returncode:
             assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
             assert time.monotonic() < end, (self.folder / "log").read_text()[-2000:]
             time.sleep(0.03)
@@ -100,7 +138,7 @@ class Server:
 
     def client(self, user="postgres", **options):
         """A session that is closed by its `with`; options are psycopg's."""
-        return psycopg.connect(host=str(self.folder), user=user, dbname="postgres", **options)
+        return psycopg.connect(host=str(self.folder), port=self.port, user=user, dbname="postgres", **options)
 
     def ask(self, query, user="postgres"):
         with self.client(user, autocommit=True) as client:
@@ -138,7 +176,7 @@ async def drivers():
 
 
 def target(server, name="main", **spec):
-    host = {"host": str(server.folder), "user": "healer", "timeout": 2.0}
+    host = {"host": str(server.folder), "port": server.port, "user": "healer", "timeout": 2.0}
     return Target(kind="postgres", name=name, organ="stomach", spec={**host, **spec})
 
 
@@ -203,7 +241,7 @@ async def test_a_primary_says_what_its_users_know_of_it(pair, drivers):
     with first.client(autocommit=True) as client:
         client.execute("SELECT pg_create_physical_replication_slot('kept', true)")
         one = sensor(drivers, target(first))
-        await look(one)
+        await eventually(lambda: _followed(one))
         client.execute("DELETE FROM public.jobs WHERE id > 1000")
         client.execute("SELECT pg_stat_force_next_flush()")
     one._slow_at = -1e9
@@ -234,6 +272,10 @@ async def test_a_primary_says_what_its_users_know_of_it(pair, drivers):
     assert seen["archive_failing"] == 0
     assert not [key for key, value in seen.items() if unknown(value) and "generation" not in key
                 and key not in {"version", "message"}]  # fmt: skip
+
+
+async def _followed(one):
+    return not unknown((await look(one)).get("standby_lag_bytes/second", "not there yet"))
 
 
 async def test_an_idle_primarys_standby_that_has_it_all_is_not_late(pair, drivers):
@@ -283,6 +325,27 @@ async def test_a_role_that_may_not_come_in_makes_all_unknown_and_not_down(first,
     for wrong in ({"user": "nobody"}, {"dbname": "nowhere"}):
         with pytest.raises(SensorError, match="does not exist"):
             await look(sensor(drivers, target(first, name=str(wrong), **wrong)))
+
+
+async def test_over_the_network_it_proves_who_it_is_and_we_say_the_password(first, drivers, tmp_path):
+    secret, ca = tmp_path / "secret", tmp_path / "ca.pem"
+    secret.write_text("hunter2 'x\n")
+    secret.chmod(0o600)
+    shutil.copy(first.folder / "data" / "server.crt", ca)
+    keys = {"host": "127.0.0.1", "user": "secure", "password": Secret(file=str(secret)), "sslmode": "verify-full",
+            "sslrootcert": str(ca)}  # fmt: skip
+    assert (await look(sensor(drivers, target(first, name="tls", **keys))))["up"] == 1
+    for name, wrong, said in (
+        ("plain", {"sslmode": "disable"}, "reject"),
+        ("stranger", {"sslrootcert": "/etc/ssl/certs/ca-certificates.crt"}, "certificate"),
+        ("nobody", {"password": None}, "password"),
+    ):
+        with pytest.raises(SensorError, match=said):
+            await look(sensor(drivers, target(first, name=name, **keys | wrong)))
+    secret.write_text("hunter3")
+    with pytest.raises(SensorError, match="password authentication failed") as caught:
+        await look(sensor(drivers, target(first, name="wrong", **keys)))
+    assert "hunter" not in str(caught.value)
 
 
 async def test_a_full_server_is_down_for_whoever_comes_next(first, drivers):
@@ -486,7 +549,8 @@ async def test_queries_of_ones_own_give_numbers_by_row(first, drivers):
         "wrong": "SELECT nope",
         "cut": "SELECT 1.5::numeric % 1",
     }
-    spec = {"host": str(first.folder), "user": "healer", "timeout": 2.0, "queries": queries, "rows": 20}
+    spec = {"host": str(first.folder), "port": first.port, "user": "healer", "timeout": 2.0, "queries": queries,
+            "rows": 20}  # fmt: skip
     with first.client(autocommit=True) as client:
         client.execute("GRANT SELECT ON public.jobs TO healer")
     one = Target(kind="sql", name="jobs", organ="stomach", spec=spec)
@@ -523,8 +587,17 @@ def test_an_agent_sees_who_is_held_up_ends_who_holds_and_proves_it(first, tmp_pa
         "version": 1,
         "mode": "auto",
         "rules": {"files": [str(tmp_path / "rules.yaml")]},
-        "targets": [{"kind": "postgres", "name": "main", "host": str(first.folder), "user": "healer", "every": "200ms",
-                     "startup_grace": "0s"}],
+        "targets": [
+            {
+                "kind": "postgres",
+                "name": "main",
+                "host": str(first.folder),
+                "port": first.port,
+                "user": "healer",
+                "every": "200ms",
+                "startup_grace": "0s",
+            }
+        ],
         "limits": {"saturation_psi": 1.0},
     }  # fmt: skip
     verdicts = []
@@ -547,7 +620,7 @@ def test_an_agent_sees_who_is_held_up_ends_who_holds_and_proves_it(first, tmp_pa
 async def test_a_standby_is_promoted_only_when_its_primary_is_gone(pair, drivers):
     first, second = pair
     blind = target(second, name="blind")
-    seeing = target(second, name="second", primary={"host": str(first.folder), "port": 5432})
+    seeing = target(second, name="second", primary={"host": str(first.folder), "port": first.port})
     watch = sensor(drivers, seeing)
     generation = (await look(watch))["generation"]
     failover = hands(drivers)["failover"]
