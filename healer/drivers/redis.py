@@ -73,10 +73,12 @@ class Redis(Driver):
         elsewhere = Place(host=host, port=port)
         try:
             async with asyncio.timeout(self._timeout):
-                reader, writer = await open_streams(elsewhere, self._resolver, None)
+                reader, writer = await open_streams(elsewhere, self._resolver, None, timeout=self._timeout)
                 try:
                     writer.write(b"PING\r\n")
-                    return (await reader.read(_GREETING)).decode("utf-8", "replace").strip() or "hung up"
+                    said = (await reader.read(_GREETING)).decode("utf-8", "replace").strip()
+                except OSError:
+                    said = ""  # it took the connection, and threw it away: somebody is there
                 finally:
                     writer.transport.abort()
         except TimeoutError:
@@ -85,6 +87,7 @@ class Redis(Driver):
             if exc.errno in OURS:
                 raise told(exc, elsewhere) from exc
             return ""
+        return said or "hung up"
 
     # ---------------------------------------------------------------------------------------- connection
 

@@ -23,6 +23,8 @@ T = TypeVar("T")
 MOST = 16 << 20
 """Octets of the replies to one question; ten thousand clients are listed in 4 MiB."""
 _CHARS = 200
+_OF_NAMES = 0.8
+"""Share of the time a connection may take that a name may take."""
 FACTS = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "OOM"})
 """Refusals that tell how the server is; all others are about our rights, or about what we asked."""
 _CROWDED = "max number of clients reached"
@@ -195,7 +197,7 @@ async def connect(place: Place, resolver: Resolver, *, timeout: float) -> Wire:
     trust = place.tls
     context = None if trust is None else await blocking.call(lambda: _context(trust))
     try:
-        reader, writer = await open_streams(place, resolver, context)
+        reader, writer = await open_streams(place, resolver, context, timeout=timeout)
     except OSError as exc:
         raise told(exc, place) from exc
     connection = _joined(reader, writer, place, password, timeout)
@@ -283,13 +285,19 @@ def _context(trust: Trust) -> ssl.SSLContext:
 
 
 async def open_streams(
-    place: Place, resolver: Resolver, context: ssl.SSLContext | None
+    place: Place, resolver: Resolver, context: ssl.SSLContext | None, *, timeout: float
 ) -> tuple[_Bounded, asyncio.StreamWriter]:
-    """Streams to the first address that takes a connection; raises OSError of the last, or RedisError."""
+    """Streams to the first address that takes a connection; raises OSError of the last, or RedisError.
+
+    The caller bounds the whole by ``timeout`` (seconds); a name that takes most of it is our resolver's fault.
+    """
     if place.socket:
         return await _streams(lambda loop, make: loop.create_unix_connection(make, place.socket))
     try:
-        addresses = await resolver.addresses(place.host, place.port)
+        async with asyncio.timeout(timeout * _OF_NAMES):
+            addresses = await resolver.addresses(place.host, place.port)
+    except TimeoutError as exc:
+        raise RedisError(f"looking up {place.host} took longer than {timeout * _OF_NAMES:g} s") from exc
     except LookupFailedError as exc:
         raise RedisError(exc.message, hint=exc.hint) from exc
     name = None if context is None or place.tls is None else place.tls.server_name or place.host
