@@ -14,7 +14,7 @@ def missing(rules: Sequence[Rule], *, known: Iterable[str]) -> Iterator[tuple[Ru
     """Every rule that asks for the state of one that is not ``known``, with what is wrong and a hint."""
     ids = tuple(known)
     for rule in rules:
-        for name in dict.fromkeys(name for expr in _all(rule) for name in named(expr)):
+        for name in dict.fromkeys(name for expr in conditions(rule) for name in named(expr)):
             if name not in ids:
                 yield rule, f"there is no rule '{name}'", suggestion(name, ids)
 
@@ -66,7 +66,7 @@ def named(expr: Expr) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asked))
 
 
-def _all(rule: Rule) -> Iterator[Expr]:
+def conditions(rule: Rule) -> Iterator[Expr]:
     """Every condition of a rule, those of its steps too."""
     yield from _waits(rule)
     for step in steps_of(rule):
