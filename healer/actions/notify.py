@@ -20,7 +20,9 @@ class Notify(Action):
     async def act(self, order: Order) -> Done:
         """Tell; raises SkippedError, ActionError or AmbiguousError where the channel was not told."""
         name = _channel(order)
-        receipt = await self._voices.tell(name, message_of(order), order.timeout)
+        own = "id" in order.params  # the agent's own messages are grouped before they come here
+        tell = self._voices.tell if own else self._voices.relay
+        receipt = await tell(name, message_of(order), order.timeout)
         told = "told" if name in self._voices else f"there is no channel {name}; told"
         return Done(because=f"{told} {receipt.because}", rc=receipt.rc, output=receipt.output)
 

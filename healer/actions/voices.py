@@ -4,7 +4,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ _PRIORITY = {"info": 6, "warning": 4, "critical": 2}
 _TRIES = 3
 """Of one webhook, while there is time."""
 MOST_RECIPIENTS = 100
+BURST, MINUTE = 10, 60.0
+"""So many messages of rules within so many seconds; what is more goes out together, as one."""
 MOST_KEPT = 20
 """Deliveries that the share of a channel is taken of."""
 Write = Callable[[str, int, Mapping[str, str]], bool]
@@ -55,6 +57,8 @@ class Pulse:
     failed: int = 0
     skipped: int = 0
     told_at: float | None = None
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=BURST))
+    """When rules told it something of late."""
     trying: bool = False
     """While it is skipped: whether one more is being tried just now."""
 
@@ -79,6 +83,8 @@ class Voices:
         lookup: Lookup | None = None,
     ) -> None:
         self._clock, self._node, self._http, self._write, self._lookup = clock, node, http, write, lookup
+        self.collect: Callable[[str, Message], None] | None = None
+        """Takes what rules say too fast; None: all of it goes out one by one."""
         self._pulses: dict[str, Pulse] = {}
         self._last: deque[bool] = deque(maxlen=MOST_KEPT)
         self._by_kind: Mapping[str, Callable[[Channel, Message, float], Awaitable[Receipt]]] = {
@@ -129,6 +135,20 @@ class Voices:
         pulse.sent += 1
         self._last.append(True)
         return receipt
+
+    async def relay(self, name: str, message: Message, timeout: float) -> Receipt:
+        """Tell one channel what a rule has to say; raises as `tell`, and SkippedError where rules said enough of late.
+
+        Ten thousand targets that fail at once must not be ten thousand messages.
+        """
+        pulse, now = self._pulses.get(name), self._clock.now()
+        if pulse is None or pulse.channel.kind == "journal" or self.collect is None:
+            return await self.tell(name, message, timeout)
+        if len(pulse.recent) == BURST and now - pulse.recent[0] < MINUTE:
+            self.collect(name, message)
+            raise SkippedError(f"skipped: {name} had {BURST} messages within a minute; it goes out with others, as one")
+        pulse.recent.append(now)
+        return await self.tell(name, message, timeout)
 
     def _failed(self, pulse: Pulse, because: str) -> None:
         pulse.errors += 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from healer.alerts.case import News
-from healer.model.alert import Message, Policy
+from healer.model.alert import Message, Policy, louder
 
 MASS = 10
 """So many changes at once are a mass: they are told when no more come ..."""
@@ -18,6 +18,9 @@ LONGEST_WAIT = 600.0
 LONGEST_LOUD = 180.0
 """... up to this, or where something critical waits, to this."""
 RETRY = 60.0
+GATHERED = 60.0
+"""Seconds for which messages of rules are gathered, once there were too many."""
+MOST_SAID = 20
 LONGEST_RETRY = 900.0
 
 
@@ -34,6 +37,24 @@ class Flight:
     at: float
     direct: bool = False
     """It goes past the log."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Bundle:
+    """Messages of rules that would have come too fast one by one."""
+
+    since: float
+    severity: str
+    says: list[str] = field(default_factory=list)
+    """The first of them."""
+    count: int = 0
+
+    def add(self, message: Message) -> None:
+        """One more."""
+        self.count += 1
+        self.severity = message.severity if louder(message.severity, self.severity) else self.severity
+        if len(self.says) < MOST_SAID:
+            self.says.append(message.says)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from healer.alerts import words
-from healer.alerts.box import Box, Flight
+from healer.alerts.box import GATHERED, Box, Bundle, Flight
 from healer.alerts.case import Case, News, Told
 from healer.model.alert import SEVERITIES, Message, Policy, Trouble
 
@@ -32,6 +32,10 @@ class Room:
         self.lost = 0
         """Troubles that there was no room for, at the last look."""
         self._others: tuple[str, ...] = ()
+        self.bundles: dict[str, Bundle] = {}
+        """By channel, what rules said to it too fast."""
+        self._loose: dict[str, Box] = {}
+        """Bundles on their way, by the channel they are for."""
         self.renew(policies, others)
 
     def renew(self, policies: Mapping[str, Policy], others: Collection[str] = ()) -> None:
@@ -65,7 +69,7 @@ class Room:
         ``silent``: only what is told past the log goes out. ``direct``: all of it goes past the log.
         """
         self._follow(troubles, now, unknown, muted)
-        found = []
+        found = [] if silent else self._bundled(now, direct=direct)
         for name, items in self._items(now, silent=silent).items():
             box = self.boxes[name]
             loud = any(case.trouble.severity == SEVERITIES[-1] for _, case in items)
@@ -129,6 +133,29 @@ class Room:
         box.flight = Flight(message=message, channel=name, news=news, tried=(name,), at=now, direct=direct)
         return box.flight
 
+    def collect(self, channel: str, message: Message, now: float) -> None:
+        """A rule says something to a channel that was told enough for now: it goes out with the others, as one."""
+        bundle = self.bundles.setdefault(channel, Bundle(since=now, severity=message.severity))
+        bundle.add(message)
+
+    def _bundled(self, now: float, *, direct: bool) -> list[Flight]:
+        due = [name for name, one in self.bundles.items() if now - one.since >= GATHERED and name not in self._loose]
+        found = []
+        for name in due:
+            bundle = self.bundles.pop(name)
+            self.count += 1
+            rest = bundle.count - len(bundle.says)
+            message = Message(
+                id=f"{name}.{self.count}.{round(now * 1000):x}",
+                severity=bundle.severity,
+                says=f"rules said {bundle.count} things within a minute, the first: {bundle.says[0]}",
+                lines=(*bundle.says, *((f"and {rest} more",) if rest else ())),
+            )
+            flight = Flight(message=message, channel=name, news={}, tried=(name,), at=now, direct=direct)
+            self._loose[name] = Box(policy=Policy(), flight=flight)
+            found.append(flight)
+        return found
+
     # What became of it ------------------------------------------------------------------------------------------
 
     def delivered(self, message_id: str, now: float) -> None:
@@ -139,9 +166,14 @@ class Room:
         name, box, flight = found
         if flight.channel == JOURNAL and name != JOURNAL:
             box.reached_nobody(now)  # the journal has it, and nobody was woken
-            return
-        self._note(name, flight, now)
-        box.went(now)
+        else:
+            self._note(name, flight, now)
+            box.went(now)
+        self._let_go(name, box)
+
+    def _let_go(self, name: str, box: Box) -> None:
+        if self._loose.get(name) is box and box.flight is None:
+            del self._loose[name]
 
     def failed(self, message_id: str, because: str, now: float) -> Flight | None:
         """The channel was not told; returns the same for the next one to be tried."""
@@ -152,8 +184,9 @@ class Room:
         after = self._next(flight)
         if not after:
             box.reached_nobody(now)
+            self._let_go(name, box)
             return None
-        if self._has_heard(after, flight):
+        if flight.news and self._has_heard(after, flight):
             self._note(name, flight, now)
             box.went(now)
             return None
@@ -173,7 +206,9 @@ class Room:
     def grounded(self, message_id: str) -> None:
         """It was not sent at all, and nothing is wrong with the channel: it waits for its time."""
         if (found := self._flying(message_id)) is not None:
-            found[1].flight = None
+            name, box, _ = found
+            box.flight = None
+            self._let_go(name, box)
 
     def _next(self, flight: Flight) -> str:
         """Who has not been tried: those that want to hear of troubles first, then the others, the journal last."""
@@ -192,7 +227,7 @@ class Room:
         return told is not None and not told.over
 
     def _flying(self, message_id: str) -> tuple[str, Box, Flight] | None:
-        for name, box in self.boxes.items():
+        for name, box in (*self.boxes.items(), *self._loose.items()):
             if box.flight is not None and box.flight.message.id == message_id:
                 return name, box, box.flight
         return None
@@ -222,7 +257,8 @@ class Room:
 
     def overdue(self, now: float, patience: float) -> list[str]:
         """Ids of messages whose fate should be known by now."""
-        flights = [box.flight for box in self.boxes.values() if box.flight is not None]
+        going = (*self.boxes.values(), *self._loose.values())
+        flights = [box.flight for box in going if box.flight is not None]
         return [flight.message.id for flight in flights if now - flight.at > patience]
 
     # People -----------------------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ class Alerting:
         self._gather, self._happened, self._start, self._keep = gather, happened, start, keep
         self._sealing = sealing
         self.room = Room({})
+        voices.collect = lambda name, message: self.room.collect(name, message, clock.now())
+        self._others: list[str] = []
         self._going: dict[str, str] = {}
         """Ids of the decisions that tell, each with its message's."""
         self._told_by: dict[str, tuple[str, str]] = {}
@@ -74,22 +76,23 @@ class Alerting:
         if config.profile.value == "core":
             wanting = {name: policy for name, policy in wanting.items() if name == "journal"}
         others = [name for name in config.notify if name not in wanting and config.profile.value != "core"]
+        self._others = others
         self.room.renew(wanting, others)
 
     def schedule(self, calendar: Calendar) -> None:
         """Look now and then, where anybody wants to hear of it."""
         calendar.forget("alerts")
-        if self.room.boxes:
+        if self.room.boxes or self._others:
             calendar.every(EVERY, "alerts", self.look)
 
     # Looking ----------------------------------------------------------------------------------------------------
 
     def look(self) -> None:
         """See what is wrong, and tell what is due."""
-        if not self.room.boxes:
+        if not self.room.boxes and not self.room.bundles:
             return
         now, core = self._clock.now(), self._core()
-        seen = self._gather()
+        seen = self._gather() if self.room.boxes else troubles.Seen()
         sealing = self._sealing()
         flights = self.room.step(
             seen.troubles,

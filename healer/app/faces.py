@@ -262,8 +262,9 @@ class Faces(ABC):
             "self.log_size": self._log_size(),
             "self.inbox": float(self.loop.waiting),
             "self.actions_running": float(self.core.desk.memory.running()),
-            "self.notify_failed": float(self.duties.notify_failed),
-            **self.parts.voices.figures(),
+            **(voices := self.parts.voices.figures()),
+            # What was not tried, since its channel is dead, was not delivered either.
+            "self.notify_failed": self.duties.notify_failed + (voices["self.notify_skipped"] or 0.0),
         }
 
     def _breaks(self) -> list[int]:

@@ -20,7 +20,7 @@ from healer.runtime.loop import Loop
 _log = logging.getLogger("healer.duties")
 WHOLE = 86400.0
 """Seconds between verifications of the whole log; those in between read only what is new."""
-_FAILED = frozenset({"failed-transient", "failed-permanent", "ambiguous", "skipped"})
+_FAILED = frozenset({"failed-transient", "failed-permanent", "ambiguous"})
 _MOST_OPEN = 1000
 
 

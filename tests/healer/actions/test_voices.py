@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from healer.actions.voices import Voices
+from healer.actions.voices import BURST, Voices
 from healer.config import load_config
 from healer.drivers.http import HttpError, Reply
 from healer.errors import ActionError, AmbiguousError, HealerError, SkippedError
@@ -230,3 +230,24 @@ async def test_mail_is_written_from_the_message():
     assert letter.get_content().startswith("web is down\r\nhealer ack web\r\n")
     with pytest.raises(ActionError, match="Connection refused"):
         await voices.tell("mail", MESSAGE, 10.0)
+
+
+async def test_rules_that_say_too_much_at_once_say_the_rest_together():
+    clock, collected = FakeClock(), []
+    voices, http = made(200, clock=clock, hook=HOOK)
+    for _ in range(2 * BURST):
+        await voices.relay("hook", MESSAGE, 10.0)
+    voices.collect = lambda name, message: collected.append((name, message))
+    clock.at += 60.0
+    for number in range(10_000):
+        try:
+            await voices.relay("hook", MESSAGE, 10.0)
+        except SkippedError as exc:
+            assert "goes out with others, as one" in exc.message  # noqa: PT017 - the first ones do not raise
+            assert number >= BURST
+    assert len(http.asked) == 3 * BURST
+    assert len(collected) == 10_000 - BURST
+    clock.at += 60.0
+    await voices.relay("hook", MESSAGE, 10.0)
+    await voices.relay("journal", MESSAGE, 10.0)
+    assert row(voices, "hook")["skipped"] == 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from healer.alerts import box as boxes
 from healer.alerts import case as cases
 from healer.alerts.room import MOST_CASES, Room
-from healer.model.alert import Policy, Trouble
+from healer.model.alert import Message, Policy, Trouble
 
 
 def down(name, severity="warning", about="failure", **more):
@@ -434,3 +434,25 @@ def test_whatever_happens_who_was_told_it_is_bad_is_told_it_is_over(moves):
 def test_a_trouble_is_a_value():
     with pytest.raises(dataclasses.FrozenInstanceError):
         down("x").key = "y"
+
+
+def message(number, severity="warning"):
+    return Message(id=f"r{number}", severity=severity, says=f"t{number} is down")
+
+
+def test_what_rules_say_too_fast_goes_out_as_one_and_is_handed_over():
+    talk = Talk(others=("hook", "other"))
+    for number in range(1000):
+        talk.room.collect("hook", message(number, "critical" if number == 7 else "warning"), talk.now)
+    assert talk.passes(58) == []
+    assert talk.passes(10) == [("hook", "rules said 1000 things within a minute, the first: t0 is down")]
+    (one,) = talk.messages
+    assert (one.severity, one.lines[-1], len(one.lines)) == ("critical", "and 980 more", 21)
+    talk.dead = {"hook"}
+    talk.room.collect("hook", message(1), talk.now)
+    assert [channel for channel, _ in talk.passes(70)] == ["other"]
+    talk.dead = {"hook", "other"}
+    talk.room.collect("hook", message(1), talk.now)
+    assert [channel for channel, _ in talk.passes(70)] == ["journal"]
+    assert talk.passes(600) == []
+    assert talk.room.overdue(talk.now + 1e6, 1.0) == []
