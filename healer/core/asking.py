@@ -284,6 +284,8 @@ class Asking:
         """Prove a channel: no gate but the kill switch keeps the agent from telling people something."""
         if self._core.desk.memory.kill_switch:
             raise RefusedError("the kill switch is on: nothing is sent", hint="healer resume-healing")
+        if not isinstance(request.subject, str) or not request.subject:
+            raise RefusedError("a channel has a name", hint="healer notify list")
         message = str(request.args.get("message") or "a test: this channel works")[:500]
         severity = str(request.args.get("severity") or "info")
         more = {"id": f"test.{request.id}", "severity": severity}

@@ -239,3 +239,36 @@ def test_what_the_log_has_no_spelling_for_becomes_text(value, sealed):
 )
 def test_whatever_is_made_sealable_fits_the_profile(value):
     canonical.encode(sealable({"value": value}))
+
+
+def test_an_alert_carries_what_the_agent_says_of_it_and_holds_nothing(talk):
+    scenario = talk.with_rules(world=lambda _: None)  # a mail server that takes its time
+    said = {"id": "m-1", "severity": "critical", "lines": ["a"], "thread": ["m-0"]}
+    scenario.happen("alert", message="look", channel="oncall", incident="m-1", secret="x", **said)
+    (told,) = scenario.acted
+    assert dict(told.params) == {"channel": "oncall", "message": "look"} | said
+    assert told.incident == "alert:m-1"
+    memory = scenario.core.desk.memory
+    assert memory.busy("host:") is None
+    assert memory.running() == 0
+
+
+def test_alerts_that_fail_open_no_breaker(talk):
+    scenario = talk.with_rules()
+    scenario.world = scenario.fail
+    for _ in range(20):
+        scenario.happen("alert", message="look")
+    assert scenario.core.desk.memory.breakers == {}
+
+
+def test_a_channel_is_proved_in_any_mode_but_not_under_the_kill_switch(talk):
+    scenario = talk.with_rules(mode=Mode.OBSERVE)
+    answer = scenario.ask("notify", "mail", message="hello", severity="warning")
+    assert (answer["answer"], answer["because"]) == ("accepted", "telling mail")
+    (told,) = scenario.acted
+    assert (told.params["channel"], told.params["message"], told.request) == ("mail", "hello", "r1")
+    assert told.actor == "operator:tester"
+    scenario.core.kill_switch(on=True, because="the file")
+    refused = scenario.ask("notify", "mail")
+    assert (refused["answer"], "kill switch" in refused["because"]) == ("refused", True)
+    assert len(scenario.acted) == 1

@@ -402,3 +402,10 @@ def test_balancing_rules_are_judged_when_asked(talk):
     talk.falls(scenario)
     assert accepted(scenario.ask("rebalance")).endswith("1 incidents opened")
     assert accepted(scenario.ask("reflect")) == "reflecting"
+
+
+def test_what_only_alerts_know_can_be_acknowledged(talk):
+    scenario = talk.with_rules()
+    assert scenario.ask("ack", "organ:brain")["answer"] == "refused"
+    known = scenario.ask("ack", "organ:brain", alert=True)
+    assert (known["answer"], known["because"]) == ("accepted", "organ:brain is known: nobody is reminded")

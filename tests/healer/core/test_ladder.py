@@ -526,3 +526,31 @@ def test_a_branch_is_tested_as_any_other_rule(tmp_path):
     told = [one for played in run_suite(load_suite(tmp_path / "test.yaml")) for one in played.checked]
     assert len(told) == 3
     assert [one.because for one in told if not one.ok] == []
+
+
+def test_a_message_that_was_skipped_is_the_next_steps_turn_and_not_tried_again(talk):
+    def world(decision):
+        if decision.action == "notify":
+            because = "skipped: oncall failed 5 times in a row"
+            return Outcome(id=decision.id, result=Result.SKIPPED, because=because, at=scenario.now, took=0.0)
+        return scenario.succeed(decision)
+
+    steps = (Step(action="notify", params={"channel": "oncall"}), Step(action="restart"))
+    scenario = talk.with_rules(talk.rule(then=steps))
+    scenario.world = world
+    talk.falls(scenario)
+    scenario.wait(5)
+    done = [one.action for one in scenario.acted]
+    assert done == ["notify", "restart"]
+    assert [one["result"] for one in scenario.log.of("outcome")] == ["skipped", "done"]
+
+
+def test_a_ladder_of_one_message_that_was_skipped_is_not_climbed_every_second(talk):
+    def world(decision):
+        return Outcome(id=decision.id, result=Result.SKIPPED, because="skipped", at=scenario.now, took=0.0)
+
+    scenario = talk.with_rules(talk.rule(then=(Step(action="notify"),)))
+    scenario.world = world
+    talk.falls(scenario)
+    scenario.wait(600)
+    assert len(scenario.acted) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from healer.actions.interface import Action, Done
 from healer.core.world import HOST
-from healer.errors import ActionError, AmbiguousError, HealerError
+from healer.errors import ActionError, AmbiguousError, HealerError, SkippedError
 from healer.model.decision import Decision, Result, SealedIntent
 from healer.model.mode import Mode
 from healer.model.target import Target
@@ -144,6 +144,7 @@ def raising(error):
     [
         (ActionError("busy"), Result.FAILED_TRANSIENT),
         (ActionError("no such file", transient=False), Result.FAILED_PERMANENT),
+        (SkippedError("it failed too often"), Result.SKIPPED),
         (AmbiguousError("the reply was lost"), Result.AMBIGUOUS),
         (ZeroDivisionError("a bug"), Result.AMBIGUOUS),
         (TimeoutError(), Result.AMBIGUOUS),
