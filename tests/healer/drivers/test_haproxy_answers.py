@@ -123,6 +123,8 @@ def test_an_answer_cut_anywhere_is_garbage_never_half_a_backend():
         answer(server("a")).replace(b"srv_admin_state", b"other"),
         answer(server("a")).replace(b" 0 100 100\n", b" x 100 100\n"),
         answer(server("a"), own=""),
+        answer(server("a"), server("b")).replace(b"3 web 98 b 2 0 100 100\n", b""),
+        answer(server("a"), server("b")).replace(b"web,b,UP", b"web,c,UP"),
         answer(server("a")).replace(b"10.0.0.97:80,", b""),
         answer(server("a")).replace(b"Pid: 77", b"Pid: self"),
     ],

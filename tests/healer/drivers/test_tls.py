@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from healer.clock import SystemClock
+from healer.drivers import tls as module
 from healer.drivers.tls import Place, Tls, TlsError, describe, matches
 
 NOW = dt.datetime.now(dt.UTC)
@@ -210,6 +211,12 @@ async def test_a_handshake_without_an_end_is_cut():
 
     async with served(flood) as port:
         assert (await failure(port)).fact
+
+
+async def test_a_handshake_longer_than_its_bound_is_given_up(authority, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_HELLO", 100)
+    async with served(silence, authority.certificate("127.0.0.1")) as port:
+        assert "no end" in (await failure(port)).message
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Orders to HAProxy when the way there breaks: done, not done and nobody can tell are never taken for each other."""
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -40,9 +41,12 @@ class Proxy:
         if self.blind > 0 and self.orders:
             self.blind -= 1
             raise DriverError("it does not answer", fact=True)
-        return Backend(name=name, process=PROCESS, generation="g", row={}, servers=list(self.servers.values()))
+        found = list(self.servers.values())
+        await asyncio.sleep(0)  # what was seen may be old before anybody acts on it
+        return Backend(name=name, process=PROCESS, generation="g", row={}, servers=found)
 
     async def set_state(self, _, server, state):
+        await asyncio.sleep(0)
         self._order(server, admin=state)
 
     async def set_weight(self, _, server, weight):
@@ -127,6 +131,14 @@ async def test_a_server_whose_last_neighbour_goes_in_that_moment_is_put_back(pro
     assert proxy.servers["a"].admin == "ready"
 
 
+async def test_two_at_once_wait_for_each_other_and_one_of_them_stays(proxy, act):
+    found = await asyncio.gather(
+        act("failover"), act("quarantine", server="b", generation="g-b"), return_exceptions=True
+    )
+    assert [type(one).__name__ for one in found] == ["Done", "ActionError"]
+    assert proxy.orders == [{"admin": "drain"}], "the second was never ordered, not even for a moment"
+
+
 @pytest.mark.parametrize(
     "neighbour", [{"running": False}, {"leaving": True}, {"admin": "drain"}, {"admin": "maint"}, {"weight": 0}]
 )
@@ -158,6 +170,12 @@ async def test_what_was_so_before_is_not_changed_and_not_put_back(proxy, act):
     assert (done.undo, proxy.orders) == ({}, [])
     same = await act("adjust", weight="100")
     assert (same.undo, proxy.orders) == ({}, [])
+
+
+async def test_what_somebody_ordered_since_is_not_put_back(proxy, act):
+    proxy.servers["a"] = dataclasses.replace(proxy.servers["a"], admin="maint")
+    assert "left so" in (await act("failover", back={"state": "ready", "from": "drain"})).because
+    assert not proxy.orders
 
 
 @pytest.mark.parametrize("back", [{"state": "ready", "from": "maint"}, {"state": "sideways", "from": "ready"}])
