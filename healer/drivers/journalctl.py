@@ -20,6 +20,7 @@ QUIET = 0.5
 """Seconds of silence after which all that was waiting has been read."""
 _DENIED = ("insufficient permissions", "not seeing messages", "Permission denied")
 _MAY_NOT, _HINT = "the journal may not be read", "add the account to the group systemd-journal"
+_NO_FILES = "No journal files were found"
 _NO_CURSOR = "Failed to seek to cursor"
 
 
@@ -85,6 +86,8 @@ class Journal(Driver):
         self._stale = False
         """Another child is needed: for others, or from another place on."""
         self._behind = 0
+        self._heard = False
+        """The child that runs has told of an entry."""
         self._quiet: asyncio.TimerHandle | None = None
         self._one = asyncio.Lock()
 
@@ -103,6 +106,8 @@ class Journal(Driver):
         said = seat.feed.said if seat.feed else ""
         if _is_denied(said):
             raise DriverError(f"{_MAY_NOT}: {_first(said)}", hint=_HINT)
+        if _NO_FILES in said and not self._heard:
+            raise DriverError("there is no journal yet", hint="does journald run, and does it keep what it is told?")
 
     def subscribe(
         self, wants: Filter, take: Callable[[Entry], None], flush: Callable[[], None], *, cursor: str = ""
@@ -151,7 +156,7 @@ class Journal(Driver):
             seat.feed = await Feed.started(self._words(), ears)
         except ActionError as exc:
             raise DriverError(f"the journal cannot be followed: {exc.message}", hint=exc.hint) from exc
-        self._stale, self._behind = False, 0
+        self._stale, self._heard, self._behind = False, False, 0
         self._wait_for_quiet()
 
     def _words(self) -> Sequence[str]:
@@ -188,7 +193,7 @@ class Journal(Driver):
             if found is None:
                 self.cut += bool(line)
                 continue
-            entry = found
+            entry, self._heard = found, True
             for one in self._subscribers:
                 one.offer(entry)
         if entry is not None:

@@ -298,3 +298,19 @@ async def test_an_account_that_may_not_read_is_told_so_and_nothing_is_made_up(ma
     assert "systemd-journal" in because
     await following.sensor.close()
     await following.journal.close()
+
+
+async def test_what_a_unit_says_and_what_systemd_says_of_it_are_of_that_unit_alone(boot):
+    with boot() as system:
+
+        class Inside:
+            directory = f"{system.root}/var/log/journal"
+
+        talks = {"said": "^Failed password", "of": "^(Started|Finished|Starting) .*talker|talker.service: "}
+        async with Following(Inside, units=("talker",), patterns=talks) as following:
+            for unit in ("talker", "other"):
+                words = ("systemd-run", f"--unit={unit}", "--wait", "echo", f"Failed password for {unit}")
+                await asyncio.get_running_loop().run_in_executor(None, lambda words=words: system.run(*words))
+            found = await following.until(lambda found: found["journal.count", "said"] and found["journal.count", "of"])
+    assert found["journal.count", "said"] == 1
+    assert found["journal.line", "said"] == "Failed password for talker"

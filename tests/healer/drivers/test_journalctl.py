@@ -157,6 +157,20 @@ async def test_who_sees_only_a_part_of_it_is_told_so(journal, program):
         await journal.health()
 
 
+async def test_where_there_is_no_journal_nothing_is_known_until_there_is(journal, program):
+    now = SystemClock().wall()
+    program.says.write_text("!No journal files were found.\n")
+    got = Got(journal)
+    await journal.health()
+    seat = await journal._link.get()
+    await until(lambda: seat.feed.said)
+    with pytest.raises(DriverError, match="no journal yet"):
+        await journal.health()
+    journal._lines(seat, [entry(1, now + 60).encode()], more=False)
+    await journal.health()
+    assert got.messages == ["hello"]
+
+
 async def test_too_large_a_backlog_is_skipped_and_told(journal, program, monkeypatch):
     monkeypatch.setattr(journalctl, "BACKLOG", CHUNK + 1)
     now = SystemClock().wall()
