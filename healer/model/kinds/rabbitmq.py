@@ -32,8 +32,10 @@ def _node() -> Iterator[Metric]:
 
 
 def _cluster() -> Iterator[Metric]:
-    for name in ("connections", "channels", "consumers", "queues"):
-        yield _SEEN.put(f"rabbitmq.{name}", Unit.COUNT, f"{name} of the cluster, as far as we may see them")
+    yield _SEEN.put("rabbitmq.connections", Unit.COUNT, "connections of the cluster, as far as we may see them")
+    yield _SEEN.put("rabbitmq.channels", Unit.COUNT, "channels, likewise")
+    yield _SEEN.put("rabbitmq.consumers", Unit.COUNT, "consumers, likewise")
+    yield _SEEN.put("rabbitmq.queues", Unit.COUNT, "queues, likewise")
     yield _SEEN.put("rabbitmq.messages", Unit.COUNT, "messages in all its queues")
     yield _SEEN.put("rabbitmq.ready", Unit.COUNT, "those that wait for a consumer")
     yield _SEEN.put("rabbitmq.unacked", Unit.COUNT, "those a consumer has and has not acknowledged")
