@@ -21,6 +21,7 @@ from healer.app.embedded import Embedded
 from healer.app.faces import Faces
 from healer.app.index import IncidentIndex
 from healer.app.keeping import Keeping
+from healer.app.labelled import Labelled
 from healer.app.once import look_once
 from healer.app.parts import Parts
 from healer.app.renewal import Renewal, undisturbed
@@ -222,6 +223,7 @@ class Agent(Faces, Renewal, Embedded):
             witness=self._witness(),
         )
         self.programs = self.parts.programs
+        self.labelled = Labelled(self.parts.docker, self._take_labelled)
         self._step("core")
         sensors = self.parts.senses(self.config)
         self.poll = Poll(sensors=sensors, clock=self.clock, deliver=self._looked)
@@ -247,6 +249,8 @@ class Agent(Faces, Renewal, Embedded):
             self._happened("lifecycle", phase="adopted", data={"programs": list(adopted)})
         self._step("senses")
         self._looking = group.create_task(self.poll.run(), name="poll")
+        self._finding = group.create_task(self.labelled.run(), name="labelled containers")
+        self.labelled.renew(self.config)
         self._step("calendar")
         self._start_calendar(stack)
         self._step("api")
@@ -338,6 +342,7 @@ class Agent(Faces, Renewal, Embedded):
         self._step("stop api")
         await self._api.aclose()
         self.listeners = []
+        self._finding.cancel()
         self._step("stop calendar")
         self.chores.calendar.stop()
         await self.chores.calendar.ended()

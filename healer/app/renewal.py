@@ -5,7 +5,7 @@ import contextlib
 import gc
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from healer import blocking
@@ -13,6 +13,7 @@ from healer.app import build, chores
 from healer.app.alerting import Alerting
 from healer.app.chores import Chores
 from healer.app.index import IncidentIndex
+from healer.app.labelled import Labelled
 from healer.app.parts import Parts
 from healer.config import Config, plugins
 from healer.core.core import Core
@@ -57,6 +58,7 @@ class Renewal(ABC):
     dispatch: Dispatch
     duties: Duties
     environ: Mapping[str, str]
+    labelled: Labelled
     loop: Loop
     parts: Parts
     poll: Poll
@@ -114,11 +116,18 @@ class Renewal(ABC):
 
     async def reload(self) -> dict[str, Any]:
         """Read configuration and rules again; all or nothing. Raises ConfigError, and then nothing has changed."""
+        return await self._renew(lambda: self.labelled.merged(self._settings()), None, "reload")
+
+    async def _take_labelled(self, because: str) -> None:
+        """Go on with other containers that label themselves; all else is as it is now, whatever the files say."""
+        await self._renew(lambda: self.labelled.merged(self.config), self._loaded, because)
+
+    async def _renew(self, settings: Callable[[], Config], loaded: build.Loaded | None, because: str) -> dict[str, Any]:
         async with self._one_reload:
             self.systemd.reloading()
             try:
                 with undisturbed(alone=self._alone):
-                    return await self._swap()
+                    return await self._swap(settings(), loaded, because)
             except HealerError as exc:
                 self._tell_rules(
                     self._loaded, accepted=False, because=f"reload refused, the old set stays: {build.told(exc)}"
@@ -127,12 +136,11 @@ class Renewal(ABC):
             finally:
                 self.systemd.say("READY=1", f"STATUS={self._sentence()}")
 
-    async def _swap(self) -> dict[str, Any]:
-        """Build all that is new, and only then let it take the place of the old."""
-        config = self._settings()
+    async def _swap(self, config: Config, same: build.Loaded | None, because: str) -> dict[str, Any]:
+        """Build all that is new, and only then let it take the place of the old. ``same``: rules that stay."""
         sensors = self.parts.senses(config)
         hands = self.parts.hands(config, set_mode=self._set_mode, publish=self._publish)
-        loaded, core = await blocking.call(lambda: self._build(config, sensors))
+        loaded, core = await blocking.call(lambda: self._build(config, sensors, same))
         watch = chores.watch_of(config)
         self.programs.declare(config.targets)
         # From here on nothing can fail.
@@ -150,7 +158,8 @@ class Renewal(ABC):
         await self.parts.drivers.keep(config.targets)
         plugins.keep_only(config.plugins)
         build.keep(loaded, self.state_dir)
-        self._tell_rules(loaded, accepted=True, because="reload")
+        self._tell_rules(loaded, accepted=True, because=because)
+        self.labelled.renew(config)
         self.chores.schedule(config, loaded.rules)
         self.alerting.renew(config)
         self.alerting.schedule(self.chores.calendar)
@@ -163,12 +172,14 @@ class Renewal(ABC):
             "not_before_a_start": list(self._not_yet),
         }
 
-    def _build(self, config: Config, sensors: Iterable[Sensor]) -> tuple[build.Loaded, Core]:
+    def _build(
+        self, config: Config, sensors: Iterable[Sensor], same: build.Loaded | None
+    ) -> tuple[build.Loaded, Core]:
         """Rules, and a core that is wired already, beside the one that runs: what takes long must not hold the loop.
 
         A core looks at its memory only when it is told something.
         """
-        loaded = build.rules(config)
+        loaded = build.rules(config) if same is None else same
         core = self._core_of(config, loaded, self.loop.core.desk.memory, sensors)
         core.evaluator.refresh(core.desk.now)
         return loaded, core

@@ -6,11 +6,11 @@ from audit import commitments
 from healer.config import plugins, rates
 from healer.config.channels import CHANNEL
 from healer.config.targets import PROGRAM, TARGET
-from healer.config.values import EVENTS, Retention, Signer, Timestamps, Witness
+from healer.config.values import EVENTS, Discovery, Retention, Signer, Timestamps, Witness
 from healer.config.words import ARGV, MODES, PATH, URL, address
 from healer.errors import HealerError
 from healer.model.limit import Brakes, Budget
-from healer.model.mode import Profile
+from healer.model.mode import Mode, Profile
 from healer.model.organism import ORGANS
 from healer.model.target import EMPTY
 from healer.yamldoc.mark import Problems
@@ -102,6 +102,30 @@ _SENSORS = Record(
         shape=Record(_seconds("every", 5.0, "5s", "interval")),
         default={"every": 5.0},
         doc="the agent itself",
+    ),
+    Field(
+        name="docker",
+        shape=Record(
+            Field(
+                name="discover",
+                shape=Flag(),
+                default=False,
+                shown="false",
+                doc="true: containers labelled healer.enable=true are targets by themselves",
+            ),
+            _seconds("every", 30.0, "30s", "how often they are listed; starts and removals are heard of at once", 1.0),
+            Field(
+                name="mode",
+                shape=MODES,
+                default=Mode.OBSERVE,
+                shown="observe",
+                doc="ceiling for actions on them; the label healer.mode may only be stricter",
+            ),
+            Field(name="most", shape=Count(1, 1000), default=100, shown="100", doc="containers taken up, at most"),
+            build=lambda values, _: Discovery(**values),
+        ),
+        default=Discovery(),
+        doc="containers that label themselves",
     ),
 )
 _B = Brakes()

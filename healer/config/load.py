@@ -228,4 +228,5 @@ def _sensors(given: Values | None) -> Sensors:
         host_every=given["host"]["every"],
         host_slow_every=given["host"]["slow_every"],
         self_every=given["self"]["every"],
+        docker=given["docker"],
     )

@@ -41,6 +41,19 @@ class Organ:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """Whether containers become targets by their own labels, and how far those may go."""
+
+    discover: bool = False
+    every: float = 30.0
+    """Seconds between two lists; starts and removals are heard of at once."""
+    mode: Mode = Mode.OBSERVE
+    """The ceiling: a label may be stricter, and never less strict."""
+    most: int = 100
+    """Containers taken up; the rest is left out, and that is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sensors:
     """How often the agent looks where no target says so. Seconds."""
 
@@ -48,6 +61,7 @@ class Sensors:
     host_slow_every: float = 30.0
     """Disks, temperatures, users: what costs more and changes less."""
     self_every: float = 5.0
+    docker: Discovery = field(default_factory=Discovery)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,3 +133,26 @@ def test_an_engine_that_went_and_left_them_all_dead_is_one_message_and_no_restar
     assert [entry["action"] for entry in entries(healing, "intent")] == ["notify"]
     assert {entry["gate"] for entry in entries(healing, "withheld")} == {"mass_failure"}
     assert not any(engine.client.inspect_container(name)["State"]["Running"] for name in names)
+
+
+def test_a_container_that_labels_itself_is_looked_after_while_it_is_there(engine, agent):
+    engine.make("web")
+    discover = {"docker": {"discover": True, "every": "1s", "mode": "auto"}}
+    healing = agent("web", sensors=discover)
+    labels = {"healer.enable": "true", "healer.organ": "stomach", "healer.command": "rm -rf /"}
+    engine.make("cache", labels=labels)
+    engine.make("shy", labels={**labels, "healer.mode": "observe"})
+    until(lambda: health(healing) == {"web": "healthy", "cache": "healthy", "shy": "healthy"}, what="the finding")
+    found = {target.name: target for target in healing.config.targets}
+    assert (found["cache"].organ, found["cache"].mode.word) == ("stomach", "auto")
+    assert "command" not in found["cache"].spec
+    engine.die("cache")
+    until(lambda: engine.client.inspect_container("cache")["State"]["Running"], what="the healing")
+    engine.die("shy")
+    until(lambda: [one for one in entries(healing, "withheld") if one["gate"] == "mode"], what="the withholding")
+    for name in ("cache", "shy"):
+        engine.remove(name)
+    until(lambda: set(health(healing)) == {"web"}, what="the end of it")
+    said = lambda: " ".join(entry["because"] for entry in entries(healing, "rules"))  # noqa: E731 - asked again
+    until(lambda: "-container:cache" in said(), what="the seal on its end")
+    assert "+container:cache" in said()
