@@ -61,8 +61,8 @@ class Systemd(Driver):
         """Name asked for (it may be an alias) to the path its unit is told of under."""
         self._known: dict[str, dict[str, Any]] = {}
         """What each unit's properties are, by path, since the connection stands."""
-        self._heard_of: set[str] = set()
-        """Paths whose signals we asked for."""
+        self._heard_of: dict[str, bool] = {}
+        """Paths whose signals we asked for, and whether we get them."""
         self._jobs = Jobs()
 
     def status(self) -> DriverStatus:
@@ -127,9 +127,10 @@ class Systemd(Driver):
 
     async def _hear_of(self, bus: Bus, where: str) -> None:
         rule = f"type='signal',sender='{NAME}',path='{where}',interface='{PROPERTIES}',member='PropertiesChanged'"
-        self._heard_of.add(where)
+        self._heard_of[where] = False
         with contextlib.suppress(SaidNoError):  # too many rules: looks go on
             await bus.match(rule)
+            self._heard_of[where] = True
 
     def _note(self, where: str, said: Mapping[str, Any]) -> None:
         self._known.setdefault(where, {}).update(said)
@@ -214,11 +215,14 @@ class Systemd(Driver):
         return after
 
     async def restart(self, name: str, *, generation: str, within: float, grace: float | None = None) -> Unit:
-        """Stop it (with ``grace`` as `stop` does) and start it. Proved by a new invocation id."""
+        """Stop it (with ``grace`` as `stop` does) and start it. Proved by a new invocation id.
+
+        A dead one is only started: should somebody else have been quicker, his run is left alone.
+        """
         before = await self._judged("restart", name, generation)
         if grace is not None and before.generation:
             await self._job("stop", "StopUnit", name, within, kill_after=grace)
-        after = await self._job("restart", "RestartUnit", name, within)
+        after = await self._job("restart", "RestartUnit" if before.generation else "StartUnit", name, within)
         if after.invocation == before.invocation or not _runs(after):
             raise _not_run("restart", name, before, after)
         return after
@@ -288,6 +292,8 @@ class Systemd(Driver):
 
     async def _judged(self, verb: str, name: str, generation: str) -> Unit:
         """The unit right before something is done to it; raises ActionError when it is not the one that was judged."""
+        if not generation and verb in ("start", "restart") and (dead := self._known_dead(name)) is not None:
+            return dead
         try:
             bus = await self._link.get()
             if name in self._paths and self._paths[name] in self._known:
@@ -299,6 +305,14 @@ class Systemd(Driver):
         if found.generation != generation:
             raise ActionError(f"{name} is another incarnation now", transient=False)
         return found
+
+    def _known_dead(self, name: str) -> Unit | None:
+        """The unit, where we would have been told had it come back: a start harms no run, so nobody needs to ask."""
+        where = self._paths.get(name, "")
+        if not self._link.connected or name not in self._listeners or not self._heard_of.get(where):
+            return None
+        found = _described_or_none(self._known.get(where, {}))
+        return found if found is not None and found.load == "loaded" and not found.generation else None
 
     async def _job(self, verb: str, member: str, name: str, within: float, *, kill_after: float | None = None) -> Unit:
         self._jobs.begin()

@@ -230,6 +230,28 @@ async def test_what_does_not_stop_is_killed_after_its_grace(bus, manager):
     assert ("KillUnit", ["plain.service", "all", 9]) in bus.asked
 
 
+async def test_a_dead_unit_that_we_hear_of_is_started_without_another_question(bus, manager, news):
+    bus.change("plain.service", ActiveState="failed", SubState="failed")
+    await until(lambda: news)
+    asked = len(bus.asked)
+    bus.results["StartUnit"] = ("done", {"InvocationID": NEXT, "ActiveState": "active", "SubState": "running"})
+    after = await manager.restart("plain.service", generation="", within=2)
+    assert after.generation == "02" * 16
+    # StartUnit, not RestartUnit: a run that somebody else began meanwhile is not ended by it.
+    assert [member for member, _ in bus.asked[asked:]] == ["StartUnit", "GetAll"]
+
+
+async def test_a_dead_unit_that_we_do_not_hear_of_is_asked_about_first(bus, manager):
+    bus.units["plain.service"].update(ActiveState="failed", SubState="failed")
+    await manager.unit("plain.service")
+    bus.wrong["AddMatch"] = "org.freedesktop.DBus.Error.LimitsExceeded"
+    manager.subscribe("plain.service", print)
+    await manager.unit("plain.service")
+    bus.units["plain.service"].update(ActiveState="active", SubState="running")  # nobody told us
+    with pytest.raises(ActionError, match="another incarnation"):
+        await manager.restart("plain.service", generation="", within=2)
+
+
 async def test_who_cannot_be_reached_has_done_nothing(tmp_path):
     manager = Systemd(SystemClock(), bus=f"unix:path={tmp_path}/nothing")
     with pytest.raises(ActionError, match="cannot restart") as caught:
