@@ -404,22 +404,21 @@ async def test_what_would_be_done_is_said_and_not_done(proxy, drivers, hand):
 # -------------------------------------------------------------------------------------------------- story
 
 
-def shipped(folder):
-    """The shipped rules, acting, and with the patience of a test."""
+FAST = {"mode": "auto", "clear_for": "1s", "cooldown": "0s"}
+
+
+def configured(proxy, folder, rule, **more):
+    """The shipped rules, one of them acting, with the patience of a test; each target is looked at often."""
     rules = yaml.safe_load(RULES.read_text())
-    for rule in rules["rules"]:
-        if rule["id"] == "haproxy-server-down":
-            rule |= {"mode": "auto", "for": "300ms", "clear_for": "1s", "cooldown": "0s"}
+    for each in rules["rules"]:
+        if each["id"] == rule:
+            each.update(FAST | more)
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
-
-
-def test_a_server_that_goes_bad_is_drained_by_an_agent_and_put_back_when_it_is_well(proxy, tmp_path):
-    shipped(tmp_path)
     common = {"kind": "haproxy", "socket": proxy.socket, "every": "200ms", "startup_grace": "0s"}
-    config = {
+    return {
         "version": 1,
         "mode": "auto",
-        "rules": {"files": [str(tmp_path / "rules.yaml")]},
+        "rules": {"files": [str(folder / "rules.yaml")]},
         "targets": [
             {"name": "web-a", "backend": "web", "server": "a", **common},
             {"name": "web-b", "backend": "web", "server": "b", **common},
@@ -427,6 +426,38 @@ def test_a_server_that_goes_bad_is_drained_by_an_agent_and_put_back_when_it_is_w
         ],
         "limits": {"saturation_psi": 1.0},
     }
+
+
+def sealed(folder):
+    """What was meant, done and proved, in order."""
+    with Log.open(folder / "s") as log:
+        entries = [canonical.decode(sealed.octets) for sealed in log.entries(0)]
+    intents = [one for one in entries if one["kind"] == "intent" and one["action"] != "notify"]
+    wanted = {one["id"] for one in intents}
+    told = [(one["kind"], one.get("result")) for one in entries if one.get("id") in wanted]
+    return intents, [one for one in told if one[0] in ("intent", "outcome", "verdict")]
+
+
+@contextlib.contextmanager
+def visited(proxy):
+    """Somebody asks the front all the time."""
+    over = threading.Event()
+
+    def visit():
+        while not over.wait(0.02):
+            proxy.ask()
+
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    try:
+        yield
+    finally:
+        over.set()
+        visitor.join()
+
+
+def test_a_server_that_goes_bad_is_drained_by_an_agent_and_put_back_when_it_is_well(proxy, tmp_path):
+    config = configured(proxy, tmp_path, "haproxy-server-down", **{"for": "300ms"})
     with Agent(config, state_dir=tmp_path / "s"):
         time.sleep(1.0)
         assert proxy.ordered() == ["ready", "ready"], "nobody is bad, and nobody was touched"
@@ -439,10 +470,36 @@ def test_a_server_that_goes_bad_is_drained_by_an_agent_and_put_back_when_it_is_w
         proxy.until(lambda: proxy.ordered() == ["ready", "ready"], patience=15)
         assert set(proxy.ask(6)) == {200}
         time.sleep(0.5)  # the last outcome is sealed
-    with Log.open(tmp_path / "s") as log:
-        entries = [canonical.decode(sealed.octets) for sealed in log.entries(0)]
-    told = [(one["kind"], one.get("result")) for one in entries if one["kind"] in ("intent", "outcome", "verdict")]
+    (first, second), told = sealed(tmp_path)
     assert told[:3] == [("intent", None), ("outcome", "done"), ("verdict", "verified")]
-    first, second = [one for one in entries if one["kind"] == "intent"]
     assert (first["action"], first["target"], second["action"]) == ("failover", "haproxy:web-a", "failover")
     assert second["params"] == {"back": {"from": "drain", "state": "ready"}}
+
+
+def test_a_server_whose_checks_pass_and_whose_answers_fail_is_drained_and_tried_again(proxy, tmp_path):
+    config = configured(proxy, tmp_path, "haproxy-server-errors")
+    with visited(proxy), Agent(config, state_dir=tmp_path / "s"):
+        time.sleep(0.6)
+        proxy.webs["b"].status = 500
+        proxy.until(lambda: proxy.ordered() == ["ready", "drain"])
+        time.sleep(0.1)  # what it was sent before it ends
+        assert set(proxy.ask(6)) == {200}
+        proxy.webs["b"].status = 200
+        proxy.until(lambda: proxy.ordered() == ["ready", "ready"], patience=15)
+        time.sleep(0.5)
+    (first, *_), told = sealed(tmp_path)
+    assert (first["target"], told[:3]) == (
+        "haproxy:web-b", [("intent", None), ("outcome", "done"), ("verdict", "verified")],
+    )  # fmt: skip
+
+
+def test_the_last_server_is_told_of_and_left_in_peace(proxy, tmp_path):
+    config = configured(proxy, tmp_path, "haproxy-server-down", **{"for": "300ms"})
+    proxy.say("set server web/b state maint")
+    with Agent(config, state_dir=tmp_path / "s"):
+        time.sleep(0.5)
+        proxy.webs["a"].check = 500
+        proxy.until(lambda: ",DOWN," in proxy.say("show stat web 4 -1"))
+        time.sleep(1.5)
+        assert proxy.ordered() == ["ready", "maint"]
+    assert sealed(tmp_path) == ([], [])
