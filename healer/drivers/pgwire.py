@@ -19,8 +19,8 @@ _PROTOCOL = 196608
 """3.0: every version since 2003 speaks it."""
 _MOST = 65536
 _TERMINATE = struct.pack("!ci", b"X", 4)
-_FACTS = ("08", "53", "57", "58", "F0", "XX")
-"""Classes of SQLSTATE that tell something about the server: lost connections, exhausted resources, shutting down or
+_FACTS = ("53", "57", "58", "F0", "XX")
+"""Classes of SQLSTATE that tell something about the server: exhausted resources, shutting down or
 starting, failed I/O, broken files, internal errors. All others are about what we asked, or who we are."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from healer.clock import Clock
 from healer.drivers.interface import Driver, DriverStatus
 from healer.drivers.link import AT_ONCE, Changed, Link
+from healer.drivers.pgbouncer import Pooler
 from healer.drivers.pgwire import greet
 from healer.drivers.postgres_session import Bounds, Place, PostgresError, Session, connect, shown
 from healer.drivers.reach import Resolver
@@ -82,6 +83,8 @@ class Postgres(Driver):
             pauses=AT_ONCE,
             changed=changed,
         )
+        self.pooler = Pooler.of(target, clock)
+        """The one in front of it; None where none is declared."""
 
     def status(self) -> DriverStatus:
         """How it is doing."""
@@ -94,6 +97,8 @@ class Postgres(Driver):
     async def close(self) -> None:
         """Disconnect."""
         await self._link.close()
+        if self.pooler is not None:
+            await self.pooler.close()
 
     async def select(self, query: str, *, most: int) -> list[tuple[Any, ...]]:
         """At most ``most`` rows of a SELECT, in the session for looks; raises DriverError."""

@@ -85,6 +85,8 @@ class Place:
 class Answer(NamedTuple):
     """What came back for one statement."""
 
+    names: tuple[str, ...]
+    """Of its columns."""
     rows: list[tuple[Any, ...]]
     changed: int
     """Rows it changed; 0 for what changes none by nature."""
@@ -108,6 +110,11 @@ class Session:
     async def ask(self, query: str, values: Values | None = None, *, timeout: float) -> list[tuple[Any, ...]]:
         """Rows of a query of ours, all of them; raises PostgresError."""
         return (await self._run(query, values, timeout, single=False)).rows
+
+    async def table(self, query: str, *, timeout: float) -> list[dict[str, Any]]:
+        """Rows by the names of their columns, for who adds columns between versions; raises PostgresError."""
+        found = await self._run(query, None, timeout, single=False)
+        return [dict(zip(found.names, row, strict=True)) for row in found.rows]
 
     async def select(self, query: str, *, most: int, timeout: float) -> list[tuple[Any, ...]]:
         """At most ``most`` rows of somebody's SELECT, in a transaction that cannot write; raises PostgresError."""
@@ -176,7 +183,8 @@ class Session:
                     cursor = await self._connection.execute(
                         query.encode(), values or None, prepare=False, binary=binary
                     )
-                    rows = await cursor.fetchall() if cursor.description is not None else []
+                    names = tuple(column.name for column in cursor.description or ())
+                    rows = await cursor.fetchall() if names else []
             except TimeoutError as exc:
                 await self.close()
                 raise PostgresError(f"{self._door} did not answer within {timeout:g} s", fact=True) from exc
@@ -186,7 +194,7 @@ class Session:
                 await self.close()  # cancelled in the middle: what comes next on the wire is not for the next question
                 raise
             changing = (cursor.statusmessage or "").startswith(CHANGING)
-            return Answer(rows=rows, changed=max(0, cursor.rowcount) if changing else 0)
+            return Answer(names=names, rows=rows, changed=max(0, cursor.rowcount) if changing else 0)
 
     async def _said(self, exc: Exception) -> PostgresError:
         import psycopg
@@ -235,10 +243,15 @@ class Bounds:
         return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
-async def connect(place: Place, resolver: Resolver, bounds: Bounds, *, timeout: float) -> Session:
-    """A new session within ``timeout`` seconds; raises DriverError, with ``fact`` where the server is to blame."""
+async def connect(place: Place, resolver: Resolver, bounds: Bounds | None, *, timeout: float) -> Session:
+    """A new session within ``timeout`` seconds; raises DriverError, with ``fact`` where the server is to blame.
+
+    ``bounds`` is None for a pooler's console, which knows no settings, and no versions of PostgreSQL.
+    """
     await blocking.call(_load)
-    keys = {**place.tls, "dbname": place.dbname, "user": place.user, "options": bounds.options}
+    keys = {**place.tls, "dbname": place.dbname, "user": place.user}
+    if bounds is not None:
+        keys["options"] = bounds.options
     if place.password is not None:
         keys["password"] = _revealed(place.password)
     keys |= await _address(place.door, resolver, timeout)
@@ -250,7 +263,7 @@ async def connect(place: Place, resolver: Resolver, bounds: Bounds, *, timeout: 
     except PostgresError as exc:
         await blame(place.door, resolver, user=place.user, dbname=place.dbname, timeout=timeout)
         raise PostgresError(exc.message, hint=f"may {place.user} connect to {place.dbname}?") from exc
-    if session.version < OLDEST:
+    if bounds is not None and session.version < OLDEST:
         found = shown(session.version)
         await session.close()
         raise PostgresError(f"{place.door} is PostgreSQL {found}", hint="12 or newer is looked at")

@@ -6,6 +6,7 @@ from typing import Any
 
 from healer.clock import Clock
 from healer.drivers.interface import DriverError
+from healer.drivers.pgbouncer import Pooler
 from healer.drivers.postgres import Identity, Postgres, identify
 from healer.drivers.postgres_session import PostgresError, Session
 from healer.errors import SensorError
@@ -34,7 +35,7 @@ class PostgresSensor(TargetSensor):
 
     def __init__(self, target: Target, driver: Postgres, clock: Clock) -> None:
         super().__init__(target, margin=0.0)
-        self.timeout = 4 * self.patience + 1.0  # it is asked to open its door, to let us in, who it is, and all else
+        self.timeout = 6 * self.patience + 1.0  # it is asked to open its door, to let us in, who it is, and all else
         self._driver, self._clock = driver, clock
         self._rates = Rates()
         self._blocks: tuple[float, float] | None = None
@@ -51,8 +52,27 @@ class PostgresSensor(TargetSensor):
             _tell_down(sieve, exc.message)
         else:
             await self._tell_all(sieve, session, identity)
+        if self._driver.pooler is not None:
+            await self._tell_pools(sieve, self._driver.pooler)
         self.garbage += sieve.garbage
         return sieve.readings
+
+    async def _tell_pools(self, sieve: Sieve, pooler: Pooler) -> None:
+        try:
+            pools = await pooler.pools()
+        except DriverError as exc:
+            if exc.fact:
+                sieve.number("postgres.pooler_up", 0)
+            else:
+                sieve.unknown("postgres.pooler_up", str(exc))
+            return
+        sieve.number("postgres.pooler_up", 1)
+        for pool in pools:
+            marks = self._with(pool=pool.name)
+            sieve.number("postgres.pool_active", pool.active, marks)
+            sieve.number("postgres.pool_waiting", pool.waiting, marks)
+            sieve.number("postgres.pool_wait", pool.wait, marks)
+            sieve.number("postgres.pool_servers", pool.servers, marks)
 
     async def _meet(self, sieve: Sieve) -> tuple[Session, Identity]:
         """Through the front door, as any client would come; then in our own session. Raises DriverError."""
@@ -240,7 +260,7 @@ def _tell_down(sieve: Sieve, because: str) -> None:
     sieve.number("postgres.up", 0)
     sieve.word("postgres.message", because)
     sieve.word("postgres.generation", "")
-    told = {"postgres.up", "postgres.message", "postgres.generation"}
+    told = {"postgres.up", "postgres.message", "postgres.generation", "postgres.pooler_up"}
     sieve.all_unknown([metric for metric in _PLAIN if metric not in told], because)
 
 

@@ -20,11 +20,15 @@ def error(sqlstate, text, severity="FATAL"):
     return message(b"E", b"".join(f"{key}{value}".encode() + b"\0" for key, value in fields) + b"\0")
 
 
-def rows(*found, tag="SELECT"):
+def rows(*found, tag="SELECT", names=()):
     """The messages of an answer; every row a tuple, all of one shape."""
     said = b""
     if found:
-        columns = b"".join(b"c\0" + struct.pack("!ihihih", 0, 0, OIDS[type(value)], -1, -1, 0) for value in found[0])
+        names = names or ("c",) * len(found[0])
+        columns = b"".join(
+            name.encode() + b"\0" + struct.pack("!ihihih", 0, 0, OIDS[type(value)], -1, -1, 0)
+            for name, value in zip(names, found[0], strict=True)
+        )
         said = message(b"T", struct.pack("!h", len(found[0])) + columns)
     for row in found:
         cells = b"".join(cell(value) for value in row)

@@ -400,6 +400,54 @@ async def test_what_looks_cannot_write_and_is_ended_by_the_server_in_time(first,
     assert len(await driver.select("SELECT id FROM public.jobs", most=7)) == 7
 
 
+@pytest.fixture
+def bouncer(real, first, tmp_path):
+    real("pgbouncer")
+    folder = first.folder / "bouncer"
+    folder.mkdir()
+    port = free_port()
+    (folder / "users").write_text('"app" ""\n"stats" ""\n')
+    (folder / "ini").write_text(
+        f"[databases]\nshop = host={first.folder} port={first.port} dbname=postgres\n[pgbouncer]\n"
+        f"listen_addr=\nlisten_port={port}\nunix_socket_dir={folder}\nauth_type=trust\nauth_file={folder}/users\n"
+        "stats_users=stats\ndefault_pool_size=1\n"
+    )
+    shutil.chown(folder, "postgres")
+    command = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen([command, folder / "ini"], user="postgres", stdout=log, stderr=log)
+    end = time.monotonic() + 10
+    while not (folder / f".s.PGSQL.{port}").exists():
+        assert process.poll() is None, (folder / "log").read_text()
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    yield folder, port
+    process.terminate()
+    process.wait(10)
+
+
+async def test_who_waits_at_the_pooler_is_seen(first, drivers, bouncer):
+    folder, port = bouncer
+    keys = {"host": str(folder), "port": port}
+    watch = sensor(drivers, target(first, pooler={**keys, "user": "stats"}))
+    where = {"host": str(folder), "port": port, "user": "app", "dbname": "shop"}
+    with contextlib.closing(psycopg.connect(**where)) as busy:
+        busy.execute("SELECT 1")
+        waiter = psycopg.pq.PGconn.connect(psycopg.conninfo.make_conninfo(**where).encode())
+        waiter.send_query(b"SELECT 1")
+        await asyncio.sleep(0.05)
+        seen = await look(watch)
+        waiter.finish()
+    assert seen["pooler_up"] == 1
+    assert (seen["pool_active/shop/app"], seen["pool_waiting/shop/app"], seen["pool_servers/shop/app"]) == (1, 1, 1)
+    assert seen["pool_wait/shop/app"] > 0
+    stranger = await look(sensor(drivers, target(first, name="stranger", pooler={**keys, "user": "nobody"})))
+    assert unknown(stranger["pooler_up"])
+    assert stranger["up"] == 1
+    gone = await look(sensor(drivers, target(first, name="gone", pooler={"host": "/nonexistent", "port": 1})))
+    assert (gone["up"], gone["pooler_up"]) == (1, 0)
+
+
 # ------------------------------------------------------------------------------------------------ reconnect
 
 

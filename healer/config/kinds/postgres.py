@@ -62,6 +62,21 @@ OWN = Own(
             doc="of a standby: where its primary is; while that answers, the standby is not promoted",
         ),
         Field(
+            name="pooler",
+            shape=Record(
+                Field(
+                    name="host",
+                    shape=Text(longest=255, called="a host, or the folder of a socket", parse=host),
+                    required=True,
+                    doc="as host",
+                ),
+                Field(name="port", shape=Count(1, 65535), default=6432, shown="6432", doc="as port"),
+                Field(name="user", shape=Text(longest=63), doc="one of its stats_users; else user"),
+                Field(name="password", shape=SecretRef(), doc="its password"),
+            ),
+            doc="the PgBouncer in front of it: its pools are looked at, too",
+        ),
+        Field(
             name="spare",
             shape=ListOf(Text(longest=63), alone=True),
             default=(),

@@ -76,9 +76,17 @@ def _slow() -> Iterator[Metric]:
     yield _SLOW.put("postgres.archive_failures_rate", Unit.PER_SECOND, "failed tries to archive WAL")
 
 
+def _pooler() -> Iterator[Metric]:
+    yield _LOOK.put("postgres.pooler_up", Unit.FLAG, "1 when the console of the pooler in front of it answers")
+    yield _LOOK.put("postgres.pool_active", Unit.COUNT, "clients that have a connection of a pool", "pool")
+    yield _LOOK.put("postgres.pool_waiting", Unit.COUNT, "clients that wait for one", "pool")
+    yield _LOOK.put("postgres.pool_wait", Unit.SECONDS, "how long the first of them has waited", "pool")
+    yield _LOOK.put("postgres.pool_servers", Unit.COUNT, "connections of a pool to the server", "pool")
+
+
 KIND = Kind(
     name="postgres",
     organ="stomach",
     up="postgres.up",
-    metrics=(*_itself(), *_sessions(), *_replication(), *_work(), *_slow()),
+    metrics=(*_itself(), *_sessions(), *_replication(), *_work(), *_slow(), *_pooler()),
 )
