@@ -2,10 +2,12 @@
 
 import contextlib
 import socket
+import ssl
 import subprocess
 import time
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from healer.clock import SystemClock
 from healer.drivers.tls import Tls
@@ -40,11 +42,15 @@ def folder(real, tmp_path_factory):
     return made
 
 
+def free():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
 @contextlib.contextmanager
 def served(folder, *words):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free()
     argv = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", *words]
     with subprocess.Popen(argv, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
@@ -104,6 +110,20 @@ async def test_no_common_protocol_is_a_fact(folder):
         seen = await look(folder, port)
     assert (seen["ok"], seen["days_left"]) == (0, None)
     assert "TLS failed" in seen["message"]
+
+
+async def test_a_real_mail_server_is_asked_for_tls(folder):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    (folder / "chain.pem").write_bytes((folder / "leaf.pem").read_bytes() + (folder / "between.pem").read_bytes())
+    context.load_cert_chain(folder / "chain.pem", folder / "leaf.key")
+    port = free()
+    mail = Controller(object(), hostname="127.0.0.1", port=port, tls_context=context)
+    mail.start()
+    try:
+        seen = await look(folder, port, starttls="smtp")
+    finally:
+        mail.stop()
+    assert (seen["ok"], seen["message"], seen["chain_ok"]) == (1, "", 1)
 
 
 async def test_a_server_that_waits_while_we_wait_for_its_greeting_is_a_fact(folder):
