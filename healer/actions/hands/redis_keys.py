@@ -88,12 +88,16 @@ def _budget(order: Order) -> tuple[int, int]:
 
 async def _page(wire: Wire, cursor: bytes, prefix: str) -> tuple[bytes, list[bytes]]:
     """The next keys that begin so; raises RedisError."""
-    pattern = "".join(f"\\{char}" if char in _SPECIAL else char for char in prefix) + "*"
-    reply = await wire.ask("SCAN", cursor, "MATCH", pattern, "COUNT", _PAGE)
+    reply = await wire.ask("SCAN", cursor, "MATCH", _pattern(prefix), "COUNT", _PAGE)
     if not (isinstance(reply, list) and len(reply) == 2 and isinstance(reply[0], bytes) and isinstance(reply[1], list)):
         raise RedisError("its reply to SCAN is none", fact=True)
     begins = prefix.encode()
     return reply[0], [key for key in reply[1] if isinstance(key, bytes) and key.startswith(begins)]
+
+
+def _pattern(prefix: str) -> str:
+    """Whatever begins so: signs of a pattern are letters in it."""
+    return "".join(f"\\{char}" if char in _SPECIAL else char for char in prefix) + "*"
 
 
 async def _throw(wire: Wire, keys: Sequence[bytes], budget: _Budget) -> None:
