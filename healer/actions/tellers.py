@@ -3,12 +3,14 @@
 import dataclasses
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from healer import blocking
-from healer.actions.evidence import Glance, Later, Teller, Told
+from healer.actions.evidence import Glance, Later, Teller, Told, nothing
 from healer.actions.interface import Order
+from healer.actions.owner import unit_of
 from healer.drivers import argv, commands, processes, trees
 from healer.drivers.catalog import Drivers
 from healer.drivers.programs import Programs
@@ -38,9 +40,21 @@ def tellers(programs: Programs, drivers: Drivers) -> Mapping[str, Teller]:
     return {"program": ours.tell, "process": of_process, "unit": of_unit, "container": of_container}
 
 
-def glances(programs: Programs) -> Mapping[str, Glance]:
+def glances(programs: Programs, drivers: Drivers) -> Mapping[str, Glance]:
     """By kind of target: for those whose cure overwrites what was."""
-    return {"program": OfPrograms(programs).glance}
+
+    def of_dead_unit(order: Order) -> Later:
+        bus, name = str(order.target.spec.get("bus") or "system"), unit_of(order.target)
+        last = drivers.systemd(bus).last(name)
+        if last is None:
+            return nothing
+
+        def later() -> Mapping[str, object]:
+            return {"unit": dataclasses.asdict(last), "log": _of_run(last.invocation, bus)}
+
+        return later
+
+    return {"program": OfPrograms(programs).glance, "unit": of_dead_unit}
 
 
 class OfPrograms:
@@ -94,6 +108,27 @@ async def of_unit(order: Order) -> Told:
     main = properties.get("MainPID", "")
     pids.sort(key=lambda pid: (str(pid) != main, pid))
     return Told(facts={"properties": properties, "log": log, **await _stacks(pids)}, pids=pids)
+
+
+def _of_run(invocation: str, bus: str) -> str:
+    """What the journal holds of one run of a unit, and no other; blocks."""
+    if not invocation or bus not in {"system", "user"}:
+        return ""
+    field = "USER_INVOCATION_ID" if bus == "user" else "_SYSTEMD_INVOCATION_ID"
+    words = ["journalctl", "--no-pager", "-q", "-o", "short-iso", "-n", _LINES, f"{field}={invocation}", "+"]
+    words.append(f"{'USER_' if bus == 'user' else ''}INVOCATION_ID={invocation}")  # what systemd itself wrote about it
+    try:
+        done = subprocess.run(
+            words,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE,
+            env={"PATH": argv.FIXED_PATH, "LC_ALL": "C.UTF-8"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return f"[journalctl: {exc}]"
+    return done.stdout[-_OUTPUT:].decode("utf-8", "replace")
 
 
 def _of_group(path: str) -> list[int]:

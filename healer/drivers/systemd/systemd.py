@@ -93,6 +93,10 @@ class Systemd(Driver):
         self._paths[name] = where
         return found
 
+    def last(self, name: str) -> Unit | None:
+        """What was last told of a unit, without asking; None where that is nothing."""
+        return _described_or_none(self._known.get(self._paths.get(name, ""), {}))
+
     async def family(self, template: str) -> Mapping[str, str]:
         """The loaded instances of a template (``web@.service``): state by name. Raises DriverError."""
         bus = await self._link.get()

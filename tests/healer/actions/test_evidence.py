@@ -29,7 +29,7 @@ def kept(programs, tmp_path, sealed):
         clock=SystemClock(),
         state_dir=tmp_path,
         tellers=tellers.tellers(programs, Drivers(SystemClock())),
-        glances=tellers.glances(programs),
+        glances=tellers.glances(programs, Drivers(SystemClock())),
         witness=Witness(
             seal=sealed.append,
             samples=lambda target: [{"metric": "program.up", "value": 0, "of": target}],

@@ -3,7 +3,7 @@
 import pytest
 
 from healer.actions import tellers
-from healer.actions.evidence import Told
+from healer.actions.evidence import Told, nothing
 from healer.clock import SystemClock
 from healer.drivers import evidence
 from healer.drivers.catalog import Drivers
@@ -39,6 +39,35 @@ async def test_a_unit_is_told_by_its_manager_and_its_journal_without_its_environ
     user = await tellers.of_unit(order(kind="unit", name="x.service", spec={"bus": "user"}))
     assert user.facts["properties"]["Args"].startswith("--user show")
     assert "--user-unit x.service" in user.facts["log"]
+
+
+SAID = {
+    "Id": "nginx.service", "LoadState": "loaded", "ActiveState": "failed", "SubState": "failed", "Result": "oom-kill",
+    "InvocationID": b"\x0a" * 16,
+}  # fmt: skip
+
+
+def test_of_a_dead_unit_is_kept_how_it_ended_and_what_its_last_run_wrote(order, bin_dir, programs):
+    bin_dir("journalctl", 'echo "last words"; echo "$*"')
+    drivers = Drivers(SystemClock())
+    glance = tellers.glances(programs, drivers)["unit"]
+    dead = order(kind="unit", name="nginx")
+    assert glance(dead) is nothing  # nothing was ever told of it
+    manager = drivers.systemd("system")
+    manager._known["/nginx"], manager._paths["nginx.service"] = dict(SAID), "/nginx"
+    later = glance(dead)
+    manager._known["/nginx"].update(ActiveState="active", Result="success", InvocationID=b"\x0b" * 16)  # it is cured
+    told = later()
+    assert (told["unit"]["result"], told["unit"]["invocation"]) == ("oom-kill", "0a" * 16)
+    assert told["log"].startswith("last words\n")
+    assert f"_SYSTEMD_INVOCATION_ID={'0a' * 16} + INVOCATION_ID={'0a' * 16}" in told["log"]
+
+
+def test_a_journal_that_hangs_costs_its_patience(bin_dir, monkeypatch):
+    monkeypatch.setattr(tellers, "_PATIENCE", 0.1)
+    bin_dir("journalctl", "exec sleep 60")
+    assert "timed out" in tellers._of_run("0a" * 16, "system")
+    assert tellers._of_run("", "system") == tellers._of_run("0a" * 16, "unix:path=/run/other") == ""
 
 
 async def test_a_name_that_looks_like_an_option_is_none(order, bin_dir):
