@@ -50,7 +50,7 @@ class Parts:
             clock=clock,
             state_dir=state_dir,
             tellers=tellers.tellers(self.programs, self.drivers),
-            glances=tellers.glances(self.programs),
+            glances=tellers.glances(self.programs, self.drivers),
             witness=witness or Witness(),
         )
 
