@@ -53,3 +53,7 @@ class RefusedError(HealerError):
 
 class SealError(HealerError):
     """The log did not take an entry: nothing that needs it may happen."""
+
+
+class LogFullError(SealError):
+    """There is no room for it: only what gives space back may happen."""

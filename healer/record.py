@@ -16,14 +16,15 @@ from audit.opening import open_log
 from audit.reader import Blocks, sealed_of
 from audit.writer import Receipt, Writer
 from healer.clock import Clock
-from healer.errors import SealError
+from healer.errors import LogFullError, SealError
 from healer.model.decision import Decision, SealedIntent
 from healer.model.effect import Act, Note
 from healer.model.memory import Memory
 from healer.model.sealable import sealable
+from healer.model.verbs import VERBS
 
 RESERVED_KINDS = frozenset({"outcome", "verdict", "state", "lifecycle", "request", "mode", "maintenance"})
-"""What may use the space kept back for a full disk: how things ended, and brakes; never a new beginning."""
+"""What may use the space kept back for a full disk: how things ended, and brakes; and the intent of what frees some."""
 
 ARCHIVE = "archive"
 """Folder in the state folder where archives of pruned blocks lie unless the configuration says otherwise."""
@@ -93,7 +94,7 @@ class Record:
             return
         kept: list[tuple[int, Private]] = []
         entries = [self._fields(place, effect, kept) for place, effect in enumerate(batch)]
-        reserve = all(fields["kind"] in RESERVED_KINDS for fields in entries)
+        reserve = all(fields["kind"] in RESERVED_KINDS or _frees(fields) for fields in entries)
         loop = asyncio.get_running_loop()
         self._pending += 1
         self._idle.clear()
@@ -149,7 +150,8 @@ class Record:
 
     def _failed(self, batch: Sequence[Note | Act], error: BaseException | None) -> None:
         because = error.message if isinstance(error, AuditError) else repr(error)
-        failure = SealError(f"the log took nothing: {because}", hint="seal or stop: nothing is done until it does")
+        why = LogFullError if isinstance(error, DiskFull) else SealError
+        failure = why(f"the log took nothing: {because}", hint="seal or stop: nothing is done until it does")
         first, self.failed = self.failed is None, failure
         if first:
             self._broken(failure)
@@ -170,6 +172,12 @@ class Record:
     async def flush(self) -> None:
         """Wait until everything submitted is durable, or has failed."""
         await self._idle.wait()
+
+
+def _frees(fields: Mapping[str, Any]) -> bool:
+    """Whether it is the intent of something that gives space back."""
+    verb = VERBS.get(str(fields.get("action"))) if fields["kind"] == "intent" else None
+    return verb is not None and verb.frees
 
 
 def _nobody() -> None:

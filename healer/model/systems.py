@@ -49,6 +49,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "clear_cache": Verb(
             kinds=("file", "redis", "rabbitmq", "http"),
             doc="Throw away what can be made again, within what was declared and within bounds.",
+            frees=True,
             params=params(
                 prefix=Param(
                     shape="string", doc="keys that begin so; may be left out where one is declared", kinds=("redis",)

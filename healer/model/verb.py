@@ -37,6 +37,8 @@ class Verb:
     """The parameter that ``verb: SCALAR`` (or ``verb: [LIST]`` for an argv) fills."""
     disruptive: bool = False
     """It makes the target unavailable for a moment: saturation, group budgets and blast radius apply."""
+    frees: bool = False
+    """It gives space back: it may be done, and be sealed with the last of the space, while the log's disk is full."""
     undo: str = ""
     """The verb that undoes it; empty where nothing does."""
     needs_target: bool = True

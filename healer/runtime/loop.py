@@ -10,7 +10,8 @@ from typing import Any
 
 from healer.clock import Clock
 from healer.core.core import Core
-from healer.errors import SealError
+from healer.errors import LogFullError, SealError
+from healer.gates.mass_failure import LOG_FULL
 from healer.model.decision import Decision, Outcome, Result, SealedIntent
 from healer.model.effect import Act, Cancel, Effect, Look, Note, Publish, Snapshot, Withhold
 from healer.model.event import Event, Finished, Happened, Sealed, Tick
@@ -152,7 +153,8 @@ class Loop:
     def broken(self, failure: SealError) -> None:
         """The log takes nothing any more: look and tell, but do nothing."""
         _log.critical("seal.failed", extra={"because": str(failure)})
-        self.put(Happened(topic="safe-mode", data={"because": str(failure)}, at=self._clock.now()))
+        because = f"{LOG_FULL}: {failure}" if isinstance(failure, LogFullError) else str(failure)
+        self.put(Happened(topic="safe-mode", data={"because": because}, at=self._clock.now()))
 
     def finished(self, outcome: Outcome) -> None:
         """An effect ended."""

@@ -1,15 +1,17 @@
 import asyncio
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 
 from audit import canonical, commitments
 from audit.commitments import Vault
 from audit.errors import AuditError, DiskFull, Poisoned
+from audit.group import Receipt
 from audit.prune import DAY_US
 from audit.reader import Log
 from audit.writer import Writer
-from healer.errors import SealError
+from healer.errors import LogFullError, SealError
 from healer.model.effect import Act, Note
 from healer.model.memory import Memory
 from healer.record import AuditClock, Record, recall
@@ -80,7 +82,7 @@ class Failing:
         if self.later and not (reserve and isinstance(self.later, DiskFull)):
             future.set_exception(self.later)
         else:
-            future.set_result([object()] * len(entries))  # nobody looks at the receipt of a note
+            future.set_result([Receipt(0, 0, "00", "00")] * len(entries))
         return future
 
 
@@ -282,3 +284,14 @@ def test_an_agent_that_has_forgotten_its_brakes_does_not_start_as_if_there_were_
     folder, _, _ = pruned
     with pytest.raises(AuditError, match="block 1 was pruned"):
         recall(folder, None)
+
+
+async def test_what_frees_space_is_sealed_with_the_last_of_it(writer):
+    failing = Failing(later=DiskFull("full"))
+    told = Told(failing)
+    cure = act(1)
+    freeing = replace(cure, entry={**cure.entry, "action": "clear_cache"})
+    await told.seal([note("state", **STATE), freeing], [act(2)])
+    assert failing.reserved == [True, False]
+    assert [name for name, _ in told.refused] == ["i-2"]
+    assert isinstance(told.record.failed, LogFullError)

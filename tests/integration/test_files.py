@@ -145,6 +145,61 @@ def test_an_agent_clears_sets_aside_and_mends(place):
     db.close()
 
 
+FULL = """\
+version: 1
+rules:
+  - id: cache-full
+    why: what the cache holds can be made again
+    target: file:cache
+    when: disk.used{mount="MOUNT"} > 98%
+    then: [{clear_cache: {}, verify: {when: 'disk.used{mount="MOUNT"} < 80%', within: 10s}}]
+    mode: auto
+  - id: other
+    why: what does not free space must wait
+    target: file:cache
+    when: disk.used{mount="MOUNT"} > 97%
+    for: 2s
+    then: [{quarantine: {}}]
+    mode: auto
+"""
+
+
+def test_a_log_without_room_is_given_some_by_the_one_thing_that_may_be_done(place):
+    mount = place / "m"
+    (mount / "cache").mkdir()
+    (place / "r.yaml").write_text(FULL.replace("MOUNT", str(mount)))
+    clear = {"older": "0s", "pattern": "*.tmp"}
+    target = {"kind": "file", "name": "cache", "path": str(mount / "cache"), "clear": clear, "every": "300ms"}
+    config = {
+        "version": 1,
+        "rules": {"files": ["r.yaml"]},
+        "targets": [target],
+        "sensors": {"host": {"every": "1s", "slow_every": "1s"}},
+        "limits": {"saturation_psi": 1.0},
+    }
+    (place / "o.yaml").write_text(json.dumps(config))
+    state = mount / "s"
+    argv = [sys.executable, "-m", "healer", "--config", str(place / "o.yaml"), "--state-dir", str(state), "run"]
+    running = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        end = time.monotonic() + 20
+        while not list(state.glob("healer.sock")) and time.monotonic() < end:
+            time.sleep(0.1)
+        filled = mount / "cache" / "filler.tmp"
+        subprocess.run(["dd", "if=/dev/zero", f"of={filled}", "bs=4k"], capture_output=True, check=False)
+        while not (found := outcomes(state)) and time.monotonic() < end:
+            time.sleep(0.1)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        said = running.communicate(timeout=20)[0]
+    assert found.get("cache-full", ("", ""))[1] == "verified", (found, said[-3000:])
+    assert not filled.exists()
+    with Log.open(state) as log:
+        kinds = [canonical.decode(one.octets) for one in log.entries(0)]
+
+    assert [one["action"] for one in kinds if one["kind"] == "intent" and one["rule"] == "other"] == []
+
+
 def test_the_hosts_page_cache_is_dropped_for_real(real):
     real("mount", root=True)
     before, after = pagecache.drop_all()
