@@ -1,7 +1,9 @@
 """What an agent looks through and acts with, put together from a configuration."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from healer.actions import catalog as hands
 from healer.actions import tellers
@@ -9,15 +11,17 @@ from healer.actions.evidence import Evidence, Witness
 from healer.actions.interface import Action
 from healer.actions.publish import Publish
 from healer.actions.set_mode import SetMode
-from healer.actions.voices import Voices
+from healer.actions.voices import MOST_RECIPIENTS, Voices
 from healer.clock import Clock
 from healer.config import Config
 from healer.drivers.catalog import Drivers
 from healer.drivers.http import HttpError
 from healer.drivers.link import Changed, no_one
 from healer.drivers.programs import Programs
+from healer.errors import HealerError
 from healer.model.mode import Profile
 from healer.model.observation import Reading
+from healer.model.target import Target
 from healer.sensors import catalog as senses
 from healer.sensors.host import HostSensor
 from healer.sensors.host_slow import HostSlowSensor
@@ -26,6 +30,14 @@ from healer.sensors.program import ProgramSensor
 from healer.sensors.self import Figures, SelfSensor
 
 Push = Callable[[Sequence[Reading]], None]
+
+
+@runtime_checkable
+class Selects(Protocol):
+    """A driver that can be asked a query."""
+
+    async def select(self, query: str, *, most: int) -> list[tuple[Any, ...]]:
+        """At most so many rows of one SELECT; raises HealerError."""
 
 
 class Parts:
@@ -44,7 +56,8 @@ class Parts:
         self._clock, self._state_dir, self._figures = clock, state_dir, figures
         self.drivers = Drivers(clock, changed=changed, positions=state_dir / "positions")
         self.http, self.docker = self.drivers.http, self.drivers.docker
-        self.voices = Voices(clock, "", lambda: self.http)
+        self.voices = Voices(clock, "", lambda: self.http, lookup=self._first_column)
+        self._targets: Mapping[str, Target] = {}
         self.programs = Programs(clock, state_dir, push, http_ready=self._answers)
         self.evidence = Evidence(
             clock=clock,
@@ -57,6 +70,20 @@ class Parts:
     def speak(self, config: Config) -> None:
         """Go on with the channels of this configuration; profile core tells the journal, and nobody else."""
         self.voices.renew({} if config.profile is Profile.CORE else config.notify, config.node)
+        self._targets = {target.id: target for target in config.targets}
+
+    async def _first_column(self, name: str, query: str, seconds: float) -> list[str]:
+        """What a database answers when it is asked whom to tell; raises HealerError."""
+        target = self._targets.get(name)
+        driver: object = self.drivers.of(target) if target is not None else None
+        if not isinstance(driver, Selects):
+            raise HealerError(f"{name} is no database that can be asked")
+        try:
+            async with asyncio.timeout(seconds):
+                rows = await driver.select(query, most=MOST_RECIPIENTS)
+        except TimeoutError as exc:
+            raise HealerError(f"{name} did not answer within {seconds:g} s") from exc
+        return [str(row[0]) for row in rows if row and row[0] is not None]
 
     def hands(self, config: Config, *, set_mode: SetMode, publish: Publish) -> Mapping[str, Action]:
         """Every action by its verb."""

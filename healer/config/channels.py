@@ -13,7 +13,7 @@ from healer.yamldoc.mark import Problems
 from healer.yamldoc.node import Node, Table
 from healer.yamldoc.parsers import NAME, Count, Duration, Flag, Text, Word
 from healer.yamldoc.secret import Secret, SecretRef, TextOrSecret
-from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values
+from healer.yamldoc.shape import Bad, ByKind, Field, ListOf, MapOf, Mistake, Record, Schema, Shape, Values, suggestion
 
 _ADDRESS = re.compile(r"""[^\s@<>()\[\]\\,;:"\x00-\x1f\x7f]{1,64}@[^\s@<>()\[\]\\,;:"\x00-\x1f\x7f]{1,255}""")
 _NUMBER = re.compile(r"\+?[0-9 ()./-]{3,30}", re.ASCII)
@@ -65,7 +65,10 @@ class _Filled(TextOrSecret):
 
 _QUERY = Record(
     Field(
-        name="sql", shape=Text(pattern=rf"[a-z]+:{NAME}", called="kind:name"), required=True, doc="a postgres target"
+        name="sql",
+        shape=Text(pattern=rf"[a-z]+:{NAME}", called="kind:name"),
+        required=True,
+        doc="a postgres or sql target of ours",
     ),
     Field(name="query", shape=Text(), required=True, doc="its first column names whom to tell, one a row; read only"),
     name="query",
@@ -223,6 +226,19 @@ _SMS = Record(
     name="sms",
     build=_sms,
 )
+
+
+def check_queries(values: Values, problems: Problems) -> None:
+    """Note queries for recipients that are put to targets there are not."""
+    there = [target.id for target in (*values["programs"], *values["targets"])]
+    for name, held in values["notify"].items():
+        how = held.get("email") or held.get("sms")
+        asked = how.recipients if how is not None else ()
+        if isinstance(asked, Query) and asked.sql not in there:
+            what = f"the channel {name} asks {asked.sql} whom to tell, which is not declared"
+            problems.add(values.where("notify"), what, suggestion(asked.sql, there))
+
+
 CHANNEL = ByKind(
     {
         "journal": Record(_KIND, _ALERTS, name="journal"),

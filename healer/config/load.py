@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from healer import plugged, shipped
-from healer.config import fields, graph, overlay, plugins
+from healer.config import channels, fields, graph, overlay, plugins
 from healer.config.channel import JOURNAL, Channel
 from healer.config.fields import Check
 from healer.config.targets import PROGRAM, TARGET
@@ -53,6 +53,8 @@ def load_config(
     if root is not None:
         _check_targets(root, problems)
     vitals = _vitals(values, problems) if values is not None else ()
+    if values is not None:
+        channels.check_queries(values, problems)
     if values is None or problems:
         _blame_plugins(root, problems)
         raise problems.error("configuration")

@@ -35,8 +35,12 @@ class Http:
 def made(*answers, clock=None, lookup=None, **channels):
     http = Http(*answers)
     voices = Voices(clock or FakeClock(), "web-1", lambda: http, write=lambda *_: True, lookup=lookup)
-    voices.renew(load_config({"notify": channels}, environ={}).notify, "web-1")
+    voices.renew(load_config({"notify": channels, "targets": [STAFF]}, environ={}).notify, "web-1")
     return voices, http
+
+
+STAFF = {"kind": "sql", "name": "staff", "path": "/var/lib/staff.db", "queries": {"all": "select 1"}}
+ASKS = {"recipients": {"sql": "sql:staff", "query": "select number from oncall"}}
 
 
 HOOK = {"kind": "webhook", "url": "https://example.org/hook", "error_limit": 2, "retry_after": "60s"}
@@ -158,13 +162,13 @@ async def test_no_time_left_is_an_error_and_no_message():
 )
 async def test_who_is_on_call_is_asked_and_nobody_is_an_error(answer, says):
     async def lookup(target, query, seconds):
-        assert (target, query) == ("postgres:main", "select number from oncall")
+        assert (target, query) == ("sql:staff", "select number from oncall")
         assert seconds > 0
         if isinstance(answer, HealerError):
             raise answer
         return answer
 
-    asked = SMS | {"recipients": {"sql": "postgres:main", "query": "select number from oncall"}}
+    asked = SMS | ASKS
     voices, http = made(200, lookup=lookup, sms=asked)
     with pytest.raises(ActionError, match=says):
         await voices.tell("sms", MESSAGE, 10.0)
@@ -175,7 +179,7 @@ async def test_who_is_on_call_gets_it_once():
     async def lookup(*_):
         return ["+48600123456", " +48600123456 ", "nonsense"]
 
-    asked = SMS | {"recipients": {"sql": "postgres:main", "query": "q"}}
+    asked = SMS | ASKS
     voices, http = made(200, lookup=lookup, sms=asked)
     receipt = await voices.tell("sms", MESSAGE, 10.0)
     assert len(http.asked) == 1
@@ -183,8 +187,8 @@ async def test_who_is_on_call_gets_it_once():
 
 
 async def test_without_a_database_to_ask_nobody_is_guessed():
-    voices, _ = made(200, sms=SMS | {"recipients": {"sql": "postgres:main", "query": "q"}})
-    with pytest.raises(ActionError, match="nothing here can ask postgres:main") as caught:
+    voices, _ = made(200, sms=SMS | ASKS)
+    with pytest.raises(ActionError, match="nothing here can ask sql:staff") as caught:
         await voices.tell("sms", MESSAGE, 10.0)
     assert not caught.value.transient
 

@@ -1,9 +1,14 @@
+import contextlib
+import sqlite3
 import subprocess
 import sys
+
+import pytest
 
 from healer.app.parts import Parts
 from healer.clock import SystemClock
 from healer.config import load_config
+from healer.errors import HealerError
 from healer.model.verbs import VERBS
 
 TARGETS = [
@@ -70,3 +75,20 @@ def test_nothing_heavy_is_imported_before_it_is_used():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout.strip() == "[]"
+
+
+async def test_who_is_on_call_is_read_from_a_real_database(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "staff.db")) as database:
+        database.execute("create table oncall (mail text, now integer)")
+        database.executemany("insert into oncall values (?, ?)", [("a@x.org", 1), (None, 1), ("b@x.org", 0)])
+        database.commit()
+    made = parts(tmp_path)
+    staff = {"kind": "sql", "name": "staff", "path": str(tmp_path / "staff.db"), "queries": {"all": "select 1"}}
+    made.speak(config(targets=[staff, {"kind": "tcp", "name": "port", "host": "127.0.0.1", "port": 9}]))
+    assert await made._first_column("sql:staff", "select mail from oncall where now", 5.0) == ["a@x.org"]
+    for name in ("sql:other", "tcp:port"):
+        with pytest.raises(HealerError):
+            await made._first_column(name, "select 1", 5.0)
+    with pytest.raises(HealerError):
+        await made._first_column("sql:staff", "drop table oncall", 5.0)
+    await made.close()

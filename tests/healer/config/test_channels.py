@@ -67,8 +67,11 @@ def test_a_secret_that_was_written_down_is_not_repeated():
 
 
 def test_who_is_told_may_be_asked_of_a_database():
-    made = channel(**{**MAIL, "recipients": {"sql": "postgres:main", "query": "select mail from oncall"}})
-    assert made.email.recipients == Query(sql="postgres:main", query="select mail from oncall")
+    mail = {**MAIL, "recipients": {"sql": "sql:staff", "query": "select mail from oncall"}}
+    staff = {"kind": "sql", "name": "staff", "path": "/var/lib/staff.db", "queries": {"all": "select 1"}}
+    made = load_config({"notify": {"x": mail}, "targets": [staff]}, environ={}).notify["x"]
+    assert made.email.recipients == Query(sql="sql:staff", query="select mail from oncall")
+    assert "asks sql:staff whom to tell, which is not declared" in wrong(**mail)
 
 
 def test_a_channel_without_alerts_is_told_what_rules_tell_it_and_nothing_else():
