@@ -37,6 +37,9 @@ SETTINGS = {
     "max_connections": "20",
     "wal_receiver_timeout": "2s",
     "wal_retrieve_retry_interval": "200ms",
+    "deadlock_timeout": "20ms",
+    "archive_mode": "on",
+    "archive_command": "false",
 }
 LISTEN = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
 SETUP = """
@@ -269,9 +272,39 @@ async def test_a_primary_says_what_its_users_know_of_it(pair, drivers):
     assert 0 < seen["wraparound"] < 0.01
     assert 0.2 < seen["dead_ratio/public.jobs"] < 0.5
     assert seen["checkpoints_rate/requested"] >= 0
-    assert seen["archive_failing"] == 0
+    assert seen["archive_failing"] in {0, 1}
     assert not [key for key, value in seen.items() if unknown(value) and "generation" not in key
                 and key not in {"version", "message"}]  # fmt: skip
+
+
+async def test_what_goes_wrong_in_it_is_counted(first, drivers):
+    one = sensor(drivers, target(first))
+    await look(one)
+    with contextlib.closing(first.client("app")) as left, contextlib.closing(first.client("app")) as right:
+        left.execute(
+            "SET work_mem = '64kB'; SELECT count(*) FROM (SELECT generate_series(1, 50000) AS n ORDER BY n) AS x"
+        )
+        left.execute("UPDATE public.jobs SET tries = 1 WHERE id = 30")
+        right.execute("UPDATE public.jobs SET tries = 1 WHERE id = 31")
+        left.pgconn.send_query(b"UPDATE public.jobs SET tries = 1 WHERE id = 31")
+        with contextlib.suppress(psycopg.errors.DeadlockDetected):  # or the other one is told
+            right.execute("UPDATE public.jobs SET tries = 1 WHERE id = 30")
+    with first.client(autocommit=True) as client:
+        client.execute("SELECT pg_switch_wal()")
+
+    async def failed():
+        return first.ask("SELECT failed_count FROM pg_stat_archiver")[0][0]
+
+    async def counted():
+        one._slow_at = -1e9
+        seen = await look(one)
+        return seen if seen["deadlocks_rate"] > 0 else None
+
+    await eventually(failed)
+    seen = await eventually(counted)
+    assert seen["temp_rate"] > 0
+    assert seen["rollbacks_rate"] > 0
+    assert seen["archive_failing"] == 1
 
 
 async def _followed(one):
