@@ -74,6 +74,12 @@ class Feed:
         os.set_blocking(err, False)
         return cls(pid, out, err, ears)
 
+    @property
+    def held(self) -> bool:
+        """Whether somebody has stopped it: then silence says nothing."""
+        seen = processes.stat(self.pid)
+        return seen is not None and seen.state in "Tt"
+
     def end(self) -> None:
         """Kill it, for it keeps nothing, and let go of it."""
         if self._ended:

@@ -103,6 +103,10 @@ class Journal(Driver):
                 await self._sit(seat)
             elif self._quiet is None:
                 self._wait_for_quiet()
+        if seat.feed is not None and seat.feed.held:
+            raise DriverError(
+                f"journalctl (pid {seat.feed.pid}) was stopped by a signal", hint="send it CONT, or end it"
+            )
         said = seat.feed.said if seat.feed else ""
         if _is_denied(said):
             raise DriverError(f"{_MAY_NOT}: {_first(said)}", hint=_HINT)

@@ -3,6 +3,8 @@ tests/integration/test_journal.py."""
 
 import asyncio
 import json
+import os
+import signal
 import sys
 
 import pytest
@@ -145,6 +147,20 @@ async def test_a_place_that_is_not_found_is_forgotten_and_told(journal, program)
 async def test_what_is_no_place_is_none():
     made = Journal(SystemClock())
     assert Got(made, cursor="s=1;rm -rf").one.cursor == ""
+
+
+async def test_one_that_is_held_is_no_silent_journal(journal, program):
+    Got(journal)
+    await journal.health()
+    await until(program.runs)
+    seat = await journal._link.get()
+    os.kill(seat.feed.pid, signal.SIGSTOP)
+    await until(lambda: seat.feed.held)
+    with pytest.raises(DriverError, match="stopped by a signal"):
+        await journal.health()
+    os.kill(seat.feed.pid, signal.SIGCONT)
+    await until(lambda: not seat.feed.held)
+    await journal.health()
 
 
 async def test_who_sees_only_a_part_of_it_is_told_so(journal, program):
