@@ -1,5 +1,8 @@
 """Every way to tell people says what is wrong with it before the night in which it is needed."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from healer.config import load_config
@@ -78,3 +81,12 @@ def test_a_channel_without_alerts_is_told_what_rules_tell_it_and_nothing_else():
     assert channel(**MAIL).alerts is None
     assert channel(**MAIL, alerts={}).alerts.least == "warning"
     assert channel(kind="journal", alerts={"about": "log", "wait": "0s"}).alerts.about == ("log",)
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "alerts.md"
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+def test_the_examples_of_the_page_load(tmp_path, block):
+    (tmp_path / "o.yaml").write_text(block, encoding="utf-8")
+    assert len(load_config(tmp_path / "o.yaml", environ={}).notify) > 1
