@@ -56,6 +56,9 @@ class Action(ABC):
     disruptive: ClassVar[bool] = False
     """It makes the target unavailable for a moment: saturation, group budgets and blast radius apply."""
 
+    async def prepare(self, order: Order) -> None:  # noqa: B027 - most have nothing to prepare
+        """Do what has to come before the effect and changes nothing; then it is asked once more whether to act."""
+
     @abstractmethod
     async def act(self, order: Order) -> Done:
         """Bring the effect about; raises ActionError (did not happen), AmbiguousError (nobody can tell)."""

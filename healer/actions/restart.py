@@ -16,11 +16,14 @@ class Restart(Action):
     def __init__(self, owners: Owners, evidence: Nobody | None = None) -> None:
         self._owners, self._evidence = owners, evidence or Nobody()
 
+    async def prepare(self, order: Order) -> None:
+        """Keep evidence of what lives: a restart destroys it."""
+        await self._evidence.before(order)
+
     async def act(self, order: Order) -> Done:
         """Restart; raises ActionError. Success is for the verification to say."""
         hand = owner(self._owners, order)
         last = self._evidence.glance(order)
-        await self._evidence.before(order)
         fresh = await hand.restart(order)
         self._evidence.afterwards(order, last)
         return Done(because=f"restarted {order.target.id}", generation=fresh)

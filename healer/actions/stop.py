@@ -17,11 +17,13 @@ class Stop(Action):
     def __init__(self, owners: Owners, evidence: Nobody | None = None) -> None:
         self._owners, self._evidence = owners, evidence or Nobody()
 
+    async def prepare(self, order: Order) -> None:
+        """Keep evidence of what lives: nothing is left of it afterwards."""
+        await self._evidence.before(order)
+
     async def act(self, order: Order) -> Done:
         """Stop; raises ActionError."""
-        hand = owner(self._owners, order)
-        await self._evidence.before(order)
-        await hand.stop(order)
+        await owner(self._owners, order).stop(order)
         return Done(because=f"stopped {order.target.id}")
 
     def would(self, order: Order) -> str:

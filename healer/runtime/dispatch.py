@@ -168,6 +168,9 @@ class Dispatch:
     async def _act(self, action: Action, order: Order, decision: Decision, started: float) -> Outcome:
         try:
             async with asyncio.timeout(order.timeout + MARGIN):
+                await action.prepare(order)
+                if because := self._refusal(decision, order.target):  # it took its time, and the world went on
+                    return self._outcome(decision, started, Result.STALE, because)
                 done = await action.act(order)
         except TimeoutError:
             because = f"it did not end within {order.timeout:g} s and did not give up by itself"

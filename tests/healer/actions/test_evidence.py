@@ -38,6 +38,12 @@ def kept(programs, tmp_path, sealed):
     )
 
 
+async def carried_out(action, order):
+    """As dispatch does it."""
+    await action.prepare(order)
+    return await action.act(order)
+
+
 async def until(true):
     async with asyncio.timeout(5):
         while not true():  # noqa: ASYNC110 - what is waited for is the kernel's, or a program's
@@ -55,7 +61,7 @@ async def died(programs, generation):
 
 async def test_a_living_program_is_written_about_before_it_is_restarted(kept, programs, order, tmp_path, sealed):
     first = await programs.start("api")
-    done = await Restart({"program": ProgramOwner(programs)}, kept).act(order(generation=first))
+    done = await carried_out(Restart({"program": ProgramOwner(programs)}, kept), order(generation=first))
     assert done.generation != first
     told = content(tmp_path, sealed[0])
     assert told["when"] == "before"
@@ -69,7 +75,7 @@ async def test_a_living_program_is_written_about_before_it_is_restarted(kept, pr
 
 async def test_stopping_is_written_about_too(kept, programs, order, sealed):
     generation = await programs.start("api")
-    await Stop({"program": ProgramOwner(programs)}, kept).act(order(generation=generation))
+    await carried_out(Stop({"program": ProgramOwner(programs)}, kept), order(generation=generation))
     assert [one["data"]["when"] for one in sealed] == ["before"]
 
 
@@ -79,7 +85,7 @@ async def test_a_death_is_written_about_once_the_cure_is_done(kept, programs, or
     first = await programs.start("api")
     await until(lambda: programs.output("api"))
     await died(programs, first)
-    done = await Restart({"program": ProgramOwner(programs)}, kept).act(order())
+    done = await carried_out(Restart({"program": ProgramOwner(programs)}, kept), order())
     assert done.generation != ""
     assert sealed == []
     await until(lambda: programs.output("api").count(b"last words") == 2)
@@ -136,10 +142,10 @@ async def test_whatever_goes_wrong_with_evidence_the_cure_happens(trouble, progr
     )
     restart = Restart({"program": ProgramOwner(programs)}, kept)
     first = await programs.start("api")
-    second = (await restart.act(order(generation=first))).generation
+    second = (await carried_out(restart, order(generation=first))).generation
     assert second not in ("", first)
     await died(programs, second)
-    assert (await restart.act(order())).generation not in ("", second)
+    assert (await carried_out(restart, order())).generation not in ("", second)
     await kept.drain()
 
 

@@ -113,6 +113,25 @@ async def test_what_moved_since_the_decision_makes_it_stale_and_nothing_is_done(
     assert kit.hand.orders == []
 
 
+@pytest.mark.parametrize(
+    ("spoil", "because"),
+    [
+        (lambda kit: kit.switch.throw(), "kill switch"),
+        (lambda kit: setattr(kit.clock, "at", 1010.5), "deadline passed 0.5 s"),
+        (lambda kit: kit.generations.update({"program:p": "g2"}), "another incarnation now (g1 -> g2)"),
+    ],
+)
+async def test_what_moved_while_an_action_prepared_makes_it_stale_too(kit, spoil, because):
+    async def prepare(order):
+        spoil(kit)
+
+    kit.hand.prepare = prepare
+    outcome = await kit.run()
+    assert outcome.result is Result.STALE
+    assert because in outcome.because
+    assert kit.hand.orders == []
+
+
 async def test_a_driver_that_keeps_no_incarnation_fences_nothing(kit):
     kit.generations.clear()
     assert (await kit.run()).result is Result.DONE
