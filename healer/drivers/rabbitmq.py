@@ -29,6 +29,8 @@ MOST_CONNECTIONS = 500
 OLDEST = (3, 8)
 _SLACK = 5.0
 """Seconds by which two computations of a node's start may differ: clocks drift, replies take their time."""
+_LARGEST = 1e18
+"""What is more is a parser's accident, not a figure."""
 _GUEST = "guest"
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})[A-Za-z0-9.+~-]{0,40}", re.ASCII)
 _HINT_LOGIN = "look at username and password; guest may log in on the node's own host only"
@@ -280,11 +282,18 @@ def is_ended(connection: Json) -> bool:
 
 def number(found: object, *path: str) -> float | None:
     """A number at the end of a path of names; None where there is none (a text, a flag, something else)."""
+    value = raw(found, *path)
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+    return float(value) if fits else None
+
+
+def raw(found: object, *path: str) -> Any:  # noqa: ANN401 - JSON of any shape
+    """What stands at the end of a path of names; None where it does not lead there."""
     for name in path:
         if not isinstance(found, Mapping):
             return None
         found = found.get(name)
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+    return found
 
 
 def _object(found: object, *needed: str) -> Json:
