@@ -43,6 +43,8 @@ class Told:
     facts: Mapping[str, object] = field(default_factory=lambda: EMPTY)
     pids: Sequence[int] = ()
     """Its processes, the main one first."""
+    files: Sequence[str] = ()
+    """What it is configured by, beside what is declared."""
 
 
 Teller = Callable[[Order], Awaitable[Told]]
@@ -181,7 +183,8 @@ class Evidence(Nobody):
         if teller := self._tellers.get(order.target.kind) if seen is nothing else None:
             told = await self._ask(teller, order, within * 0.6)
         head = self._head(order, when) | dict(last) | dict(told.facts)
-        paths = [str(path) for path in (order.target.spec.get("evidence") or EMPTY).get("files") or ()]
+        declared = (order.target.spec.get("evidence") or EMPTY).get("files") or ()
+        paths = [*map(str, declared), *told.files]
         content, left_out = await blocking.call(
             # Of a dead one, the processes there are now are those of its next life.
             lambda: self._content({**head, **seen()}, () if when == "after" else told.pids, paths, until, most)

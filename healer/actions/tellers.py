@@ -107,7 +107,9 @@ async def of_unit(order: Order) -> Told:
     pids = _of_group(properties.get("ControlGroup", ""))
     main = properties.get("MainPID", "")
     pids.sort(key=lambda pid: (str(pid) != main, pid))
-    return Told(facts={"properties": properties, "log": log, **await _stacks(pids)}, pids=pids)
+    written = [properties.get("FragmentPath", ""), *properties.get("DropInPaths", "").split()]
+    facts = {"properties": properties, "log": log, **await _stacks(pids)}
+    return Told(facts=facts, pids=pids, files=[path for path in written if path.startswith("/")])
 
 
 def _of_run(invocation: str, bus: str) -> str:

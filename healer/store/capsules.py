@@ -36,11 +36,15 @@ def keep(state_dir: Path, content: bytes, *, total: int = TOTAL) -> str:
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()  # of a write that was cut short: O_EXCL follows no link, and there is none left
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(fd)
-    fresh.replace(folder / f"{name}.json")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(fd)
+        fresh.replace(folder / f"{name}.json")
+    except OSError:  # a full disk, as a rule: what was begun must not make it fuller
+        fresh.unlink(missing_ok=True)
+        raise
     return name
 
 

@@ -218,3 +218,27 @@ async def test_a_container_tells_its_state_its_log_and_its_processes_but_not_its
     assert told["properties"]["State"]["Running"] is True
     assert str(told["properties"]["State"]["Pid"]) in told["processes"]
     assert "hunter2" not in text
+
+
+async def test_a_unit_is_told_by_the_real_manager_and_the_real_journal(boot, tmp_path, monkeypatch):
+    text = "[Service]\nEnvironment=SECRET=hunter2\nExecStart=/bin/sh -c 'echo the last words; exec sleep 1000'\n"
+    with boot() as system:
+        (system.root / "run/systemd/system/told.service").write_text(text)
+        system.run("systemctl", "daemon-reload")
+        system.run("systemctl", "start", "told.service")
+        tools = tmp_path / "bin"
+        tools.mkdir()
+        for name in ("systemctl", "journalctl"):
+            (tools / name).write_text(f'#!/bin/sh\nexec nsenter --target {system.pid} --all {name} "$@"\n')
+            (tools / name).chmod(0o755)
+        monkeypatch.setattr("healer.drivers.argv.FIXED_PATH", f"{tools}:/usr/bin:/bin")
+        monkeypatch.setattr("healer.drivers.argv.check_owners", lambda _: None)
+        target = Target(kind="unit", name="told.service", organ="heart")
+        order = Order(intent="a" * 64, target=target, timeout=30.0, generation="x")
+        end = time.monotonic() + 10
+        while "the last words" not in (told := await tellers.of_unit(order)).facts["log"]:
+            assert time.monotonic() < end, told
+    assert told.facts["properties"]["ActiveState"] == "active"
+    assert told.facts["properties"]["InvocationID"]
+    assert told.files == ["/run/systemd/system/told.service"]
+    assert "hunter2" not in str(told)

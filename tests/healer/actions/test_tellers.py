@@ -28,10 +28,15 @@ def bin_dir(tmp_path, monkeypatch):
 
 
 async def test_a_unit_is_told_by_its_manager_and_its_journal_without_its_environment(order, bin_dir):
-    bin_dir("systemctl", 'echo MainPID=0; echo Result=exit-code; echo Environment=SECRET=hunter2; echo "Args=$*"')
+    bin_dir(
+        "systemctl",
+        'echo MainPID=0; echo Result=exit-code; echo Environment=SECRET=hunter2; echo "Args=$*"\n'
+        "echo FragmentPath=/etc/x.service; echo DropInPaths=/etc/x.d/a.conf /etc/x.d/b.conf",
+    )
     bin_dir("journalctl", 'echo "line one"; echo "$*"')
     told = await tellers.of_unit(order(kind="unit", name="nginx", spec={"unit": "nginx.service"}))
     assert told.facts["properties"]["Result"] == "exit-code"
+    assert told.files == ["/etc/x.service", "/etc/x.d/a.conf", "/etc/x.d/b.conf"]
     assert told.facts["properties"]["Args"] == "show --no-pager -- nginx.service"
     assert "hunter2" not in str(told.facts)
     assert told.facts["log"].startswith("line one\n")

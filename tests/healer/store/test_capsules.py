@@ -63,5 +63,15 @@ def test_what_is_no_hash_is_no_path_either(tmp_path, name):
         capsules.read(tmp_path, name)
 
 
+def test_what_could_not_be_written_takes_no_room(tmp_path, monkeypatch):
+    def full(_fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        capsules.keep(tmp_path, b"facts")
+    assert list((tmp_path / "evidence").iterdir()) == []
+
+
 def test_an_empty_state_folder_holds_none(tmp_path):
     assert capsules.every(tmp_path) == []
