@@ -1,6 +1,7 @@
 """One connection to a D-Bus message bus; the only importer of dbus_fast."""
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from healer.drivers.interface import DriverError
 from healer.errors import HealerError
 
 if TYPE_CHECKING:
-    from dbus_fast import Message
+    from dbus_fast import Message, Variant
     from dbus_fast.aio import MessageBus
 
 PATIENCE = 5.0
@@ -222,20 +223,23 @@ def _checked(answer: "Message") -> "Message":
     return answer
 
 
-def _wrap(value: object) -> object:
+@functools.cache
+def _variant() -> "type[Variant]":
     from dbus_fast import Variant
 
+    return Variant
+
+
+def _wrap(value: object) -> object:
     if isinstance(value, Typed):
-        return Variant(value.signature, _wrap(value.value))
+        return _variant()(value.signature, _wrap(value.value))
     if isinstance(value, list):
         return [_wrap(one) for one in value]
     return value
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a peer may send
-    from dbus_fast import Variant
-
-    if isinstance(value, Variant):
+    if isinstance(value, _variant()):
         return _plain(value.value)
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
