@@ -9,9 +9,10 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
-from healer.drivers.followed import Followed, Mark, Take, inode, is_the_one
+from healer.drivers.followed import LONGEST_LINE, Followed, Mark, Take, inode, is_the_one
 from healer.errors import SensorError
 
 MOST_FILES = 64
@@ -101,7 +102,7 @@ class Tail:
         for file in list(self._files.values()):
             self._turn(file, step)
         self._read_all(found, step, take, bounds)
-        self._let_go(found, take)
+        self._let_go(found, step, take)
         step.files = len(found)
         if step.troubles and not found:
             raise SensorError(step.troubles[0])
@@ -156,7 +157,8 @@ class Tail:
             os.close(name.fd)
         if found:  # while nothing is there at all, what it lies on may not be mounted yet
             for mark in self._left:
-                step.gaps += not self._search(mark) and not mark.lost
+                heir = self._search(mark)
+                step.gaps += not mark.lost if heir is None else self._unseen(mark, heir)
             self._left = []
 
     def _open(self, found: dict[str, _Name], name: _Name, step: Step) -> None:
@@ -187,39 +189,47 @@ class Tail:
         if not file.look():
             return
         step.turned += 1
-        step.gaps += not self._search(before) and unread > 0
+        step.gaps += self._search(before) is None and unread > 0
         file.begin_again()
 
-    def _search(self, mark: Mark) -> bool:
-        """Follow the file that holds this now, beside where it was; False when there is none any more."""
+    def _search(self, mark: Mark) -> Followed | None:
+        """Follow the file that holds this now, beside where it was; None when there is none any more."""
         folder, _, name = mark.path.rpartition("/")
-        stem = name.partition(".")[0]
-        with contextlib.suppress(OSError), os.scandir(folder or "/") as entries:
-            names = [one.name for one in islice(entries, MOST_NAMES) if one.name.startswith(stem)]
-            likely = [one for one in sorted(names) if not one.endswith(_PACKED)][:MOST_FILES]
-            return any(self._is_heir(f"{folder}/{one}", mark) for one in likely)
-        return False
+        likely = [one for one in _beside(folder, name.partition(".")[0]) if not one.endswith(_PACKED)]
+        heirs = (self._heir(f"{folder}/{one}", mark) for one in likely[:MOST_FILES])
+        return next((heir for heir in heirs if heir is not None), None)
 
-    def _is_heir(self, path: str, mark: Mark) -> bool:
-        """Whether this holds the rest of what was left there; then it is followed."""
+    def _heir(self, path: str, mark: Mark) -> Followed | None:
+        """The file of that name, where it holds the rest of what was left there; then it is followed."""
         try:
             name_fd = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            return False
+            return None
         try:
             file = Followed(_readable(name_fd), path)
         except OSError:
-            return False
+            return None
         finally:
             os.close(name_fd)
         heir = _goes_on(file, mark)
         if not heir or file.inode in self._files:
             file.close()
-            return heir
+            return self._files.get(file.inode) if heir else None
         file.go_to(mark)
         file.quiet_since = self._now()
         self._files[file.inode] = file
-        return True
+        return file
+
+    def _unseen(self, mark: Mark, heir: Followed) -> int:
+        """How many files were begun and put away after the one that was left, all while nobody looked."""
+        folder, _, name = mark.path.rpartition("/")
+        count = 0
+        for one in _beside(folder, name)[:MOST_FILES]:
+            with contextlib.suppress(OSError):
+                seen = Path(folder, one).lstat()
+                later = stat.S_ISREG(seen.st_mode) and seen.st_mtime > heir.written
+                count += later and inode(seen) not in self._files
+        return count
 
     # ------------------------------------------------------------------------------------------ what is in them
 
@@ -242,15 +252,23 @@ class Tail:
                 step.turned += file.quiet_since is None
                 file.quiet_since = self._now()
 
-    def _let_go(self, found: Mapping[str, _Name], take: Take) -> None:
+    def _let_go(self, found: Mapping[str, _Name], step: Step, take: Take) -> None:
         """Let go of files that lost their name and to which nothing was written for long."""
         lost = [file for key, file in self._files.items() if key not in found]
         for place, file in enumerate(lost):
             quiet = file.quiet_since is not None and self._now() - file.quiet_since >= LINGER
             if quiet or place < len(lost) - _MOST_LOST:
+                step.gaps += file.lag > LONGEST_LINE
                 file.finish(take)
                 file.close()
                 del self._files[file.inode]
+
+
+def _beside(folder: str, stem: str) -> list[str]:
+    """The names in a folder that begin so, in order."""
+    with contextlib.suppress(OSError), os.scandir(folder or "/") as entries:
+        return sorted(one.name for one in islice(entries, MOST_NAMES) if one.name.startswith(stem))
+    return []
 
 
 def _goes_on(file: Followed, mark: Mark) -> bool:

@@ -200,6 +200,32 @@ def test_what_was_packed_away_while_nobody_looked_is_a_gap_that_is_told(log):
     assert log.lines[1:] == ["three"]
 
 
+def test_a_file_begun_and_put_away_while_nobody_looked_is_a_gap_that_is_told(log):
+    log.write("a line that is long enough to be known again\n")
+    log.read()
+    log.write("two\n")
+    log.path.rename(log.folder / "app.log.2")
+    (log.folder / "app.log.1").write_text("never seen\n")
+    os.utime(log.folder / "app.log.2", (1, 1))
+    (log.folder / "app.log.4").write_text("older than all\n")
+    os.utime(log.folder / "app.log.4", (0, 0))
+    log.write("three\n")
+    log.restart()
+    assert log.read().gaps == 1
+    assert log.lines[1:] == ["two", "three"]
+
+
+def test_of_too_many_files_that_lost_their_names_the_oldest_is_let_go_of_and_told(log):
+    gaps = 0
+    for number in range(12):
+        log.write("x" * 99 + "\n" + "0123456789\n" * 10_000)
+        gaps += log.read(most=0).gaps
+        log.path.rename(log.folder / f"app.log.{number}")
+    gaps += log.read(most=0).gaps
+    assert len(log.tail.marks()) == 8
+    assert gaps == 12 - 8
+
+
 def test_a_new_file_on_a_used_inode_is_not_taken_for_the_old_one(log):
     log.write("a line that is long enough to be known again\n")
     log.read()
