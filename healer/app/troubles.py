@@ -45,6 +45,7 @@ def of_core(core: Core, now: float, harmony: str = STEADY) -> Seen:
     seen = Seen()
     _targets(core, seen, now)
     _incidents(core, seen)
+    _held(core, seen)
     for organ in core.organs.view.organs:
         _organ(core, organ, seen)
     _senses(core, seen, now)
@@ -79,6 +80,23 @@ def _targets(core: Core, seen: Seen, now: float) -> None:
             if sign.ever:
                 says = f"{target.id} cannot be seen any more: {sign.because}"
                 seen.add(f"blind:{target.id}", "degradation", "warning", says, target=target.id, settle=SETTLE)
+
+
+def _held(core: Core, seen: Seen) -> None:
+    """What is not treated because of what became of the treatment."""
+    for target in core.desk.memory.flapping:
+        if f"target:{target}" not in seen.troubles:
+            says = f"{target} goes up and down: nothing takes it down until it is steady"
+            seen.add(f"flapping:{target}", "degradation", "warning", says, target=target)
+    for target, one in core.desk.memory.oscillations.items():
+        if one.held:
+            says = f"{target}: cures of {' and '.join(dict.fromkeys(one.rules))} took turns, and are held"
+            seen.add(f"oscillation:{target}", "failure", "critical", says, target=target)
+    for key, breaker in core.desk.memory.breakers.items():
+        action, _, target = key.partition("@")
+        if breaker.open and f"target:{target}" not in seen.troubles:
+            says = f"{action} of {target} is given up: {breaker.failures} failures in a row"
+            seen.add(f"breaker:{key}", "failure", "critical", says, target="" if target == HOST.id else target)
 
 
 def _waits_for_parent(core: Core, target: Target) -> bool:
@@ -214,13 +232,12 @@ def of_log(log: Mapping[str, Any], *, tampered: str, stale: str) -> Iterator[Tro
         because = "it is full" if log["full"] else log["because"] or "nobody knows why"
         says = f"the log takes no entries: {because}; nothing is healed, and this message is not in the log"
         yield Trouble(key="log:sealing", about="log", severity="critical", says=says[:MOST_SAID], unsealed=True)
+    for one in (log.get("witnessed") or {}).get("contradictions", ()):
+        says = f"witness {one['witness']} knows another history of the log: {one['because']}"
+        yield Trouble(key=f"log:witness:{one['witness']}", about="log", severity="critical", says=says[:MOST_SAID])
     if tampered:
-        yield Trouble(
-            key="log:verified",
-            about="log",
-            severity="critical",
-            says=f"the log does not verify: {tampered}"[:MOST_SAID],
-        )
+        says = f"the log does not verify: {tampered}"
+        yield Trouble(key="log:verified", about="log", severity="critical", says=says[:MOST_SAID])
     elif stale:
         says = f"the log was not verified of late: {stale}"
         yield Trouble(key="log:verified", about="log", severity="warning", says=says[:MOST_SAID])

@@ -20,12 +20,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from audit import canonical
+from audit.errors import Poisoned
 from audit.reader import Log
 from healer.app.agent import Agent
 from healer.clock import SystemClock
 from healer.drivers.smtp import Letter, Server, SmtpError, send
 
-FAST = {"wait": "1s"}
+FAST = {"wait": "0s"}
 
 
 # Certificates ------------------------------------------------------------------------------------------------------
@@ -333,6 +334,20 @@ def test_a_restart_tells_nothing_twice_and_an_ack_ends_the_asking(tmp_path, gate
         until(lambda: alert(live)["acked"])
     with agent(tmp_path, **how) as live:
         until(lambda: live.status()["targets"][0]["health"] == "failed")
-        time.sleep(5.5)  # what would be sent would be by now
+        time.sleep(4.5)  # two looks: what would be sent would be by now
         assert alert(live)["acked"] == "python"
     assert [path for path, _, _ in gateway.heard] == ["/first"]
+
+
+def test_that_nothing_can_be_sealed_is_told_past_the_log(tmp_path, gateway):
+    hook = {
+        "kind": "webhook", "url": f"http://127.0.0.1:{gateway.server_port}/", "alerts": FAST | {"about": ["log"]},
+    }  # fmt: skip
+    with agent(tmp_path, notify={"hook": hook}) as live:
+        running = live._agent
+        running.writer._committer.poison = Poisoned("fsync failed: Input/output error")
+        until(lambda: gateway.heard)
+    event = json.loads(gateway.heard[0][2])
+    assert "the log takes no entries: fsync failed" in event["data"]["message"]
+    assert event["data"]["severity"] == "critical"
+    assert told(tmp_path) == []  # past it

@@ -192,6 +192,12 @@ SEALING = {"sealing": True, "full": False, "because": ""}
         (SEALING | {"sealing": False, "full": True}, "", "", [("log:sealing", "critical", True)]),
         (SEALING, "block 7 was changed", "", [("log:verified", "critical", False)]),
         (SEALING, "", "the last time 900 s ago", [("log:verified", "warning", False)]),
+        (
+            SEALING | {"witnessed": {"contradictions": [{"witness": "w1", "because": "a fork"}]}},
+            "",
+            "",
+            [("log:witness:w1", "critical", False)],
+        ),
     ],
 )
 def test_the_log_is_told_of_when_it_does_not_hold(log, tampered, stale, told):
@@ -218,3 +224,18 @@ def test_maintenance_mutes_what_it_covers():
     assert not troubles.muted(scenario.core, harmony)
     scenario.wait(61)
     assert not troubles.muted(scenario.core, trouble)
+
+
+def test_what_is_held_back_is_told_once():
+    scenario = scene()
+    up(scenario, 1)
+    desk = scenario.core.desk
+    desk.move("flapping:http:db", "steady", "flapping", "x", target="http:db")
+    desk.move("oscillation:http:db", "calm", "held", "x", target="http:db", rule="a b a b")
+    desk.move("breaker:restart@http:db", "closed", "open", "x", target="http:db")
+    found = seen(scenario).troubles
+    assert found["flapping:http:db"].about == "degradation"
+    assert found["oscillation:http:db"].says == "http:db: cures of a and b took turns, and are held"
+    assert found["breaker:restart@http:db"].severity == "critical"
+    scenario.core.states.fault("http:db", "x")
+    assert "breaker:restart@http:db" not in seen(scenario).troubles
