@@ -78,9 +78,14 @@ class Container:
         return self.state == "running"
 
     @property
+    def run(self) -> str:
+        """``id.started``: this run, or, once it has ended, the last."""
+        return f"{self.id[:12]}.{self.started_at}"
+
+    @property
     def generation(self) -> str:
-        """``id.started``; empty when it does not run."""
-        return f"{self.id[:12]}.{self.started_at}" if self.state in ("running", "paused") else ""
+        """`run`; empty when it does not run."""
+        return self.run if self.state in ("running", "paused") else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

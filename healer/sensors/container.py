@@ -40,6 +40,8 @@ class ContainerSensor(TargetSensor):
         """Incarnation, periods and throttled periods at the last look."""
         self._asked: tuple[str, bool] | None = None
         """Of the last end that was heard: id of the container, and whether somebody had asked for it."""
+        self._starved = ""
+        """The run in which the kernel was heard to kill something: engines may say so only once it has ended."""
         self._push: Push | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -82,7 +84,7 @@ class ContainerSensor(TargetSensor):
         sieve.word("container.health", found.health)
         sieve.word("container.generation", found.generation)
         sieve.number("container.restarts", found.restarts)
-        sieve.number("container.oom_killed", found.oom_killed)
+        sieve.number("container.oom_killed", found.oom_killed or self._starved == found.run)
         sieve.word("container.image", found.image)
         for metric, bound in (("cpu_limit", found.limits.cpus), ("memory_limit", found.limits.memory)):
             if bound:
@@ -157,6 +159,8 @@ class ContainerSensor(TargetSensor):
         sieve = Sieve(self._clock.now(), self.marks)
         if event.what == "die":
             self._asked = (event.id, event.asked)
+        if event.what == "oom" and not event.late and event.container is not None:
+            self._starved = event.container.run
         if event.container is not None:
             self._tell_state(sieve, event.container)
             self._last = event.container
@@ -181,6 +185,8 @@ class ContainerSensor(TargetSensor):
         sieve.word("container.state", "exited", conclusive=final)
         sieve.word("container.generation", "", conclusive=final)
         sieve.number("container.asked_to_end", event.asked, conclusive=final)
+        if self._last is not None and self._starved == self._last.run:
+            sieve.number("container.oom_killed", 1, conclusive=final)
         if event.exit_code is not None:
             sieve.number("container.exit_code", event.exit_code, conclusive=final)
 

@@ -239,6 +239,76 @@ async def test_an_engine_that_is_away_makes_all_unknown_and_is_found_again(daemo
     await docker.close()
 
 
+async def test_what_bounds_it_and_what_it_uses_of_that_is_seen_by_the_kernels_word(daemon, box):
+    engine, _ = daemon
+    busy = ["/bin/busybox", "sh", "-c", "while :; do :; done"]
+    box("busy", busy, host={"mem_limit": 32 << 20, "nano_cpus": 100_000_000})
+    box("spare")
+    docker = Docker(engine.url)
+    target = Target(kind="container", name="busy", organ="heart", spec={"spare": ("spare", "nobody")})
+    look = ContainerSensor(target, docker, SystemClock())
+    await look.look(SystemClock().now())
+    await asyncio.sleep(0.5)
+    began = time.monotonic()
+    seen = values(await look.look(SystemClock().now()))
+    assert time.monotonic() - began < 0.5, "the engine itself takes a second to say what a container uses"
+    assert seen["container.cpu_limit"] == 0.1
+    assert seen["container.memory_limit"] == 32 << 20
+    assert 0 < seen["container.memory_used"] < 0.9
+    assert seen["container.pids"] == 1
+    assert seen["container.throttled"] > 0.5
+    assert 0.02 < seen["container.cpu"] < 0.4
+    assert seen["container.image"] == "box:1"
+    assert seen["container.instances"] == 2
+    from_engine = await asyncio.to_thread(docker._engine.usage_now, "busy")
+    assert from_engine.pids == 1
+    assert from_engine.memory > 0
+    await docker.close()
+
+
+async def test_a_kill_for_want_of_memory_is_told_as_one(daemon, box):
+    engine, _ = daemon
+    docker = Docker(engine.url)
+    look = sensor(docker, "greedy")
+    pushed = []
+    await look.open(pushed.append)
+    await eventually(lambda: docker.events.open)
+    # Sixteen bytes are doubled until the kernel says no; the shell itself is killed, or a child of it.
+    greedy = ["/bin/busybox", "sh", "-c", "x=0123456789abcdef; while :; do x=$x$x; done"]
+    box("greedy", greedy, host={"mem_limit": 16 << 20, "memswap_limit": 16 << 20})
+    await eventually(lambda: any(values(one).get("container.oom_killed") == 1 for one in pushed), within=15)
+    await eventually(lambda: any(values(one).get("container.exit_code") == 137 for one in pushed))
+    assert values(await look.look(1.0))["container.oom_killed"] == 1
+    await look.close()
+    await docker.close()
+
+
+async def test_an_engine_that_hangs_is_unknown_and_what_died_meanwhile_is_seen_when_it_goes_on(daemon, box):
+    engine, client = daemon
+    box("frozen")
+    docker = Docker(engine.url, timeout=1)
+    look = sensor(docker, "frozen")
+    pushed = []
+    await look.open(pushed.append)
+    assert values(await look.look(1.0))["container.up"] == 1
+    await eventually(lambda: docker.events.open)
+    pid = client.inspect_container("frozen")["State"]["Pid"]
+    os.kill(engine.process.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(SensorError, match="did not answer"):
+            await look.look(2.0)
+        began = time.monotonic()
+        with pytest.raises(SensorError, match="the next try is in"):
+            await look.look(2.0)
+        assert time.monotonic() - began < 0.1, "while it hangs nobody waits for it"
+        os.kill(pid, signal.SIGKILL)
+    finally:
+        os.kill(engine.process.pid, signal.SIGCONT)
+    await eventually(lambda: any(values(one).get("container.up") == 0 for one in pushed))
+    await look.close()
+    await docker.close()
+
+
 async def test_an_engine_that_never_was_is_unknown_and_says_where_it_was_looked_for(real):
     docker = Docker("unix:///nonexistent/docker.sock")
     with pytest.raises(SensorError, match="nonexistent"):

@@ -228,3 +228,15 @@ async def test_spares_that_run_are_counted_with_it():
     looking = sensor(Engine(), spare=("spare-1", "spare-2"))
     assert told(await looking.look(1.0))["container.instances"] == 2
     assert "container.instances" not in told(await sensor(Engine()).look(1.0))
+
+
+async def test_a_kill_for_want_of_memory_is_remembered_for_its_run_whatever_the_engine_forgets():
+    engine = Engine()
+    looking, pushed = await hearing(engine)
+    engine.listeners[0](event("oom", container=RUNNING))
+    assert told(pushed[0])["container.oom_killed"] == 1
+    assert told(await looking.look(2.0))["container.oom_killed"] == 1
+    engine.listeners[0](event())
+    assert told(pushed[1])["container.oom_killed"] == 1
+    engine.found = replace(RUNNING, started_at="2001-09-09T01:47:00Z")
+    assert told(await looking.look(3.0))["container.oom_killed"] == 0
