@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from dbus_fast import Message, Variant
     from dbus_fast.aio import MessageBus
 
+_log = logging.getLogger("healer.systemd")
+
 PATIENCE = 5.0
 """Seconds an answer may take; a manager that is up answers within a few milliseconds."""
 BUS = "org.freedesktop.DBus"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 _BUS_PATH = "/org/freedesktop/DBus"
+_NOBODY = "does systemd run here?"
 _HINT = "is dbus running, and may this account use its socket?"
 
 
@@ -54,8 +57,16 @@ class Bus:
     Signals of anybody else are thrown away: every local user may send some, addressed to us, that look like the peer's.
     """
 
-    def __init__(self, name: str, heard: Callable[[Signal], None], lost: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        heard: Callable[[Signal], None],
+        lost: Callable[[str], None],
+        moved: Callable[[bool], None] | None = None,
+    ) -> None:
+        """``lost`` hears of the end of the connection; ``moved`` of a peer that left it (False) or is back (True)."""
         self._name = name
+        self._moved = moved
         self._owner = ""
         self._heard = heard
         self._lost = lost
@@ -79,7 +90,7 @@ class Bus:
                 (self._owner,) = await self._of_bus("GetNameOwner", "s", self._name)
         except SaidNoError as exc:
             self.close()
-            raise DriverError(f"{self._name} is not on the bus: {exc.message}", hint="does systemd run here?") from exc
+            raise DriverError(f"{self._name} is not on the bus: {exc.message}", hint=_NOBODY) from exc
         except (OSError, AuthError, InvalidAddressError, EOFError, TimeoutError, ValueError) as exc:
             self.close()
             raise DriverError(f"cannot connect to the bus: {_brief(exc)}", hint=_HINT) from exc
@@ -104,7 +115,7 @@ class Bus:
         from dbus_fast import Message
 
         asked = Message(
-            destination=to or self._owner,
+            destination=to or self._peer(),
             path=path,
             interface=interface,
             member=member,
@@ -125,19 +136,34 @@ class Bus:
 
     def properties_later(self, path: str, keep: Collection[str], take: Callable[[Mapping[str, Any]], None]) -> None:
         """As `properties`, for whoever must not wait. Where no answer comes, ``take`` is never called."""
-        if self._bus is None:
-            return
-        asked = self._get_all(path, "")
-        asked.serial = self._bus.next_serial()
-        self._expected[asked.serial] = _reader(keep, take)
-        self._bus.send(asked)
+        if self._owner:
+            self._send(self._get_all(path, ""), _reader(keep, take))
+
+    def call_later(self, path: str, interface: str, member: str) -> None:
+        """Ask for something without waiting for the answer, or for whether there is one."""
+        from dbus_fast import Message
+
+        if self._owner:
+            asked = Message(destination=self._owner, path=path, interface=interface, member=member)
+            self._send(asked, lambda _: None)
+
+    def _send(self, asked: "Message", read: "Callable[[Message], None]") -> None:
+        if self._bus is not None:
+            asked.serial = self._bus.next_serial()
+            self._expected[asked.serial] = read
+            self._bus.send(asked)
 
     def _get_all(self, path: str, interface: str) -> "Message":
         from dbus_fast import Message
 
         return Message(
-            destination=self._owner, path=path, interface=PROPERTIES, member="GetAll", signature="s", body=[interface]
+            destination=self._peer(), path=path, interface=PROPERTIES, member="GetAll", signature="s", body=[interface]
         )
+
+    def _peer(self) -> str:
+        if self._bus is not None and not self._owner:
+            raise DriverError(f"{self._name} is not on the bus", hint=_NOBODY)
+        return self._owner or self._name
 
     async def _ask(self, asked: "Message", within: float, read: Callable[["Message"], None] | None = None) -> "Message":
         if self._bus is None:
@@ -180,19 +206,28 @@ class Bus:
         return await self.call(_BUS_PATH, BUS, member, signature, *body, to=BUS)
 
     def _hear(self, message: "Message") -> None:
+        try:
+            self._take(message)
+        except Exception:  # noqa: BLE001 - the library would swallow it, and what is known would be a lie: begin anew
+            _log.exception("bus.news-not-taken")
+            self._gone("news from the bus could not be taken in")
+
+    def _take(self, message: "Message") -> None:
         if (read := self._expected.pop(message.reply_serial or 0, None)) is not None:
             if message.error_name is None:
                 read(message)
         elif message.member == "NameOwnerChanged" and message.sender == BUS:
             self._owner_changed(*message.body)
-        elif message.sender == self._owner and message.path and message.interface and message.member:
+        elif self._owner and message.sender == self._owner and message.path and message.interface and message.member:
             body = [_plain(one) for one in message.body]
             self._heard(Signal(path=message.path, interface=message.interface, member=message.member, body=body))
 
     def _owner_changed(self, name: str, _: str, owner: str) -> None:
-        # systemd that executes itself anew is another peer, which knows nothing of what we subscribed to.
+        # systemd that executes itself anew leaves, and is back as another peer a moment later.
         if name == self._name and owner != self._owner:
-            self._gone(f"{name} left the bus" if not owner else f"{name} is another process now")
+            self._owner = owner
+            if self._moved is not None:
+                self._moved(bool(owner))
 
     def _watch(self, bus: "MessageBus") -> None:
         # A task that only waits for the end would need an owner; the future it would wait for tells as well.

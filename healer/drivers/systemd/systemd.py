@@ -150,7 +150,10 @@ class Systemd(Driver):
         def heard(signal: Signal) -> None:
             self._hear(bus, signal)
 
-        bus = Bus(NAME, heard, lost)
+        def moved(there: bool) -> None:  # noqa: FBT001 - a callback with one meaning
+            self._moved(bus, there=there)
+
+        bus = Bus(NAME, heard, lost, moved)
         await bus.open(bus_address(self._bus))
         try:
             await bus.match(_JOB_REMOVED)
@@ -174,9 +177,28 @@ class Systemd(Driver):
     def _lost(self, bus: Bus, because: str) -> None:
         self._forget()
         self._link.lost(bus, because)
+        self._away(because)
+
+    def _away(self, because: str) -> None:
         self._jobs.lost(AmbiguousError(f"{because} before systemd said how it ended"))
         for listener in [one for heard in self._listeners.values() for one in heard]:
             listener(because)
+
+    def _moved(self, bus: Bus, *, there: bool) -> None:
+        """Go on after systemd left the bus, or came back: it has executed itself anew, and its units went on."""
+        if not there:
+            self._away("systemd left the bus")
+            return
+        bus.call_later(ROOT, MANAGER, "Subscribe")
+        for where in tuple(self._known):
+            self._ask_again(bus, where)
+
+    def _ask_again(self, bus: Bus, where: str) -> None:
+        def settled(said: Mapping[str, Any]) -> None:
+            self._note(where, said)
+            self._spread(where, _described_or_none(self._known[where]))
+
+        bus.properties_later(where, KEPT, settled)
 
     def _hear(self, bus: Bus, signal: Signal) -> None:
         if signal.member == "JobRemoved":
@@ -189,14 +211,10 @@ class Systemd(Driver):
                 self._changed(bus, signal.path)
 
     def _changed(self, bus: Bus, where: str) -> None:
-        def settled(said: Mapping[str, Any]) -> None:
-            self._note(where, said)
-            self._spread(where, _described_or_none(self._known[where]))
-
         found = _described_or_none(self._known[where])
         if found is not None and found.open:
             # systemd tells of a death before it says that it will start the unit again: ask what it has made of it.
-            bus.properties_later(where, KEPT, settled)
+            self._ask_again(bus, where)
         else:
             self._spread(where, found)
 

@@ -55,6 +55,7 @@ class FakeBus:
         self.writers = []
         self.jobs = 0
         self.connections = 0
+        self.owner = ":1.1"
 
     async def serve(self, reader, writer):
         self.connections += 1
@@ -92,7 +93,7 @@ class FakeBus:
         else:
             signature, body = self.reply(asked)
             kind = {"message_type": MessageType.METHOD_RETURN, "signature": signature, "body": body}
-        who = "org.freedesktop.DBus" if asked.destination == "org.freedesktop.DBus" else ":1.1"
+        who = "org.freedesktop.DBus" if asked.destination == "org.freedesktop.DBus" else self.owner
         octets = stamped(Message(reply_serial=asked.serial, destination=":1.9", serial=1, **kind), who)
         if wrong == "half":
             writer.write(octets[: len(octets) // 2])

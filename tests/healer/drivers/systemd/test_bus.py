@@ -6,7 +6,7 @@ import time
 import pytest
 
 from healer.drivers.interface import DriverError
-from healer.drivers.systemd.bus import Bus, SaidNoError, Typed
+from healer.drivers.systemd.bus import BUS, Bus, SaidNoError, Typed
 
 NAME = "org.freedesktop.systemd1"
 ROOT = "/org/freedesktop/systemd1"
@@ -112,16 +112,32 @@ async def test_signals_of_the_peer_are_heard_and_those_of_anybody_else_are_not(b
     assert opened.heard[1].body[1] == {"ActiveState": "inactive"}
 
 
-async def test_a_peer_that_is_another_process_now_is_a_loss(bus, opened):
-    bus.tell(
-        "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged", "sss", [NAME, ":1.1", ":1.2"], ":1.66"
-    )
+async def test_a_peer_that_leaves_and_comes_back_is_told_and_only_by_the_bus(bus, opened):
+    moves = []
+    opened._moved = moves.append
+    for sender, old, new in ((":1.66", ":1.1", ":1.66"), (BUS, ":1.1", "")):
+        bus.tell("/org/freedesktop/DBus", BUS, "NameOwnerChanged", "sss", [NAME, old, new], sender)
+    await until(lambda: moves)
+    with pytest.raises(DriverError, match="is not on the bus") as caught:
+        await opened.call(ROOT, f"{NAME}.Manager", "Subscribe")
+    assert not caught.value.sent
+    bus.change("plain.service", sender=":1.66", ActiveState="failed")
+    bus.tell("/org/freedesktop/DBus", BUS, "NameOwnerChanged", "sss", [NAME, "", ":1.2"], BUS)
+    await until(lambda: len(moves) == 2)
+    assert moves == [False, True]
+    assert opened.lost == opened.heard == []
     await opened.call(ROOT, f"{NAME}.Manager", "Subscribe")
-    assert opened.lost == []  # anybody can say that
-    of_bus = "org.freedesktop.DBus"
-    bus.tell("/org/freedesktop/DBus", of_bus, "NameOwnerChanged", "sss", [NAME, ":1.1", ":1.2"], of_bus)
+
+
+async def test_news_that_cannot_be_taken_in_end_the_connection_loudly(bus, opened, caplog):
+    def breaks(_signal):
+        raise KeyError("a mistake of ours")
+
+    opened._heard = breaks
+    bus.change("plain.service", ActiveState="failed")
     await until(lambda: opened.lost)
-    assert opened.lost == [f"{NAME} is another process now"]
+    assert opened.lost == ["news from the bus could not be taken in"]
+    assert "bus.news-not-taken" in caplog.text
 
 
 async def test_properties_come_in_their_place_among_the_signals(bus, opened):

@@ -7,7 +7,7 @@ import pytest
 
 from healer.clock import SystemClock
 from healer.drivers.interface import DriverError, LinkState
-from healer.drivers.systemd.systemd import SYSTEM, Systemd, bus_address
+from healer.drivers.systemd.systemd import NAME, SYSTEM, Systemd, bus_address
 from healer.drivers.systemd.unit import Unit
 from healer.errors import ActionError, AmbiguousError
 
@@ -132,6 +132,24 @@ async def test_a_lost_bus_is_told_to_all_and_found_again(bus, manager, news):
     assert manager.status().reconnects == 1
     bus.change("plain.service", ActiveState="failed", SubState="failed")
     await until(lambda: isinstance(news[-1], Unit))
+
+
+async def test_a_systemd_that_executes_itself_anew_is_heard_again_without_a_look(bus, manager, news):
+    of_bus = "org.freedesktop.DBus"
+    bus.tell("/org/freedesktop/DBus", of_bus, "NameOwnerChanged", "sss", [NAME, ":1.1", ""], of_bus)
+    await until(lambda: news)
+    assert news == ["systemd left the bus"]
+    with pytest.raises(DriverError, match="not on the bus"):
+        await manager.unit("plain.service")
+    bus.units["plain.service"]["NRestarts"] = 5  # what happened meanwhile
+    bus.owner = ":1.2"
+    bus.tell("/org/freedesktop/DBus", of_bus, "NameOwnerChanged", "sss", [NAME, "", ":1.2"], of_bus)
+    await until(lambda: isinstance(news[-1], Unit))
+    assert news[-1].restarts == 5
+    assert [member for member, _ in bus.asked].count("Subscribe") == 2
+    bus.change("plain.service", sender=":1.2", ActiveState="failed", SubState="failed")
+    await until(lambda: news[-1].state == "failed")
+    assert bus.connections == 1
 
 
 async def test_who_hears_no_more_is_told_no_more(bus, manager):
