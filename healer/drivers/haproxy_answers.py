@@ -4,7 +4,7 @@ Formats: HAProxy Management Guide, "CSV format" and "show servers state" (its ve
 """
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 READY, DRAIN, MAINT = "ready", "drain", "maint"
@@ -17,7 +17,25 @@ _DRAINED = 0x08 | 0x10
 _LEAVING = "3"
 _RUNNING = ("1", "2", _LEAVING)
 """Of ``srv_op_state``: warming up, running, stopping softly."""
-Row = Mapping[str, str]
+
+
+class Row(Mapping[str, str]):
+    """One line of a table, by the names of its columns. Not a dict: a thousand servers have 130 columns each."""
+
+    __slots__ = ("_columns", "_fields")
+
+    def __init__(self, columns: Mapping[str, int], fields: Sequence[str]) -> None:
+        self._columns = columns
+        self._fields = fields
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[self._columns[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
 
 
 class Garbage(Exception):
@@ -34,7 +52,7 @@ class Process:
 
     generation: str
     """``pid.start``: a reload is another process."""
-    figures: Row
+    figures: Mapping[str, str]
     """As ``show info`` names them."""
 
 
@@ -57,7 +75,7 @@ class Server:
     """As ordered, 0 to 256."""
     initial: int
     """The weight of its configuration."""
-    row: Row
+    row: Mapping[str, str]
     """Its line of ``show stat``."""
 
     @property
@@ -84,7 +102,7 @@ class Backend:
     name: str
     process: Process
     generation: str
-    row: Row
+    row: Mapping[str, str]
     """Its own line of ``show stat``."""
     servers: Sequence[Server]
 
@@ -144,15 +162,19 @@ def refused(section: str) -> str:
     return said
 
 
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]], what: str) -> Sequence[Row]:
+    if any(len(row) != len(names) for row in rows):
+        raise Garbage(f"a line of the {what} has not as many fields as their header")
+    columns = {name: number for number, name in enumerate(names)}
+    return [Row(columns, row) for row in rows]
+
+
 def _statistics(section: str) -> Sequence[Row]:
     lines = section.strip("\n").split("\n")
     if not lines[0].startswith("# pxname,svname,"):
         raise Garbage(f"no statistics: {lines[0][:60]!r}")
     names = lines[0].removeprefix("# ").split(",")
-    rows = list(csv.reader(lines[1:]))
-    if any(len(row) != len(names) for row in rows):
-        raise Garbage("a line of the statistics has not as many fields as their header")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return _table(names, list(csv.reader(lines[1:])), "statistics")
 
 
 def _states(section: str) -> Sequence[Row]:
@@ -161,10 +183,7 @@ def _states(section: str) -> Sequence[Row]:
     names = lines[0].removeprefix("# ").split(" ")
     if version != "1" or "srv_admin_state" not in names or "srv_name" not in names:
         raise Garbage(f"no states of version 1: {section[:60]!r}")
-    rows = [line.split(" ") for line in lines[1:] if line]
-    if any(len(row) != len(names) for row in rows):
-        raise Garbage("a line of the states has not as many fields as their header")
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return _table(names, [line.split(" ") for line in lines[1:] if line], "states")
 
 
 def _server(process: Process, row: Row, state: Row) -> Server:

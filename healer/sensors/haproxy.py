@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from healer.drivers.haproxy import AbsentError, Haproxy
-from healer.drivers.haproxy_answers import Absent, Backend, Process, Row, Server
+from healer.drivers.haproxy_answers import Absent, Backend, Process, Server
 from healer.drivers.interface import DriverError
 from healer.errors import SensorError
 from healer.model.kinds.haproxy import KIND
@@ -67,7 +67,7 @@ class HaproxySensor(TargetSensor):
         if generation != self._generation:
             self._generation, self._counters = generation, Rates()
 
-    def _tell_traffic(self, sieve: Sieve, row: Row, status: str) -> None:
+    def _tell_traffic(self, sieve: Sieve, row: Mapping[str, str], status: str) -> None:
         sieve.word("haproxy.status", status)
         sieve.number("haproxy.weight", _figure(row, "weight"))
         sieve.number("haproxy.queue", _figure(row, "qcur"))
@@ -83,7 +83,7 @@ class HaproxySensor(TargetSensor):
             sieve.unknown("haproxy.latency", "it has not replied yet, or does not speak HTTP")
         self._tell_rates(sieve, row, replied)
 
-    def _tell_rates(self, sieve: Sieve, row: Row, replied: float) -> None:
+    def _tell_rates(self, sieve: Sieve, row: Mapping[str, str], replied: float) -> None:
         # A server that refuses connections has sessions and no replies: both are requests that came to it.
         asked = max(replied + (_figure(row, "econ") or 0.0), _figure(row, "stot") or 0.0)
         wrong = sum(_figure(row, column) or 0.0 for column in _ERRORS)
@@ -158,7 +158,7 @@ def _tell_use(sieve: Sieve, sessions: float | None, limit: float | None) -> None
         sieve.number("haproxy.session_use", use)
 
 
-def _tell_where_there(sieve: Sieve, name: str, row: Row, column: str, *, scale: float = 1.0) -> None:
+def _tell_where_there(sieve: Sieve, name: str, row: Mapping[str, str], column: str, *, scale: float = 1.0) -> None:
     figure = _figure(row, column)
     if figure is None:
         sieve.unknown(name, "HAProxy does not say")

@@ -493,6 +493,21 @@ def test_a_server_whose_checks_pass_and_whose_answers_fail_is_drained_and_tried_
     )  # fmt: skip
 
 
+def test_a_haproxy_that_dies_and_comes_back_is_no_reason_to_touch_its_servers(proxy, tmp_path):
+    config = configured(proxy, tmp_path, "haproxy-server-down", **{"for": "0s"})
+    config["targets"].append({"kind": "haproxy", "name": "self", "socket": proxy.socket, "every": "200ms"})
+    with Agent(config, state_dir=tmp_path / "s") as agent:
+        time.sleep(0.5)
+        proxy.stop(signal.SIGKILL)
+        time.sleep(1.0)
+        seen = {one["id"]: one["health"] for one in agent.status()["targets"]}
+        proxy.start()
+        time.sleep(0.5)
+        assert proxy.ordered() == ["ready", "ready"]
+    assert (seen["haproxy:self"], seen["haproxy:web-a"]) == ("failed", "unknown")
+    assert sealed(tmp_path) == ([], [])
+
+
 def test_the_last_server_is_told_of_and_left_in_peace(proxy, tmp_path):
     config = configured(proxy, tmp_path, "haproxy-server-down", **{"for": "300ms"})
     proxy.say("set server web/b state maint")
