@@ -52,6 +52,7 @@ class RedisSensor(TargetSensor):
         self._rates = Rates()
         self._hits: tuple[float, float] | None = None
         self._generation = ""
+        self._databases = {str(target.spec.get("db") or 0)}
 
     async def look(self, now: float) -> Sequence[Reading]:
         """Ask once."""
@@ -85,7 +86,13 @@ class RedisSensor(TargetSensor):
         self._tell_rates(sieve, info)
         _tell_replication(sieve, info, self.target)
         self._tell_persistence(sieve, info)
-        for name, keys in list(info.databases.items())[:_MOST_DATABASES]:
+        self._tell_keys(sieve, info)
+
+    def _tell_keys(self, sieve: Sieve, info: Info) -> None:
+        """Of the databases that hold any, of those that did, and of the target's own: Redis leaves out empty ones."""
+        found: dict[str, float | None] = {**dict.fromkeys(self._databases, 0.0), **info.databases}
+        for name, keys in list(found.items())[:_MOST_DATABASES]:
+            self._databases.add(name)
             sieve.number("redis.keys", keys, labels(target=self.target, db=name))
 
     def _tell_rates(self, sieve: Sieve, info: Info) -> None:

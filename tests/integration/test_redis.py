@@ -15,9 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from audit import canonical
+from audit.reader import Log
 from healer.actions.hands import redis as module
 from healer.actions.hands.catalog import Services
 from healer.actions.interface import Order
+from healer.app import Agent
 from healer.clock import SystemClock
 from healer.drivers.catalog import Drivers
 from healer.errors import ActionError, SensorError
@@ -451,3 +454,77 @@ async def test_a_replica_that_never_had_a_copy_is_no_heir(folder, hands, target,
             await hands["failover"].act(order(target(empty), value(seen, "redis.generation"), split_brain=True))
     finally:
         empty.end()
+
+
+RULES = """\
+version: 1
+rules:
+  - id: heir
+    why: writes need a master
+    target: redis:heir
+    when: redis.role{target} == "replica" and redis.link_up{target} == 0
+    for: 1s
+    mode: auto
+    cooldown: 1s
+    then: [{failover: {}, verify: {when: 'redis.role{target} == "master"', within: 10s}}]
+  - id: tight
+    why: at its limit every write fails
+    target: redis:tight
+    when: redis.memory_use{target} > 75%
+    clear: redis.keys{target, db="0"} < 10
+    mode: auto
+    cooldown: 1s
+    then: [{adjust: {memory: +30%}, verify: {when: "redis.memory_use{target} < 75%", within: 10s}}]
+"""
+
+
+def entries(folder, kind):
+    with Log.open(folder) as log:
+        found = [canonical.decode(sealed.octets) for sealed in log.entries(0)]
+    return [entry for entry in found if entry["kind"] == kind]
+
+
+def settled(check, what, within=20.0):
+    end = time.monotonic() + within
+    while not (found := check()):
+        assert time.monotonic() < end, f"{what} did not happen"
+        time.sleep(0.05)
+    return found
+
+
+def limit(server):
+    return int(server.say("CONFIG", "GET", "maxmemory").split()[1])
+
+
+def test_an_agent_promotes_the_heir_and_gives_room_for_as_long_as_it_takes(folder, secret, tmp_path):
+    master, heir, tight = Server(folder, "king"), Server(folder, "prince"), Server(folder, "tight", "maxmemory 4mb")
+    (tmp_path / "rules.yaml").write_text(RULES)
+    common = {"kind": "redis", "username": "healer", "password": {"file": secret.file}, "every": "0.3s",
+              "startup_grace": "100ms", "mode": "auto"}  # fmt: skip
+    config = {
+        "node": "here", "mode": "auto", "rules": {"files": [str(tmp_path / "rules.yaml")]},
+        "targets": [common | {"name": "heir", "port": heir.port}, common | {"name": "tight", "port": tight.port}],
+        "limits": {"saturation_psi": 1.0},
+    }  # fmt: skip
+    master.start()
+    try:
+        heir.start(f"replicaof 127.0.0.1 {master.port}")
+        tight.start()
+        settled(lambda: "master_link_status:up" in heir.say("INFO", "replication"), "the first copy")
+        with Agent(config, state_dir=tmp_path / "s", environ={"PATH": "/usr/bin:/bin"}) as agent:
+            settled(lambda: {one["state"] for one in agent.status()["drivers"]} == {"connected"}, "a connection")
+            killed = time.monotonic()
+            master.end()
+            settled(lambda: "role:master" in heir.say("INFO", "replication"), "the promotion")
+            print(f"master killed -> replica promoted in {time.monotonic() - killed:.1f} s")
+            tight.say("EVAL", "for i=1,50 do redis.call('SET','k'..i,string.rep('x',50000)) end", "0")
+            settled(lambda: limit(tight) == round((4 << 20) * 1.3), "the room")
+            settled(lambda: len(entries(tmp_path / "s", "verdict")) == 2, "the verdicts")
+            assert {entry["result"] for entry in entries(tmp_path / "s", "verdict")} == {"verified"}
+            tight.say("FLUSHALL")
+            settled(lambda: limit(tight) == 4 << 20, "putting back")
+            done = [(entry["action"], entry["target"]) for entry in entries(tmp_path / "s", "intent")]
+            assert done == [("failover", "redis:heir"), ("adjust", "redis:tight"), ("adjust", "redis:tight")]
+    finally:
+        for server in (master, heir, tight):
+            server.end()

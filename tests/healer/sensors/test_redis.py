@@ -65,7 +65,8 @@ async def test_a_server_that_answers_tells_all_of_it():
     assert (found["memory_use"], found["client_use"], found["policy"]) == (0.5, 0.5, "noeviction")
     assert (found["save_ok"], found["save_age"], found["unsaved"]) == (1, 100, 3)
     assert found["fragmentation"] == 1.2
-    assert set(found) == {metric.name.removeprefix("redis.") for metric in KIND.metrics if metric.labels == ("target",)}
+    plain = {metric.name.removeprefix("redis.") for metric in KIND.metrics if metric.labels == ("target",)}
+    assert set(found) == plain | {"keys@0"}
 
 
 async def test_a_server_that_is_down_is_a_fact_and_the_rest_unknown():
@@ -163,6 +164,16 @@ async def test_an_append_only_file_that_is_not_kept_is_neither_well_nor_ill():
     assert (await look(sensor(seen(**kept))))["aof_ok"] == 0
 
 
-async def test_keys_are_told_by_database():
-    found = await look(sensor(seen(db0="keys=7,expires=0,avg_ttl=0", db3="keys=1,expires=0,avg_ttl=0")))
+async def test_keys_are_told_by_database_also_once_they_are_gone():
+    one = sensor(seen(), seen(db0="keys=7,expires=0,avg_ttl=0", db3="keys=1,expires=0,avg_ttl=0"), seen(db1="keys=1"))
+    found = await look(one)
+    assert (found["keys@0"], "keys@3" in found) == (0, False)
+    found = await look(one)
     assert (found["keys@0"], found["keys@3"]) == (7, 1)
+    found = await look(one)
+    assert (found["keys@0"], found["keys@3"], found["keys@1"]) == (0, 0, 1)
+
+
+async def test_no_more_databases_are_told_than_some():
+    found = await look(sensor(seen(**{f"db{number}": "keys=1" for number in range(500)})))
+    assert sum(name.startswith("keys@") for name in found) == 64
