@@ -177,6 +177,9 @@ class Journal(Driver):
         if seat.feed is not feed:
             return
         seat.feed = None
+        if self._quiet is not None:
+            self._quiet.cancel()  # the silence of one that is gone says nothing
+            self._quiet = None
         if _NO_CURSOR in said:
             self._forget_places()
         because = f"journalctl ended: {_first(said) or 'it said nothing'}"

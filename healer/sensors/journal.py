@@ -1,5 +1,6 @@
 """Entries of the journal: how many of which priority, and how often named patterns match, told the moment they come."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from healer.sensors.tally import Tally
 
 _log = logging.getLogger("healer.sensors.journal")
 _NONE = "no entry has come"
+_TURN, _TURNS = 0.05, 30
+"""Seconds between two glances at whether all that was waiting has been read, and how many there are in one look."""
 LONGEST = 4096
 """Characters of a message that are looked at: journalctl gives no more."""
 
@@ -74,13 +77,12 @@ class JournalSensor(TargetSensor):
 
     async def look(self, now: float) -> Sequence[Reading]:
         """Tell what has come so far; what matches a pattern was told when it came."""
-        try:
-            await self._journal.health()
-        except DriverError as exc:
-            raise SensorError(exc.message, hint=exc.hint) from exc
-        if self._subscriber is None or not self._subscriber.ready:
+        await self._check()
+        subscriber = self._subscriber
+        if subscriber is None or not await self._is_ready(subscriber):
             raise SensorError("what was written while nobody read is still being read")
-        await self._note(self._subscriber)
+        await self._check()  # while we waited, it may have ended
+        await self._note(subscriber)
         sieve = Sieve(now, self.marks)
         sieve.number("journal.up", value=1)
         self._tell_entries(sieve)
@@ -94,6 +96,21 @@ class JournalSensor(TargetSensor):
         self._tally.tell(sieve, "journal", unsure=unsure)
         self.garbage += sieve.garbage
         return sieve.readings
+
+    async def _check(self) -> None:
+        try:
+            await self._journal.health()
+        except DriverError as exc:
+            raise SensorError(exc.message, hint=exc.hint) from exc
+
+    @staticmethod
+    async def _is_ready(subscriber: Subscriber) -> bool:
+        """Whether it has all that was waiting, within a moment: there is seldom much."""
+        for _ in range(_TURNS):
+            if subscriber.ready:
+                return True
+            await asyncio.sleep(_TURN)
+        return subscriber.ready
 
     def _tell_entries(self, sieve: Sieve) -> None:
         before, self._told = self._told, (tuple(self._counts), sieve.at)

@@ -201,8 +201,9 @@ async def test_rotation_and_vacuuming_lose_nothing_that_is_new(machine):
         for number in range(20):
             machine.write(f"Failed password for user{number}")
             if number == 10:
+                await following.until(lambda found: found["journal.count", "failed"] == 11)
                 machine.ask("--rotate")
-                machine.ask("--vacuum-time=1s")
+                machine.ask("--vacuum-files=1")
         found = await following.until(lambda found: found["journal.count", "failed"] >= 20)
     assert found["journal.count", "failed"] == 20
 

@@ -10,6 +10,7 @@ from healer.drivers.journalctl import Subscriber
 from healer.errors import SensorError
 from healer.model.observation import Unknown
 from healer.model.target import Target
+from healer.sensors import journal
 from healer.sensors.journal import JournalSensor
 
 SOURCE = "a" * 32
@@ -120,7 +121,8 @@ async def test_a_match_is_pushed_and_anything_else_is_not(place):
     assert ("journal.rate", "failed") not in pushed
 
 
-async def test_before_it_has_caught_up_all_is_unknown_and_nothing_is_pushed(place):
+async def test_before_it_has_caught_up_all_is_unknown_and_nothing_is_pushed(place, monkeypatch):
+    monkeypatch.setattr(journal, "_TURN", 0.001)
     place.driver.health = _nothing
     with pytest.raises(SensorError, match="still being read"):
         await place.look()
