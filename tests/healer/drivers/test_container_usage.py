@@ -51,7 +51,8 @@ def test_version_one_is_read_and_what_is_not_mounted_is_not_said(host):
 
 
 def test_a_pid_that_is_somebody_elses_now_says_nothing(host):
-    groups = host(V2, f"0::/docker/{'cd' * 32}\n", ["cgroup2 {}/u cgroup2 rw 0 0\n"])
+    others = {name.replace(ID, "cd" * 32): content for name, content in V2.items()}
+    groups = host({**V2, **others}, f"0::/docker/{'cd' * 32}\n", ["cgroup2 {}/u cgroup2 rw 0 0\n"])
     assert groups.usage(7, ID) is None
     assert groups.usage(8, ID) is None
 

@@ -195,6 +195,18 @@ async def test_it_is_done_to_the_id_that_was_judged_and_not_to_the_name(engine, 
     assert f"POST /containers/{one.id}/stop" in engine.asked
 
 
+async def test_a_dead_one_is_the_container_that_was_looked_at_or_none(engine, docker):
+    engine.die("web")
+    await docker.look("web")
+    engine.remove("web")
+    engine.make("web")
+    engine.die("web")
+    with pytest.raises(ActionError, match="another incarnation"):
+        await docker.start("web", generation="")
+    await docker.look("web")
+    assert await docker.start("web", generation="")
+
+
 async def test_one_thread_hears_for_all_and_another_engine_is_told(engine, docker):
     await docker.inspect("web")
     first, second = [], []
