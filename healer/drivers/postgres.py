@@ -162,6 +162,15 @@ class Postgres(Driver):
         finally:
             await session.close()
 
+    @contextlib.asynccontextmanager
+    async def bare(self) -> AsyncGenerator[Session]:
+        """A session that sets nothing of its own: the server's configuration is seen in it as any client sees it."""
+        session = await connect(self.place, self._resolver, None, timeout=self.patience)
+        try:
+            yield session
+        finally:
+            await session.close()
+
     async def _connect(self) -> Session:
         limit = self.patience * _SERVER_FIRST
         bounds = Bounds(statement=limit, lock=limit, ours=self._ours)

@@ -246,7 +246,7 @@ class Bounds:
 async def connect(place: Place, resolver: Resolver, bounds: Bounds | None, *, timeout: float) -> Session:
     """A new session within ``timeout`` seconds; raises DriverError, with ``fact`` where the server is to blame.
 
-    ``bounds`` is None for a pooler's console, which knows no settings, and no versions of PostgreSQL.
+    ``bounds`` is None for who must not bring settings of its own, such as to a pooler's console, which knows none.
     """
     await blocking.call(_load)
     keys = {**place.tls, "dbname": place.dbname, "user": place.user}

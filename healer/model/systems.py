@@ -92,7 +92,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             disruptive=True,
         ),
         "adjust": Verb(
-            kinds=("unit", "container", "program", "process", "haproxy", "redis"),
+            kinds=("unit", "container", "program", "process", "haproxy", "redis", "postgres"),
             doc="Change how much it may use or gets; put back when the incident is over.",
             params=params(
                 cpu=Param(shape="change", doc="CPU it may use, of one core", kinds=("unit", "container", "program")),
@@ -108,6 +108,8 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
                 ),
                 io_weight=Param(shape="change", doc="its share of storage among equals", kinds=("unit",)),
                 tasks=Param(shape="change", doc="processes and threads it may have", kinds=("unit", "container")),
+                setting=Param(shape="string", doc="a number of its configuration, declared", kinds=("postgres",)),
+                value=Param(shape="change", doc="what to: 64MiB, 30000, +20%, -1", kinds=("postgres",)),
                 back=_BACK,
             ),
         ),

@@ -620,6 +620,49 @@ async def test_only_declared_columns_are_updated(first, drivers):
     assert first.ask("SELECT count(*) FROM public.jobs WHERE state = 'done'") == [(1,)]
 
 
+async def test_a_setting_is_changed_within_its_bounds_seen_in_force_and_put_back(first, drivers):
+    bound = {"work_mem": {"least": 1024.0, "most": 8192.0}, "statement_timeout": {"least": 0.0, "most": 60000.0},
+             "max_connections": {"least": 1.0, "most": 9.0}, "nonsense": {"least": 0.0, "most": 1.0}}  # fmt: skip
+    one = target(first, settings=bound)
+    generation = (await look(sensor(drivers, one)))["generation"]
+    adjust = hands(drivers)["adjust"]
+    with pytest.raises(ActionError, match="ALTER SYSTEM ON PARAMETER") as caught:
+        await adjust.act(order(one, generation, setting="work_mem", value="+50%"))
+    assert not caught.value.transient
+    with first.client(autocommit=True) as client:
+        client.execute("GRANT ALTER SYSTEM ON PARAMETER work_mem, statement_timeout TO healer")
+        client.execute("GRANT EXECUTE ON FUNCTION pg_reload_conf TO healer")
+
+    def value(name="work_mem"):
+        return first.ask(f"SELECT setting, sourcefile LIKE '%auto.conf' FROM pg_settings WHERE name = '{name}'")[0]
+
+    assert value() == ("4096", None)
+    done = await adjust.act(order(one, generation, setting="work_mem", value="+50%"))
+    assert value() == ("6144", True)
+    assert done.facts == {"setting": "work_mem", "before": "4096", "after": "6144"}
+    again = await adjust.act(order(one, generation, setting="work_mem", value="64MiB"))
+    assert value() == ("8192", True)
+    assert "already" in (await adjust.act(order(one, generation, setting="work_mem", value="+1"))).because
+    assert "somebody else" in (await adjust.act(order(one, generation, **done.undo))).because
+    await adjust.act(order(one, generation, **again.undo))
+    assert value() == ("6144", True)
+    await adjust.act(order(one, generation, **done.undo))
+    assert value() == ("4096", None)
+    done = await adjust.act(order(one, generation, setting="statement_timeout", value="30000"))
+    assert value("statement_timeout") == ("30000", True)
+    await adjust.act(order(one, generation, **done.undo))
+    for wrong, said in (
+        ({"setting": "fsync", "value": "0"}, "not declared"),
+        ({"setting": "max_connections", "value": "5"}, "restart"),
+        ({"setting": "nonsense", "value": "1"}, "no setting"),
+        ({"setting": "statement_timeout", "value": "+20%"}, "no part of that"),
+        ({"setting": "statement_timeout", "value": "1MiB"}, "no size"),
+        ({"setting": "work_mem", "value": "50%"}, "a share of what"),
+    ):
+        with pytest.raises(ActionError, match=said):
+            await adjust.act(order(one, generation, **wrong))
+
+
 async def test_queries_of_ones_own_give_numbers_by_row(first, drivers):
     queries = {
         "one": "SELECT 42",

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from healer.actions.hand import Hand
 from healer.actions.hands.catalog import Services
+from healer.actions.hands.postgres_settings import Adjust
 from healer.actions.hands.sql import Sql, Update, refusal
 from healer.actions.interface import Done, Order
 from healer.clock import Clock
@@ -260,4 +261,5 @@ def hands(services: Services) -> Mapping[str, Hand]:
         "failover": Failover(drivers),
         "sql": Sql(drivers),
         "update": Update(drivers),
+        "adjust": Adjust(drivers, services.clock),
     }

@@ -3,7 +3,7 @@
 from healer.config.kinds.own import Own
 from healer.config.words import PATH
 from healer.model.target import EMPTY
-from healer.yamldoc.parsers import Count, Text, Word
+from healer.yamldoc.parsers import Count, Number, Text, Word
 from healer.yamldoc.secret import SecretRef
 from healer.yamldoc.shape import Field, ListOf, MapOf, Mistake, Record
 
@@ -90,5 +90,18 @@ OWN = Own(
             doc="end: sessions of superusers may be ended too",
         ),
         UPDATES,
+        Field(
+            name="settings",
+            shape=MapOf(
+                Record(
+                    Field(name="least", shape=Number(), required=True, doc="in the unit pg_settings has for it"),
+                    Field(name="most", shape=Number(), required=True, doc="likewise"),
+                ),
+                pattern=r"[a-z_][a-z0-9_.]{0,62}",
+                named="setting",
+            ),
+            default=EMPTY,
+            doc="numbers of its configuration that adjust may change, and how far",
+        ),
     ),
 )

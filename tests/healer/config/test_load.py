@@ -23,6 +23,7 @@ SHIPPED = CHECKOUT / "organism.yaml"
 NAMED_BY_AUTHORS = {
     "queries",
     "updates",
+    "settings",
     "env",
     "labels",
     "headers",
