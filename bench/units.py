@@ -27,8 +27,8 @@ from bench.figures import at_most, quick, spread, told
 from bench.machine import Machine, booted
 from bench.victim import Victim
 from healer.drivers.systemd.bus import Bus, Signal
-from healer.drivers.systemd.systemd import MANAGER, NAME, ROOT
 from healer.drivers.systemd.unit import path
+from healer.drivers.systemd.watch import MANAGER, NAME, ROOT
 
 PAUSE = 0.3
 """Seconds between two kills, of one victim after the other."""

@@ -22,7 +22,7 @@ from healer.clock import SystemClock
 from healer.drivers import cgroups
 from healer.drivers.catalog import Drivers
 from healer.drivers.systemd import transient
-from healer.drivers.systemd.systemd import NAME
+from healer.drivers.systemd.watch import NAME
 from healer.errors import ActionError, AmbiguousError, SensorError
 from healer.model.observation import Unknown
 from healer.model.target import Target
