@@ -80,3 +80,13 @@ def test_no_library_of_a_system_is_loaded_before_it_is_used():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_a_journal_has_one_driver_for_all_who_want_entries_of_it():
+    drivers = Drivers(SystemClock())
+    assert not [one for one in drivers.status() if one.name.startswith("journal")]
+    assert drivers.journal() is drivers.journal("")
+    assert drivers.journal("/elsewhere") is not drivers.journal()
+    assert {"journal", "journal:/elsewhere"} <= {one.name for one in drivers.status()}
+    await drivers.close()
+    assert drivers.journal().status().state is LinkState.CLOSED
