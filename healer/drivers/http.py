@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_BODY = 1 << 20
 """Bytes of an answer that are read; the rest is left with its sender."""
+MOST_HEAD = 192 << 10
+"""Bytes until an answer has begun: h11 bounds one set of headers, not how many come before the answer's own."""
 MOST_REDIRECTS = 5
 _HEADERS: Mapping[str, str] = {
     "accept": "*/*",
@@ -74,6 +76,10 @@ class _Try:
     uds: str
     sent: bool = False
     stream: "httpcore.AsyncNetworkStream | None" = None
+    answered: bool = False
+    """The headers of the answer have come; what comes now is its body."""
+    head: int = 0
+    """Bytes read before that."""
     visited: list[str] = field(default_factory=list)
 
 
@@ -168,6 +174,7 @@ class Http:
     async def _exchange(self, going: _Try, address: str) -> Reply:
         parts = _split(going.url)
         transport = await self._transport(secure=parts.scheme == "https", verify=going.verify, uds=going.uds)
+        going.answered, going.head = False, 0
         with _told(going):
             try:
                 response = await transport.handle_async_request(_request(going, parts, address))
@@ -200,6 +207,7 @@ class Http:
 
 def _load() -> ModuleType:
     import httpx
+    import sniffio  # noqa: F401 - httpcore tries to import it at every request: a failed try walks all of sys.path
 
     return httpx
 
@@ -264,10 +272,32 @@ def _tracing(going: _Try) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]
     async def trace(event: str, facts: Mapping[str, Any]) -> None:
         if event in ("connection.connect_tcp.complete", "connection.connect_unix_socket.complete"):
             going.stream = facts["return_value"]
+            _bound(going, facts["return_value"])
+        elif event == "connection.start_tls.complete":
+            _bound(going, facts["return_value"])
         elif event == "http11.send_request_headers.started":
             going.sent = True
+        elif event == "http11.receive_response_headers.complete":
+            going.answered = True
 
     return trace
+
+
+def _bound(going: _Try, stream: "httpcore.AsyncNetworkStream") -> None:
+    """Let no more be read from it than an answer may take to begin: a storm of 100 Continue would hold the loop."""
+    import httpcore
+
+    read = stream.read
+
+    async def bounded(max_bytes: int, timeout: float | None = None) -> bytes:
+        octets = await read(max_bytes, timeout)
+        if not going.answered:
+            going.head += len(octets)
+            if going.head > MOST_HEAD:
+                raise httpcore.RemoteProtocolError(f"{MOST_HEAD >> 10} KiB came, and no answer has begun")
+        return octets
+
+    stream.read = bounded  # type: ignore[method-assign]  # this one connection's; it is not used again
 
 
 async def _hang_up(going: _Try) -> None:
