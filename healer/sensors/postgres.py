@@ -40,6 +40,7 @@ class PostgresSensor(TargetSensor):
         self._rates = Rates()
         self._blocks: tuple[float, float] | None = None
         self._slow_at = -math.inf
+        self._was_in_recovery: bool | None = None
 
     async def look(self, now: float) -> Sequence[Reading]:
         """Ask it."""
@@ -107,7 +108,10 @@ class PostgresSensor(TargetSensor):
         for piece in PIECES:
             if piece.fits(session.version, in_recovery=found.in_recovery) and (slow or not piece.slow):
                 await self._tell_piece(sieve, session, piece, end, monitor=found.monitor)
-        if slow:
+            elif self._was_in_recovery is not None and piece.on and self._was_in_recovery != found.in_recovery:
+                sieve.all_unknown(piece.series, f"it is no {piece.on} any more")
+        self._was_in_recovery = found.in_recovery
+        if slow and session.alive:
             self._slow_at = sieve.at
 
     async def _tell_piece(self, sieve: Sieve, session: Session, piece: Piece, end: float, *, monitor: bool) -> None:

@@ -768,6 +768,8 @@ async def test_a_standby_is_promoted_only_when_its_primary_is_gone(pair, drivers
     assert "is a primary now" in done.because
     seen = await look(watch)
     assert seen["in_recovery"] == 0
+    assert seen["receiving"] == seen["lag_seconds"] == "it is no standby any more"
+    assert "receiving" not in await look(watch)
     assert second.ask("UPDATE public.jobs SET tries = 1 WHERE id = 1 RETURNING id") == [(1,)]
     with pytest.raises(ActionError, match="is no standby"):
         await failover.act(order(seeing, generation, max_lag=2**24))
