@@ -7,20 +7,22 @@ is wrong with itself; what it would have brought is then unknown by name.
 
 import functools
 import hashlib
-import importlib.metadata
 import os
 import stat
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from healer import plugged
 from healer.config import targets
 from healer.config.kinds.own import Own
 from healer.errors import ConfigError
 from healer.model import verbs, vocabulary
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 INSTALLED = "installed"
 """The word for: what installed distributions offer as entry points."""
@@ -124,6 +126,8 @@ def _found(named: str) -> Iterator[tuple[str, str, Callable[[], list[Any]]]]:
 
 
 def _installed() -> Iterator[tuple[str, str, Callable[[], list[Any]]]]:
+    import importlib.metadata  # 2 MB that an agent without plug-ins does not pay
+
     for group in GROUPS:
         for entry in importlib.metadata.entry_points(group=group):
             version = entry.dist.version if entry.dist else ""
@@ -160,7 +164,7 @@ def _declared_in(file: Path, code: bytes) -> list[Any]:
     return [found for value in vars(module).values() if (found := _mark_of(value, name)) is not None]
 
 
-def _offered(entry: importlib.metadata.EntryPoint) -> list[Any]:
+def _offered(entry: "EntryPoint") -> list[Any]:
     return _declared(entry.load())
 
 

@@ -28,7 +28,7 @@ class UnitSensor(TargetSensor):
     """
 
     def __init__(self, target: Target, systemd: Systemd, clock: Clock) -> None:
-        super().__init__(target, every=10.0)
+        super().__init__(target, every=15.0)
         self._systemd = systemd
         self._clock = clock
         self._unit = full(str(target.spec.get("unit") or target.name))

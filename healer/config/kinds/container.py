@@ -42,7 +42,7 @@ OWN = Own(
             doc="how: pause (without this, too) freezes it; networks takes it out of all of them and lets it run",
         ),
     ),
-    every=5.0,
-    shown="5s",
+    every=15.0,
+    shown="15s",
     check=_sane,
 )

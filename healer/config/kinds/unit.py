@@ -54,7 +54,7 @@ OWN = Own(
         Field(name="instances", shape=INSTANCES, doc="of a template: how many of its instances `scale` may run"),
         Field(name="bounds", shape=_BOUNDS, doc="the most that `adjust` may give it"),
     ),
-    every=10.0,  # changes are told at once: a look is for what it uses
-    shown="10s",
+    every=15.0,  # changes are told at once: a look is for what it uses
+    shown="15s",
     check=_sane,
 )

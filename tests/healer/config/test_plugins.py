@@ -1,5 +1,6 @@
 """A plug-in is taken up whole or not at all, belongs to somebody who is trusted, and never takes the agent with it."""
 
+import importlib.metadata
 import os
 from pathlib import Path
 
@@ -200,7 +201,7 @@ def test_what_a_function_cannot_say_is_unknown(put, body, given, found):
 
 def test_installed_distributions_are_asked_only_when_named(monkeypatch):
     asked = []
-    monkeypatch.setattr(plugins.importlib.metadata, "entry_points", lambda group: asked.append(group) or ())
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: asked.append(group) or ())
     load()
     assert asked == []
     load("installed")
