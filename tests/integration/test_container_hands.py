@@ -1,4 +1,4 @@
-"""Reload, scale, adjust and quarantine on a real dockerd: each seen in the kernel, and put back."""
+"""Every verb on a real dockerd: the container that was judged and no other; each seen in the kernel, and put back."""
 
 import importlib.util
 from pathlib import Path
@@ -8,6 +8,9 @@ import pytest
 
 from healer.actions.hands.container import hands
 from healer.actions.interface import Order
+from healer.actions.owner import ContainerOwner
+from healer.actions.restart import Restart
+from healer.actions.stop import Stop
 from healer.drivers.docker import Docker
 from healer.errors import ActionError
 from healer.model.target import Target
@@ -123,3 +126,35 @@ async def test_a_container_is_cut_off_and_joined_again(engine, do):
     assert engine.client.inspect_container("web")["State"]["Running"]
     await do("quarantine", "web", dict(done.undo), quarantine="networks")
     assert list(engine.client.inspect_container("web")["NetworkSettings"]["Networks"]) == ["none"]
+
+
+def order(name, generation, **params):
+    target = Target(kind="container", name=name, organ="heart")
+    return Order(intent="aa", target=target, params=params, timeout=30.0, generation=generation)
+
+
+async def test_a_dead_container_is_started_and_a_living_one_replaced(engine, docker):
+    engine.make("web")
+    restart = Restart({"container": ContainerOwner(lambda: docker)})
+    engine.die("web")
+    born = await restart.act(order("web", ""))
+    again = await restart.act(order("web", born.generation, grace=0))
+    assert "" != born.generation != again.generation != ""
+    assert engine.client.inspect_container("web")["State"]["Running"]
+    with pytest.raises(ActionError, match="another incarnation"):
+        await restart.act(order("web", born.generation, grace=0))
+
+
+async def test_a_container_made_anew_under_the_same_name_is_left_alone_and_one_that_is_stopped_stays_down(
+    engine, docker
+):
+    stop = Stop({"container": ContainerOwner(lambda: docker)})
+    engine.make("twin")
+    judged = (await docker.inspect("twin")).generation
+    engine.remove("twin")
+    engine.make("twin")
+    with pytest.raises(ActionError, match="another incarnation"):
+        await stop.act(order("twin", judged, grace=0))
+    assert engine.client.inspect_container("twin")["State"]["Running"]
+    await stop.act(order("twin", (await docker.inspect("twin")).generation, grace=0))
+    assert not engine.client.inspect_container("twin")["State"]["Running"]
