@@ -1,8 +1,10 @@
 """An SQLite database of somebody else: asked read-only in short looks, changed in one short transaction."""
 
 import contextlib
+import os
 import re
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -129,8 +131,7 @@ def check_foreign(path: Path) -> None:
     The agent's own log has one writer and knows it by the changes: nothing else here may open it.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(100)
+        head = _head(path)
     except FileNotFoundError as exc:
         raise SqlError(f"there is no {path}", fact=True) from exc
     except OSError as exc:
@@ -142,6 +143,16 @@ def check_foreign(path: Path) -> None:
         (siblings / "audit.db").exists() and (siblings / "keys").is_dir()
     ):
         raise SqlError(f"{path} belongs to the agent itself", hint="ask the agent: healer history, healer incidents")
+
+
+def _head(path: Path) -> bytes:
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):  # a pipe or a device would keep us, or worse
+            raise SqlError(f"{path} is no regular file", fact=True)
+        return os.read(handle, 100)
+    finally:
+        os.close(handle)
 
 
 def translated(statement: str) -> str:

@@ -1,3 +1,4 @@
+import os
 import sqlite3
 
 import pytest
@@ -94,6 +95,13 @@ async def test_missing_and_broken_files_are_facts_about_them(base, tmp_path):
         assert not caught.value.asked
         assert one.status().state is LinkState.LOST
     assert not (tmp_path / "none.db").exists()
+
+
+async def test_a_pipe_is_no_database_and_keeps_nobody(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SqlError, match="no regular file") as caught:
+        await driver(tmp_path / "pipe").select("SELECT 1", most=1)
+    assert caught.value.fact
 
 
 async def test_a_file_that_somebody_holds_is_busy_and_may_be_tried_again(base):
