@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from healer import blocking
+from healer.drivers.interface import EXTRAS
 from healer.drivers.pgwire import Door, blame, is_fact, look_up
 from healer.drivers.reach import Resolver
 from healer.drivers.sql import SqlError
@@ -30,7 +31,7 @@ TOO_MANY_ROWS = "54000"
 _AGAIN = frozenset({"57014", "55P03", "40001", "40P01"})
 """Cancelled for its time, a lock not had in time, could not be serialised, deadlock."""
 _PERMISSION = "42501"
-_LIBRARY_HINT = "pip install 'healer[postgres]'"
+_LIBRARY_HINT = EXTRAS
 _CHARS = 300
 
 
@@ -289,7 +290,8 @@ async def _dial(keys: Mapping[str, str]) -> "psycopg.AsyncConnection[Any]":
         """
 
         async def wait(self, gen: "PQGen[RV]", interval: float = 0.1, timeout: float | None = None) -> "RV":
-            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+            del timeout  # ours is around all of it; before version 3.3 there was none
+            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
 
     fixed = {"application_name": "healer", "client_encoding": "utf8", "gssencmode": "disable", "keepalives_idle": "10"}
     try:
