@@ -15,7 +15,7 @@ LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --
 	--python-version 3.11 --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: .start help run demo test lint format pages bench simulate torture build install uninstall lock clean
+.PHONY: .start help run demo test lint format pages bench simulate torture build install uninstall lock extras clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,7 +126,12 @@ uninstall: ## stop and remove the service (as root); state, log, key and configu
 lock: ## resolve requirements/*.txt anew (needs uv)
 	uv $(LOCK) $(ARGS) pyproject.toml --output-file requirements/run.txt
 	uv $(LOCK) $(ARGS) requirements/build.in --constraint requirements/run.txt --output-file requirements/build.txt
+	uv $(LOCK) $(ARGS) pyproject.toml --extra postgres --extra redis --extra notify --constraint requirements/run.txt \
+		--output-file requirements/extras.txt
 	uv $(LOCK) $(ARGS) pyproject.toml --extra dev --constraint requirements/run.txt --output-file requirements/dev.txt
+
+extras: ## client libraries for PostgreSQL, Redis and apprise (of the service: sudo make extras VENV=/opt/healer)
+	@$(PIP) install --require-hashes -r requirements/extras.txt
 
 clean: ## remove what was built here (.venv stays)
 	rm -rf dist build htmlcov .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis

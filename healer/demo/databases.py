@@ -37,7 +37,7 @@ class PostgresSystem(System):
         if not all(_tool(name) for name in ("initdb", "postgres", "psql", "pg_isready")):
             return "PostgreSQL is not installed (apt install postgresql)"
         if importlib.util.find_spec("psycopg") is None:
-            return "the library psycopg is not installed (pip install 'healer[postgres]')"
+            return "the library psycopg is not installed (make extras)"
         return "" if os.geteuid() != 0 or _account() else "there is no account postgres to run it as"
 
     @property

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from healer import blocking
+from healer.drivers.interface import EXTRAS
 from healer.errors import HealerError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _load() -> ModuleType:
     try:
         import apprise
     except ImportError as exc:
-        raise AppriseError("apprise is not installed", hint="pip install 'healer[notify]'", transient=False) from exc
+        raise AppriseError("apprise is not installed", hint=EXTRAS, transient=False) from exc
     # It writes addresses into its log, and those hold secrets.
     logging.getLogger("apprise").disabled = True
     return apprise

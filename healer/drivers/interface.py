@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from healer.errors import HealerError
 
+EXTRAS = "make extras; for the service, sudo make extras VENV=/opt/healer"
+"""What helps where a client library is missing that is not everybody's."""
+
 
 class DriverError(HealerError):
     """The system behind a driver could not be asked, or gave no answer that makes sense.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from healer import blocking
-from healer.drivers.interface import DriverError
+from healer.drivers.interface import EXTRAS, DriverError
 from healer.drivers.reach import OURS, LookupFailedError, Resolver, said
 from healer.errors import HealerError
 from healer.model.target import Target
@@ -29,7 +29,7 @@ FACTS = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "O
 """Refusals that tell how the server is; all others are about our rights, or about what we asked."""
 _CROWDED = "max number of clients reached"
 _HINT_RIGHTS = "see docs/kinds/redis.md for the rights it needs"
-_HINT_LIBRARY = "pip install 'healer[redis]'"
+_HINT_LIBRARY = EXTRAS
 Word = str | bytes | int
 
 
