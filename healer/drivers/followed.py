@@ -57,10 +57,10 @@ class Followed:
         """Octets that are not read yet."""
         return max(0, self.size - self.offset)
 
-    def go_to_end(self) -> None:
-        """What is in it already is no news; nor is the rest of a line half written."""
-        self.offset = self.size
-        self.skipping = self.size > 0 and _pread(self.fd, 1, self.size - 1) != b"\n"
+    def go_on_at(self, offset: int) -> None:
+        """What is before that is no news; nor is the rest of a line that was half written there."""
+        self.offset = offset
+        self.skipping = offset > 0 and _pread(self.fd, 1, offset - 1) != b"\n"
         self._remember()
 
     def go_to(self, mark: Mark) -> None:

@@ -2,30 +2,26 @@
 
 import contextlib
 import errno
-import fnmatch
 import os
-import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from healer.drivers.followed import LONGEST_LINE, Followed, Mark, Take, inode, is_the_one
+from healer.drivers.names import PACKED, beside, is_pattern, spelled_out
 from healer.errors import SensorError
 
 MOST_FILES = 64
 """Files followed at once: those written last."""
-MOST_NAMES = 10_000
-"""Names looked at while a pattern is spelled out, or while a file that was renamed is looked for."""
 LINGER = 60.0
 """Seconds for which a file that lost its name is still read: its writer may not have opened the new one yet."""
+MOST_KEPT = 4 << 20
+"""Octets at the end of a backlog that are not skipped."""
 _MOST_LOST = 8
 _ENOUGH = 32
 """Octets by which a file is told from another that begins alike."""
-_MAGIC = re.compile(r"[*?\[]")
-_PACKED = (".gz", ".xz", ".zst", ".bz2", ".lz4", ".lzma", ".Z")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,6 +65,7 @@ class _Name(NamedTuple):
     fd: int
     inode: str
     written: float
+    size: int
 
 
 class Tail:
@@ -79,20 +76,27 @@ class Tail:
 
     def __init__(self, path: str, *, link: bool = False, now: Callable[[], float]) -> None:
         self.path = path
-        self.many = _MAGIC.search(path) is not None
+        self.many = is_pattern(path)
         self._link, self._now = link, now
         self._files: dict[str, Followed] = {}
         self._left: list[Mark] = []
+        self._aside: dict[str, int] = {}
+        """How far files were read that are not followed now, since others were written later."""
         self._began = False
         """It has looked before, or knows from an earlier run what it has read."""
 
     def resume(self, marks: Sequence[Mark]) -> None:
         """Go on where an earlier run stopped. Without this, what is there at the first reading is no news."""
-        self._left, self._began = list(marks), True
+        self._left = [mark for mark in marks if mark.hash]
+        self._aside = {mark.inode: mark.offset for mark in marks if not mark.hash}
+        self._began = True
 
     def marks(self) -> tuple[Mark, ...]:
         """Where every file is left now."""
-        return (*(file.mark() for file in self._files.values()), *self._left)
+        aside = (
+            Mark(path="", inode=key, offset=offset, head=0, hash="", lost=True) for key, offset in self._aside.items()
+        )
+        return (*self._known(), *self._left, *aside)
 
     def read(self, take: Take, bounds: Bounds) -> Step:
         """Read what is new; raises SensorError when nothing can be read, and not because there is no such file."""
@@ -100,7 +104,8 @@ class Tail:
         found = self._find(step)
         self._take_up(found, step)
         for file in list(self._files.values()):
-            self._turn(file, step)
+            with self._held(file, found, step):
+                self._turn(file, step)
         self._read_all(found, step, take, bounds)
         self._let_go(found, step, take)
         step.files = len(found)
@@ -119,15 +124,26 @@ class Tail:
     def _find(self, step: Step) -> dict[str, _Name]:
         """The files of that name now, by inode: a descriptor of the name only, so that a pipe cannot hang it."""
         found: dict[str, _Name] = {}
-        for path in spelled_out(self.path) if self.many else (self.path,):
+        for path in spelled_out(self.path, step.troubles) if self.many else (self.path,):
             name = self._named(path, step)
             if name is not None and name.inode in found:
                 os.close(name.fd)
             elif name is not None:
                 found[name.inode] = name
+        self._aside = {key: offset for key, offset in self._aside.items() if key in found}
         for name in sorted(found.values(), key=lambda name: name.written)[:-MOST_FILES]:
-            os.close(found.pop(name.inode).fd)
+            self._put_aside(found.pop(name.inode))
         return found
+
+    def _put_aside(self, name: _Name) -> None:
+        """Too many others were written later: it is followed no more, until it is written to again."""
+        os.close(name.fd)
+        file = self._files.pop(name.inode, None)
+        if file is None:
+            self._aside.setdefault(name.inode, 0 if self._began else name.size)
+        else:
+            self._aside[name.inode] = file.offset
+            file.close()
 
     def _named(self, path: str, step: Step) -> _Name | None:
         try:
@@ -138,7 +154,7 @@ class Tail:
             return None
         seen = os.fstat(fd)
         if stat.S_ISREG(seen.st_mode):
-            return _Name(path, fd, inode(seen), seen.st_mtime)
+            return _Name(path, fd, inode(seen), seen.st_mtime, seen.st_size)
         os.close(fd)
         if not self.many:
             link = stat.S_ISLNK(seen.st_mode)
@@ -155,7 +171,8 @@ class Tail:
             else:
                 self._open(found, name, step)
             os.close(name.fd)
-        if found:  # while nothing is there at all, what it lies on may not be mounted yet
+        # While nothing is there at all, what it lies on may not be mounted yet; what cannot be read may be it.
+        if found and not step.troubles:
             for mark in self._left:
                 heir = self._search(mark)
                 step.gaps += not mark.lost if heir is None else self._unseen(mark, heir)
@@ -168,17 +185,37 @@ class Tail:
             step.troubles.append(f"cannot read {name.path}: {exc.strerror}")
             del found[name.inode]
             return
+        self._files[name.inode] = file
+        with self._held(file, found, step):
+            self._place(file)
+
+    def _place(self, file: Followed) -> None:
+        """Where to begin reading it."""
         left = next((mark for mark in self._left if _goes_on(file, mark)), None)
         # Whoever copies a log and then cuts it leaves a copy, which is no news as far as the log was read.
-        copied = next((mark for mark in self._known() if _goes_on(file, mark)), None)
+        others = (other.mark() for other in self._files.values() if other is not file)
+        copied = next((mark for mark in others if _goes_on(file, mark)), None)
+        aside = self._aside.pop(file.inode, None)
         if left is not None:
             self._left.remove(left)
             file.go_to(left)
+        elif aside is not None:
+            file.go_on_at(min(aside, file.size))
         elif copied is not None:
             file.go_to(copied)
         elif not self._began:
-            file.go_to_end()
-        self._files[name.inode] = file
+            file.go_on_at(file.size)
+
+    @contextlib.contextmanager
+    def _held(self, file: Followed, found: dict[str, _Name], step: Step) -> Iterator[None]:
+        """Let go of a file that its disk does not give any more; when it does again, reading goes on where it was."""
+        try:
+            yield
+        except OSError as exc:
+            step.troubles.append(f"cannot read {file.path}: {exc.strerror}")
+            self._left.append(file.mark())
+            self._files.pop(file.inode).close()
+            found.pop(file.inode, None)
 
     def _known(self) -> Iterator[Mark]:
         return (file.mark() for file in self._files.values())
@@ -195,7 +232,7 @@ class Tail:
     def _search(self, mark: Mark) -> Followed | None:
         """Follow the file that holds this now, beside where it was; None when there is none any more."""
         folder, _, name = mark.path.rpartition("/")
-        likely = [one for one in _beside(folder, name.partition(".")[0]) if not one.endswith(_PACKED)]
+        likely = [one for one in beside(folder, name.partition(".")[0]) if not one.endswith(PACKED)]
         heirs = (self._heir(f"{folder}/{one}", mark) for one in likely[:MOST_FILES])
         return next((heir for heir in heirs if heir is not None), None)
 
@@ -224,7 +261,7 @@ class Tail:
         """How many files were begun and put away after the one that was left, all while nobody looked."""
         folder, _, name = mark.path.rpartition("/")
         count = 0
-        for one in _beside(folder, name)[:MOST_FILES]:
+        for one in beside(folder, name)[:MOST_FILES]:
             with contextlib.suppress(OSError):
                 seen = Path(folder, one).lstat()
                 later = stat.S_ISREG(seen.st_mode) and seen.st_mtime > heir.written
@@ -233,42 +270,41 @@ class Tail:
 
     # ------------------------------------------------------------------------------------------ what is in them
 
-    def _read_all(self, found: Mapping[str, _Name], step: Step, take: Take, bounds: Bounds) -> None:
+    def _read_all(self, found: dict[str, _Name], step: Step, take: Take, bounds: Bounds) -> None:
         # Those that lost their name first: what is in them is older. Then the short ones, which leave more for others.
         files = sorted(self._files.values(), key=lambda file: (file.inode in found, file.lag))
         left = bounds.most
         for place, file in enumerate(files):
-            cut = file.cut
-            if file.lag > bounds.backlog:
-                step.skipped += file.skip(min(bounds.most, bounds.backlog))
-            passed = file.read(take, left // (len(files) - place), bounds.enough)
-            left -= passed
-            step.cut += file.cut - cut
-            step.lag += file.lag
-            step.written = max(step.written or 0.0, file.written)
-            if file.inode in found:
-                file.quiet_since = None
-            elif passed or file.quiet_since is None:
-                step.turned += file.quiet_since is None
-                file.quiet_since = self._now()
+            with self._held(file, found, step):
+                passed = self._read(file, step, take, replace(bounds, most=left // (len(files) - place)))
+                left -= passed
+                if file.inode in found:
+                    file.quiet_since = None
+                elif passed or file.quiet_since is None:
+                    step.turned += file.quiet_since is None
+                    file.quiet_since = self._now()
 
-    def _let_go(self, found: Mapping[str, _Name], step: Step, take: Take) -> None:
+    @staticmethod
+    def _read(file: Followed, step: Step, take: Take, bounds: Bounds) -> int:
+        cut = file.cut
+        if file.lag > bounds.backlog:
+            step.skipped += file.skip(min(MOST_KEPT, bounds.backlog))
+        passed = file.read(take, bounds.most, bounds.enough)
+        step.cut += file.cut - cut
+        step.lag += file.lag
+        step.written = max(step.written or 0.0, file.written)
+        return passed
+
+    def _let_go(self, found: dict[str, _Name], step: Step, take: Take) -> None:
         """Let go of files that lost their name and to which nothing was written for long."""
         lost = [file for key, file in self._files.items() if key not in found]
         for place, file in enumerate(lost):
             quiet = file.quiet_since is not None and self._now() - file.quiet_since >= LINGER
             if quiet or place < len(lost) - _MOST_LOST:
                 step.gaps += file.lag > LONGEST_LINE
-                file.finish(take)
-                file.close()
-                del self._files[file.inode]
-
-
-def _beside(folder: str, stem: str) -> list[str]:
-    """The names in a folder that begin so, in order."""
-    with contextlib.suppress(OSError), os.scandir(folder or "/") as entries:
-        return sorted(one.name for one in islice(entries, MOST_NAMES) if one.name.startswith(stem))
-    return []
+                with contextlib.suppress(OSError):
+                    file.finish(take)
+                self._files.pop(file.inode).close()
 
 
 def _goes_on(file: Followed, mark: Mark) -> bool:
@@ -283,29 +319,3 @@ def _readable(name_fd: int) -> int:
     if not stat.S_ISREG(os.fstat(name_fd).st_mode):
         raise OSError(errno.EINVAL, "no regular file")
     return os.open(f"/proc/self/fd/{name_fd}", os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
-
-
-def spelled_out(pattern: str) -> Iterator[str]:
-    """The paths an absolute pattern stands for, packed files left out; at most `MOST_NAMES` names are looked at."""
-    left = [MOST_NAMES]
-    yield from (path for path in _spelled("", pattern.strip("/").split("/"), left) if not path.endswith(_PACKED))
-
-
-def _spelled(folder: str, parts: Sequence[str], left: list[int]) -> Iterator[str]:
-    first, rest = parts[0], parts[1:]
-    for name in _names(folder, first, left) if _MAGIC.search(first) else (first,):
-        if rest:
-            yield from _spelled(f"{folder}/{name}", rest, left)
-        else:
-            yield f"{folder}/{name}"
-
-
-def _names(folder: str, pattern: str, left: list[int]) -> list[str]:
-    """The names in a folder that a pattern means, in order; none where the folder cannot be read."""
-    found: list[str] = []
-    with contextlib.suppress(OSError), os.scandir(folder or "/") as entries:
-        for entry in islice(entries, max(0, left[0])):
-            left[0] -= 1
-            if fnmatch.fnmatchcase(entry.name, pattern) and not (entry.name[0] == "." != pattern[0]):
-                found.append(entry.name)
-    return sorted(found)
