@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import getpass
 import os
+import pwd
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -77,7 +77,7 @@ class Place:
         return cls(
             door=Door(host=str(spec.get("host") or "/var/run/postgresql"), port=int(spec.get("port") or 5432)),
             dbname=str(spec.get("dbname") or "postgres"),
-            user=str(spec.get("user") or "") or getpass.getuser(),
+            user=str(spec.get("user") or "") or _account(),
             password=spec.get("password"),
             tls={name: str(spec[name]) for name in names if spec.get(name)},
         )
@@ -299,6 +299,14 @@ async def _dial(keys: Mapping[str, str]) -> "psycopg.AsyncConnection[Any]":
         return await Connection.connect(conninfo, autocommit=True)
     except psycopg.Error as exc:
         raise PostgresError(first_line(exc)) from exc
+
+
+def _account() -> str:
+    """Our own account's name, as libpq would take it; its number where it has none (in a container, say)."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _load() -> None:

@@ -1,5 +1,7 @@
 import asyncio
 import importlib.util
+import os
+import pwd
 import time
 from pathlib import Path
 
@@ -178,6 +180,15 @@ def test_a_place_is_read_from_the_keys_of_a_target(tmp_path):
     found = Place.of(Target(kind="postgres", name="x", organ="stomach", spec=spec))
     assert (str(found.door), found.dbname, found.user) == ("db:5433", "shop", "me")
     assert found.tls == {"sslmode": "verify-full", "sslrootcert": "/ca"}
+
+
+def test_without_a_user_it_is_the_agents_own_account_and_an_account_without_a_name_is_no_crash(monkeypatch):
+    bare = Target(kind="postgres", name="x", organ="stomach")
+    monkeypatch.setenv("USER", "somebody-else")
+    assert Place.of(bare).user == pwd.getpwuid(os.geteuid()).pw_name
+    monkeypatch.setattr(os, "geteuid", lambda: 123456)
+    assert Place.of(bare).user == "123456"
+    assert str(Place.of(bare).door) == "/var/run/postgresql/.s.PGSQL.5432"
 
 
 async def test_a_password_that_cannot_be_read_is_our_trouble_and_one_that_can_is_never_told(tmp_path):
