@@ -239,3 +239,12 @@ def test_what_is_held_back_is_told_once():
     assert found["breaker:restart@http:db"].severity == "critical"
     scenario.core.states.fault("http:db", "x")
     assert "breaker:restart@http:db" not in seen(scenario).troubles
+
+
+def test_a_program_that_was_not_started_yet_has_not_failed():
+    api = Target(kind="program", name="api", organ="heart")
+    scenario = scene(targets=(api,))
+    scenario.see("program.up", 0, target=api.id)
+    scenario.wait(1)
+    scenario.see("program.up", 0, target=api.id)
+    assert f"target:{api.id}" not in seen(scenario).troubles
