@@ -1,6 +1,7 @@
 """What can be told of a process before it is gone: facts from /proc and a few logs, bounded, never its environment."""
 
 import contextlib
+import itertools
 import os
 import re
 import socket
@@ -11,7 +12,7 @@ from healer.drivers import output
 
 _FACTS = (
     "status", "stat", "cmdline", "cgroup", "limits", "io", "wchan", "syscall", "oom_score", "oom_score_adj",
-    "smaps_rollup", "schedstat",
+    "schedstat",
 )  # fmt: skip
 _PRESSURE = ("cpu", "io", "memory")
 _GROUP = (
@@ -49,6 +50,9 @@ def of_process(pid: int, enough: Enough = _never) -> Mapping[str, object]:
         found["threads"] = _threads(folder / "task", enough)
     if not enough():
         found["sockets"] = list(_sockets(folder / "net", set(_socket_inodes(fds.values()))))
+    if not enough():
+        # Last: the kernel walks all of its memory for this, which may take long.
+        found["smaps_rollup"] = _read(folder / "smaps_rollup")
     if group := _group_of(str(found.get("cgroup", ""))):
         found["group"] = of_group(group)
     return found
@@ -83,7 +87,7 @@ def files(paths: Iterable[str]) -> Sequence[Mapping[str, object]]:
 
 
 def _with_content(path: Path) -> list[Path]:
-    return [path, *_entries(path)[:_MOST_FILES]] if path.is_dir() and not path.is_symlink() else [path]
+    return [path, *_entries(path, _MOST_FILES)] if path.is_dir() and not path.is_symlink() else [path]
 
 
 _WORD = r"(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|authorization|cookie|credential)"
@@ -119,7 +123,7 @@ def without_secrets(value: object) -> object:
 
 def _threads(folder: Path, enough: Enough) -> Mapping[str, object]:
     found: dict[str, object] = {}
-    for task in _entries(folder)[:_MOST_THREADS]:
+    for task in _entries(folder, _MOST_THREADS):
         if enough():
             break
         comm = _read(task / "comm").strip()
@@ -179,15 +183,18 @@ def _read(path: Path, most: int = _FACT_CAP) -> str:
         return ""
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path, most: int) -> list[Path]:
+    """The first entries as they come: a folder may hold a million."""
     try:
-        return sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name))
+        with os.scandir(folder) as entries:
+            found = [Path(entry.path) for entry in itertools.islice(entries, most)]
     except OSError:
         return []
+    return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
 def _links(folder: Path) -> dict[str, str]:
-    return {entry.name: _link(entry) for entry in _entries(folder)[:_MOST_FDS]}
+    return {entry.name: _link(entry) for entry in _entries(folder, _MOST_FDS)}
 
 
 def _link(path: Path) -> str:

@@ -26,7 +26,7 @@ def hands(services: Services) -> Mapping[str, Hand]:
     """By verb."""
     return {
         "clear_cache": Clear(services.clock, services.state_dir),
-        "quarantine": Aside(),
+        "quarantine": Aside(services.state_dir),
         "repair": Mend(services.clock, services.state_dir, Run(services.programs.groups)),
     }
 
@@ -63,7 +63,7 @@ class Clear(Hand):
 
     async def act(self, order: Order) -> Done:
         """Delete, the oldest first; raises ActionError."""
-        path = _path(order)
+        path = _path(order, self._state_dir)
         if which := order.params.get("page_cache"):
             return await self._turn.call(path, lambda: _forgotten(path, str(which)))
         clearing = self._clearing(order, order.timeout - _SPARE)
@@ -74,13 +74,14 @@ class Clear(Hand):
 
     def would(self, order: Order) -> str:
         """Count what would go; blocks for a moment, a second at most."""
-        if which := order.params.get("page_cache"):
-            return f"would have the kernel forget {_path(order) if which == 'file' else 'the pages of all files'}"
         try:
+            path = _path(order, self._state_dir)
+            if which := order.params.get("page_cache"):
+                return f"would have the kernel forget {path if which == 'file' else 'the pages of all files'}"
             found = self._clearing(order, 1.0).survey()
         except ActionError as exc:
             return f"would refuse: {exc}"
-        return f"would delete {_size(found.size)} in {len(found.chosen)} files below {_path(order)}{_rest(found)}"
+        return f"would delete {_size(found.size)} in {len(found.chosen)} files below {path}{_rest(found)}"
 
     def _clearing(self, order: Order, within: float) -> Clearing:
         declared = order.target.spec.get("clear")
@@ -91,7 +92,7 @@ class Clear(Hand):
                 transient=False,
             )
         return Clearing(
-            _path(order),
+            _path(order, self._state_dir),
             Policy(
                 older=float(declared.get("older", 86400.0)),
                 pattern=str(declared.get("pattern") or "*"),
@@ -122,12 +123,13 @@ class Aside(Hand):
 
     touches = "where the file lies"
 
-    def __init__(self) -> None:
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
         self._turn = _OneAtATime()
 
     async def act(self, order: Order) -> Done:
         """Move it; raises ActionError."""
-        path, folder = _path(order), _aside(order)
+        path, folder = _path(order, self._state_dir), _aside(order)
         back = order.params.get("back")
         if back is not None:
             name, inode = _noted(back)
@@ -143,7 +145,7 @@ class Aside(Hand):
     def would(self, order: Order) -> str:
         """The sentence for a dry run."""
         try:
-            path, folder = _path(order), _aside(order)
+            path, folder = _path(order, self._state_dir), _aside(order)
             setaside.look(path)
         except ActionError as exc:
             return f"would refuse: {exc}"
@@ -161,10 +163,9 @@ class Mend(Hand):
 
     async def act(self, order: Order) -> Done:
         """Mend it; raises ActionError, AmbiguousError."""
-        way = _way(order)
+        way, path = _way(order), _path(order, self._state_dir)
         if command := way.get("command"):
-            return await self._run.act(replace(order, params=_command(order, command, way.get("user"))))
-        path = _path(order)
+            return await self._run.act(replace(order, params=_command(path, command, way.get("user"))))
         until = self._clock.now() + max(0.1, order.timeout - _SPARE)
         mark = order.intent[:12] or "by-hand"
         repair = Repair(
@@ -176,12 +177,12 @@ class Mend(Hand):
     def would(self, order: Order) -> str:
         """The sentence for a dry run."""
         try:
-            way = _way(order)
+            way, path = _way(order), _path(order, self._state_dir)
         except ActionError as exc:
             return f"would refuse: {exc}"
         if command := way.get("command"):
-            return self._run.would(replace(order, params=_command(order, command, way.get("user"))))
-        return f"would check {_path(order)}, and mend a copy of it where it is not whole"
+            return self._run.would(replace(order, params=_command(path, command, way.get("user"))))
+        return f"would check {path}, and mend a copy of it where it is not whole"
 
 
 def _told(path: str, mended: Mended) -> str:
@@ -191,8 +192,11 @@ def _told(path: str, mended: Mended) -> str:
     return f"{path} was {mended.how}, {mended.rows} rows{lost}; the old one is {mended.kept[0]}"
 
 
-def _path(order: Order) -> str:
-    return str(order.target.spec["path"])
+def _path(order: Order, state_dir: Path) -> str:
+    path = str(order.target.spec["path"])
+    if Path(path).is_relative_to(state_dir.resolve()):
+        raise ActionError(f"{path} is the agent's own", hint="healer db, healer audit", transient=False)
+    return path
 
 
 def _aside(order: Order) -> str:
@@ -211,11 +215,8 @@ def _way(order: Order) -> Mapping[str, Any]:
     return way
 
 
-def _command(order: Order, command: object, user: object) -> dict[str, Any]:
-    words = [
-        _path(order) if word == "{path}" else str(word)
-        for word in (command if isinstance(command, list | tuple) else ())
-    ]
+def _command(path: str, command: object, user: object) -> dict[str, Any]:
+    words = [path if word == "{path}" else str(word) for word in (command if isinstance(command, list | tuple) else ())]
     return {"argv": words, **({"user": str(user)} if user else {})}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import time
 
 import pytest
@@ -19,7 +20,7 @@ def test_a_living_process_tells_much_but_not_its_environment():
 
 
 def test_a_process_that_is_gone_tells_nothing_and_breaks_nothing():
-    nothing = {"fds": {}, "cwd": "", "exe": "", "threads": {}, "sockets": []}
+    nothing = {"fds": {}, "cwd": "", "exe": "", "threads": {}, "sockets": [], "smaps_rollup": ""}
     assert evidence.of_process(2**22 + 1) == nothing
 
 
@@ -50,6 +51,25 @@ def test_when_the_time_is_over_threads_and_sockets_are_left_out():
     found = evidence.of_process(os.getpid(), enough=lambda: True)
     assert "status" in found
     assert not {"threads", "sockets"} & found.keys()
+
+
+def test_a_process_with_very_many_descriptors_and_threads_is_told_in_part_and_soon():
+    code = (
+        "import os, threading, time\n"
+        "for _ in range(900): os.dup(0)\n"
+        "for _ in range(150): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "print(1, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen(["python3", "-c", code], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as child:
+        try:
+            child.stdout.readline()
+            began = time.monotonic()
+            found = evidence.of_process(child.pid)
+            assert time.monotonic() - began < 1.0
+        finally:
+            child.kill()
+    assert (len(found["fds"]), len(found["threads"])) == (256, 64)
 
 
 def test_the_host_tells_its_pressure():

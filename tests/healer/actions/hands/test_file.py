@@ -148,3 +148,21 @@ async def test_the_kernels_pages_of_one_file_are_forgotten(kind, cache):
     assert "4.0 KiB" in done.because
     assert path.exists()
     assert "all files" in kind["clear_cache"].would(order(path, {"page_cache": "host"}))
+
+
+async def test_what_is_the_agents_own_is_never_touched_whatever_is_declared(kind, tmp_path):
+    own = tmp_path / "state" / "audit.db"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("mine")
+    ways = {"clear": CLEAR, "aside": str(tmp_path / "aside"), "repair": {"sqlite": True}}
+    for path in (own, own.parent):
+        for verb, params in (
+            ("clear_cache", {}),
+            ("clear_cache", {"page_cache": "file"}),
+            ("quarantine", {}),
+            ("repair", {}),
+        ):
+            with pytest.raises(ActionError, match="the agent's own"):
+                await kind[verb].act(order(path, params, **ways))
+            assert kind[verb].would(order(path, params, **ways)).startswith("would refuse")
+    assert own.read_text() == "mine"
