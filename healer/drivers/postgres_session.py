@@ -31,7 +31,6 @@ TOO_MANY_ROWS = "54000"
 _AGAIN = frozenset({"57014", "55P03", "40001", "40P01"})
 """Cancelled for its time, a lock not had in time, could not be serialised, deadlock."""
 _PERMISSION = "42501"
-_LIBRARY_HINT = EXTRAS
 _CHARS = 300
 
 
@@ -313,7 +312,7 @@ def _load() -> None:
     try:
         import psycopg  # noqa: F401 - off the loop: it takes a tenth of a second
     except ImportError as exc:
-        raise PostgresError("PostgreSQL needs its client library", hint=_LIBRARY_HINT) from exc
+        raise PostgresError("PostgreSQL needs its client library", hint=EXTRAS) from exc
 
 
 def _revealed(password: Secret) -> str:

@@ -227,4 +227,4 @@ async def test_without_its_library_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(PostgresError, match="client library") as caught:
         postgres_session._load()
-    assert "healer[postgres]" in caught.value.hint
+    assert "make extras" in caught.value.hint
