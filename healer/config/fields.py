@@ -5,12 +5,13 @@ from collections.abc import Callable
 from audit import commitments
 from healer.config import plugins, rates
 from healer.config.channels import CHANNEL
+from healer.config.sensing import SENSORS, seconds
 from healer.config.targets import PROGRAM, TARGET
-from healer.config.values import EVENTS, Discovery, Retention, Signer, Timestamps, Witness
+from healer.config.values import EVENTS, Retention, Signer, Timestamps, Witness
 from healer.config.words import ARGV, MODES, PATH, URL, address
 from healer.errors import HealerError
 from healer.model.limit import Brakes, Budget
-from healer.model.mode import Mode, Profile
+from healer.model.mode import Profile
 from healer.model.organism import ORGANS
 from healer.model.target import EMPTY
 from healer.yamldoc.mark import Problems
@@ -69,10 +70,6 @@ class Bound(Shape):
         return {"type": ["number", "string"]}
 
 
-def _seconds(name: str, default: float, shown: str, doc: str, least: float = 0.1) -> Field:
-    return Field(name=name, shape=Duration(least), default=default, shown=shown, doc=doc)
-
-
 _RULES = Record(
     Field(
         name="files",
@@ -85,47 +82,6 @@ _RULES = Record(
         shape=MapOf(MODES, pattern=r"[A-Za-z0-9*?][A-Za-z0-9._*?-]{0,95}", named="rule"),
         default=EMPTY,
         doc="the same for single rules, by id or pattern: this switches a shipped rule on",
-    ),
-)
-_SENSORS = Record(
-    Field(
-        name="host",
-        shape=Record(
-            _seconds("every", 2.0, "2s", "CPU, memory, pressure, network"),
-            _seconds("slow_every", 30.0, "30s", "disks, temperatures, users", 1.0),
-        ),
-        default={"every": 2.0, "slow_every": 30.0},
-        doc="the host itself",
-    ),
-    Field(
-        name="self",
-        shape=Record(_seconds("every", 5.0, "5s", "interval")),
-        default={"every": 5.0},
-        doc="the agent itself",
-    ),
-    Field(
-        name="docker",
-        shape=Record(
-            Field(
-                name="discover",
-                shape=Flag(),
-                default=False,
-                shown="false",
-                doc="true: containers labelled healer.enable=true are targets by themselves",
-            ),
-            _seconds("every", 30.0, "30s", "how often they are listed; starts and removals are heard of at once", 1.0),
-            Field(
-                name="mode",
-                shape=MODES,
-                default=Mode.OBSERVE,
-                shown="observe",
-                doc="ceiling for actions on them; the label healer.mode may only be stricter",
-            ),
-            Field(name="most", shape=Count(1, 1000), default=100, shown="100", doc="containers taken up, at most"),
-            build=lambda values, _: Discovery(**values),
-        ),
-        default=Discovery(),
-        doc="containers that label themselves",
     ),
 )
 _B = Brakes()
@@ -171,10 +127,10 @@ _LIMITS = Record(
     Field(
         name="breaker_opens_after", shape=Count(1, 1000), default=5, shown="5", doc="failures until nothing is tried"
     ),
-    _seconds("breaker_healthy_for", _B.breaker_healthy_for, "1h", "health that closes an open breaker", 1.0),
+    seconds("breaker_healthy_for", _B.breaker_healthy_for, "1h", "health that closes an open breaker", 1.0),
     Field(name="mass_failure_count", shape=Count(2, 10_000), default=3, shown="3", doc="this many sick, and"),
     Field(name="mass_failure_ratio", shape=Ratio(0.01), default=0.5, shown="50%", doc="this share of a group sick"),
-    _seconds(
+    seconds(
         "mass_failure_window", _B.mass_failure_window, "1m", "within this: then it is the agent that is wrong", 1.0
     ),
     Field(
@@ -191,10 +147,10 @@ _LIMITS = Record(
         shown="5",
         doc="errors in a row of one verb on one kind of target, after which it is skipped",
     ),
-    _seconds("errors_retried_after", _B.errors_retried_after, "5m", "pause until one more is tried", 1.0),
+    seconds("errors_retried_after", _B.errors_retried_after, "5m", "pause until one more is tried", 1.0),
     build=lambda values, _: Brakes(**values),
 )
-_REFLECT = Record(_seconds("every", 60.0, "60s", "how often the agent assesses itself and the host", 1.0))
+_REFLECT = Record(seconds("every", 60.0, "60s", "how often the agent assesses itself and the host", 1.0))
 
 
 def _harmony(values: Values, problems: Problems) -> Values:
@@ -205,7 +161,7 @@ def _harmony(values: Values, problems: Problems) -> Values:
 
 
 _HARMONY = Record(
-    _seconds("every", 30.0, "30s", "how often harmony is checked", 1.0),
+    seconds("every", 30.0, "30s", "how often harmony is checked", 1.0),
     Field(name="warn", shape=Number(1, 100), default=80.0, shown="80", doc="below: a warning"),
     Field(
         name="balance", shape=Number(1, 100), default=70.0, shown="70", doc="below: the balancing rules are evaluated"
@@ -265,15 +221,15 @@ _SIGNER = Record(
     build=lambda values, _: Signer(**values),
 )
 _WITNESS = Record(
-    _seconds("every", 1.0, "1s", "at most so often while blocks are sealed; before what is risky, at once"),
-    _seconds("timeout", 2.0, "2s", "a question that nobody answered is given up after this"),
+    seconds("every", 1.0, "1s", "at most so often while blocks are sealed; before what is risky, at once"),
+    seconds("timeout", 2.0, "2s", "a question that nobody answered is given up after this"),
     name="witness",
     build=lambda values, _: Witness(**values),
 )
 _TIMESTAMPS = Record(
     Field(name="url", shape=URL, required=True, doc="the authority's address; no secrets in it"),
     Field(name="roots", shape=PATH, required=True, doc="file with the certificates its answers lead to, PEM"),
-    _seconds("every", 3600.0, "1h", "how often the newest checkpoint is stamped", 1.0),
+    seconds("every", 3600.0, "1h", "how often the newest checkpoint is stamped", 1.0),
     name="timestamps",
     build=lambda values, _: Timestamps(**values),
 )
@@ -320,16 +276,16 @@ _AUDIT = Record(
     ),
     Field(name="witness", shape=_WITNESS, default=Witness(), doc="how they are asked"),
     Field(name="timestamps", shape=_TIMESTAMPS, doc="an authority that dates the log (RFC 3161)"),
-    _seconds("verify_every", 300.0, "5m", "how often the agent verifies its own log", 1.0),
-    _seconds("heartbeat", 60.0, "1m", "how often a sign of life is sealed", 1.0),
+    seconds("verify_every", 300.0, "5m", "how often the agent verifies its own log", 1.0),
+    seconds("heartbeat", 60.0, "1m", "how often a sign of life is sealed", 1.0),
     build=_log,
 )
 _STORE = Record(
-    _seconds("keep", 30 * 86400.0, "30d", "how long history is kept, every sample of it", 60.0),
-    _seconds("keep_5m", 90 * 86400.0, "90d", "how long what is left of five minutes of it is kept", 60.0),
-    _seconds("keep_1h", 400 * 86400.0, "400d", "how long what is left of an hour of it is kept", 60.0),
-    _seconds("sample_every", 10.0, "10s", "how often a value is written to history", 1.0),
-    _seconds("snapshot_every", 60.0, "1m", "how often the memory is written down for a fast start", 1.0),
+    seconds("keep", 30 * 86400.0, "30d", "how long history is kept, every sample of it", 60.0),
+    seconds("keep_5m", 90 * 86400.0, "90d", "how long what is left of five minutes of it is kept", 60.0),
+    seconds("keep_1h", 400 * 86400.0, "400d", "how long what is left of an hour of it is kept", 60.0),
+    seconds("sample_every", 10.0, "10s", "how often a value is written to history", 1.0),
+    seconds("snapshot_every", 60.0, "1m", "how often the memory is written down for a fast start", 1.0),
 )
 
 
@@ -405,7 +361,7 @@ def document(check: Check | None = None) -> Record:
             doc="plug-ins: files or folders of root's; or `installed`, for what installed distributions offer",
         ),
         Field(name="organs", shape=MapOf(_organ(check), keys=ORGANS, named="organ"), default=EMPTY, doc="organs"),
-        Field(name="sensors", shape=_SENSORS, doc="how often the agent looks"),
+        Field(name="sensors", shape=SENSORS, doc="how often the agent looks"),
         Field(name="targets", shape=ListOf(TARGET), default=(), doc="what is looked after"),
         Field(name="programs", shape=ListOf(PROGRAM), default=(), doc="what the agent runs itself"),
         Field(name="limits", shape=_LIMITS, default=_B, doc="ceilings for the whole host"),
