@@ -197,6 +197,7 @@ async def test_vanished_and_back_under_the_same_name_is_another(server, make):
         (b"INFO", b"-NOPERM no\r\n"),
         (b"SELECT", b"-ERR DB index is out of range\r\n"),
         (b"AUTH", b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"),
+        (b"AUTH", b"+NO\r\n"),
         (b"AUTH", b"-ERR AUTH <password> called without any password configured for the default user.\r\n"),
     ],
 )

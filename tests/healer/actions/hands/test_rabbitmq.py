@@ -73,6 +73,13 @@ async def test_another_start_is_left_alone(broker, do, generation):
     assert orders(broker) == []
 
 
+async def test_one_that_does_not_say_since_when_it_runs_is_left_alone(broker, do):
+    broker.node["uptime"] = None
+    with pytest.raises(ActionError, match="another incarnation"):
+        await do("clear_cache", generation="", queue="orders")
+    assert orders(broker) == []
+
+
 async def test_a_node_that_does_not_answer_was_not_touched(broker, do):
     broker.odd["overview"] = lambda _writer: asyncio.sleep(30)
     with pytest.raises(ActionError, match="within") as caught:
