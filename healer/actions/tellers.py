@@ -37,7 +37,14 @@ def tellers(programs: Programs, drivers: Drivers) -> Mapping[str, Teller]:
         text = log[-_OUTPUT:].decode("utf-8", "replace")
         return Told(facts={"properties": said, "log": text, **await _stacks(pids)}, pids=pids)
 
-    return {"program": ours.tell, "process": of_process, "unit": of_unit, "container": of_container}
+    async def unit(order: Order) -> Told:
+        if (bus := str(order.target.spec.get("bus") or "system")) in {"system", "user"}:
+            return await of_unit(order)
+        # Another machine's, or a container's: the tools of this host would tell of a namesake.
+        found = await drivers.systemd(bus).unit(unit_of(order.target))
+        return Told(facts={"properties": dataclasses.asdict(found)})
+
+    return {"program": ours.tell, "process": of_process, "unit": unit, "container": of_container}
 
 
 def glances(programs: Programs, drivers: Drivers) -> Mapping[str, Glance]:
@@ -96,10 +103,8 @@ async def of_process(order: Order) -> Told:
 
 async def of_unit(order: Order) -> Told:
     """A unit of the host's own systemd: what the manager says of it, what the journal holds, its processes."""
-    if str(order.target.spec.get("bus") or "system") not in {"system", "user"}:
-        return Told()  # another machine's, or a test's: the tools here would tell of a namesake
     user = ["--user"] if order.target.spec.get("bus") == "user" else []
-    name = str(order.target.spec.get("unit") or order.target.name)
+    name = unit_of(order.target)
     shown = await said(["systemctl", *user, "show", "--no-pager", "--", name])
     properties = dict(line.partition("=")[::2] for line in shown.splitlines() if not line.startswith("Environment"))
     of = "--user-unit" if user else "--unit"

@@ -238,6 +238,15 @@ async def test_a_unit_is_told_by_the_real_manager_and_the_real_journal(boot, tmp
         end = time.monotonic() + 10
         while "the last words" not in (told := await tellers.of_unit(order)).facts["log"]:
             assert time.monotonic() < end, told
+        drivers, programs = Drivers(SystemClock()), Programs(SystemClock(), tmp_path, groups=cgroups.Cgroups(None, "-"))
+        away = Target(kind="unit", name="told", organ="heart", spec={"bus": system.bus})
+        try:
+            from_away = await tellers.tellers(programs, drivers)["unit"](
+                Order(intent="a" * 64, target=away, timeout=30.0, generation="x")
+            )
+        finally:
+            await drivers.close()
+    assert from_away.facts["properties"]["state"] == "active"
     assert told.facts["properties"]["ActiveState"] == "active"
     assert told.facts["properties"]["InvocationID"]
     assert told.files == ["/run/systemd/system/told.service"]

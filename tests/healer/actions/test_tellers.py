@@ -8,6 +8,7 @@ from healer.clock import SystemClock
 from healer.drivers import evidence
 from healer.drivers.catalog import Drivers
 from healer.drivers.docker_engine import DockerError
+from healer.drivers.interface import DriverError
 from healer.model.target import Target
 
 
@@ -79,12 +80,19 @@ async def test_a_name_that_looks_like_an_option_is_none(order, bin_dir):
     bin_dir("systemctl", 'echo "Args=$*"')
     bin_dir("journalctl", "true")
     told = await tellers.of_unit(order(kind="unit", name="--root=x"))
-    assert told.facts["properties"]["Args"].endswith("-- --root=x")
+    assert told.facts["properties"]["Args"].endswith("-- --root=x.service")
 
 
-async def test_a_unit_of_another_bus_is_not_asked_about_here(order):
-    spec = {"bus": "unix:path=/run/other"}
-    assert await tellers.of_unit(order(kind="unit", name="nginx.service", spec=spec)) == Told()
+async def test_a_unit_of_another_bus_is_asked_about_there_and_nowhere_else(order, programs, bin_dir):
+    bin_dir("systemctl", "echo Result=of-a-namesake")
+    drivers = Drivers(SystemClock())
+    try:
+        with pytest.raises(DriverError):
+            await tellers.tellers(programs, drivers)["unit"](
+                order(kind="unit", name="nginx.service", spec={"bus": "unix:path=/no/such/bus"})
+            )
+    finally:
+        await drivers.close()
 
 
 async def test_the_processes_of_a_group_are_found_and_a_missing_one_is_empty():
