@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -516,6 +517,24 @@ async def test_spared_roles_superusers_and_the_young_are_left_alone(first, drive
             done = await reconnect.act(order(one, generation, **params))
             assert done.facts["ended"] == []
             holder.execute("SELECT 1")
+
+
+async def test_who_woke_up_or_changed_hands_since_it_was_judged_is_left_alone(first, drivers):
+    one = target(first)
+    reconnect, given = hands(drivers)["reconnect"], order(one, "", **STUCK)
+    with forgotten(first, waiters=0) as (holder, _):
+        async with drivers.of(one).hands(timeout=5.0) as session:
+            (judged,) = await reconnect._find(session, given)
+            for stale in (
+                replace(judged, born="2020-01-01 00:00:00+00"),
+                replace(judged, began="2020-01-01 00:00:00+00"),
+            ):
+                assert not await reconnect._end(session, stale, given)
+            holder.execute("SELECT 1")
+            assert not await reconnect._end(session, judged, given)
+            holder.execute("SELECT 1")
+            (again,) = await reconnect._find(session, given)
+            assert await reconnect._end(session, again, given)
 
 
 async def test_a_running_statement_is_ended_only_when_asked_and_cancelled_first(first, drivers):

@@ -45,8 +45,9 @@ WITH sessions AS (
     FROM waits w WHERE s.pid = ANY (w.blockers)
   ) AS h WHERE NOT EXISTS (SELECT FROM waits w WHERE w.pid = s.pid)
 )
-SELECT pid, backend_start::text, xact_start::text, usename::text, state, coalesce(idle, 0)::float8,
-       coalesce(held, 0)::float8, holds
+SELECT pid, backend_start::text, xact_start::text,
+       CASE WHEN coalesce(held < %(older)s, true) THEN state_change::text END,
+       usename::text, state, coalesce(idle, 0)::float8, coalesce(held, 0)::float8, holds
 FROM found
 WHERE (idle >= %(older)s OR (held >= %(older)s AND (state <> 'active' OR %(active)s))) AND pid <> pg_backend_pid()
   AND NOT (usename = current_user AND application_name = 'healer')
@@ -54,7 +55,8 @@ WHERE (idle >= %(older)s OR (held >= %(older)s AND (state <> 'active' OR %(activ
 ORDER BY holds DESC, greatest(idle, held) DESC LIMIT %(most)s
 """
 _SAME = "pid = %(pid)s AND backend_start = %(born)s::timestamptz"
-_STILL = f"{_SAME} AND xact_start IS NOT DISTINCT FROM %(began)s::timestamptz"
+_STILL = f"""{_SAME} AND xact_start IS NOT DISTINCT FROM %(began)s::timestamptz
+  AND (state <> 'active' OR %(active)s) AND coalesce(state_change = %(changed)s::timestamptz, true)"""
 # In one statement: a pid that was given to another session meanwhile, or a transaction that ended, is left alone.
 _CANCEL = f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE {_STILL}"  # noqa: S608 - constants
 _END = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {_STILL}"  # noqa: S608 - constants
@@ -76,6 +78,8 @@ class Stuck:
     born: str
     began: str | None
     """Start of its transaction; None where it has none, and holds a lock all the same."""
+    changed: str | None
+    """Since when it sits idle, where that is all that is wrong with it: one that woke up meanwhile is left alone."""
     user: str
     state: str
     idle: float
@@ -87,7 +91,7 @@ class Stuck:
     @property
     def key(self) -> Mapping[str, object]:
         """What tells it from all others."""
-        return {"pid": self.pid, "born": self.born, "began": self.began}
+        return {"pid": self.pid, "born": self.born, "began": self.began, "changed": self.changed}
 
     @property
     def fact(self) -> Mapping[str, Any]:
@@ -135,17 +139,18 @@ class Reconnect(Hand):
             "super": spec.get("superusers") == "end",
         }
         rows = await session.ask(_STUCK, values, timeout=order.timeout)
-        names = ("pid", "born", "began", "user", "state", "idle", "held", "holds")
+        names = ("pid", "born", "began", "changed", "user", "state", "idle", "held", "holds")
         return [Stuck(**dict(zip(names, row, strict=True))) for row in rows]
 
     async def _end(self, session: Session, stuck: Stuck, order: Order) -> bool:
         """Whether it was there, and is gone now."""
+        key = {**stuck.key, "active": bool(order.params.get("active"))}
         if order.params.get("cancel") and not stuck.idle:
-            await session.do(_CANCEL, stuck.key, timeout=order.timeout)
+            await session.do(_CANCEL, key, timeout=order.timeout)
             if await self._passed(session, stuck, _MERCY, whole=False):
                 return True
         try:
-            told = await session.do(_END, stuck.key, timeout=order.timeout)
+            told = await session.do(_END, key, timeout=order.timeout)
         except PostgresError as exc:
             if exc.denied:
                 raise ActionError(exc.message, hint=_SIGNAL_HINT, transient=False) from exc

@@ -14,8 +14,11 @@ _spec = importlib.util.spec_from_file_location("pg_double", Path(__file__).paren
 double = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(double)
 GENERATION = "7710.1700000000.000000"
-STUCK = [(4001, "2026-01-01 00:00:00+00", "2026-01-01 00:00:01+00", "app", "idle in transaction", 90.0, 0.0, 0),
-         (4002, "2026-01-01 00:00:00+00", "2026-01-01 00:00:02+00", "app", "active", 0.0, 70.0, 2)]  # fmt: skip
+BORN, BEGAN, CHANGED = (f"2026-01-01 00:00:0{second}+00" for second in range(3))
+STUCK = [
+    (4001, BORN, BEGAN, CHANGED, "app", "idle in transaction", 90.0, 0.0, 0),
+    (4002, BORN, BEGAN, None, "app", "active", 0.0, 70.0, 2),
+]
 
 
 class Story:
@@ -71,6 +74,8 @@ async def test_each_session_is_named_by_pid_birth_and_transaction_when_it_is_end
         assert "backend_start = $2::timestamptz" in text
         assert "xact_start IS NOT DISTINCT FROM $3::timestamptz" in text
         assert "FROM pg_stat_activity WHERE pid = $1" in text
+        assert "state <> 'active' OR $4" in text
+        assert "state_change = $5::timestamptz" in text
     assert not asked(do, "pg_cancel_backend")
 
 
