@@ -31,6 +31,7 @@ from healer.sensors import catalog as sensors
 from healer.yamldoc.secret import Secret
 
 pytestmark = pytest.mark.real
+CONTROL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
 PROGRAM = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 """Not the one on the path: that one becomes the user rabbitmq, and takes its folders."""
 
@@ -64,7 +65,7 @@ class Broker:
                 for kind in ("global.minute", "basic.minute", "detailed.10")
             )
         )
-        mine = {
+        self.environ = mine = {
             "HOME": str(self.folder), "RABBITMQ_NODENAME": self.name, "RABBITMQ_MNESIA_BASE": f"{self.folder}/data",
             "RABBITMQ_LOG_BASE": f"{self.folder}/log", "RABBITMQ_CONFIG_FILE": f"{self.folder}/rabbitmq",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.folder}/plugins", "RABBITMQ_DIST_PORT": str(self.distribution),
@@ -82,6 +83,18 @@ class Broker:
             assert self.process.poll() is None, (self.folder / "out").read_text()[-2000:]
             assert time.monotonic() < end
             time.sleep(0.1)
+
+    def control(self, *words):
+        """As its operator on the host would, by rabbitmqctl."""
+        told = subprocess.run(
+            [CONTROL, "-n", self.name, *words],
+            env=self.environ,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert told.returncode == 0, told.stdout + told.stderr
 
     def beam(self):
         """The pid of the node itself: the start script stays its parent."""
@@ -332,6 +345,15 @@ async def test_a_declared_queue_is_emptied_within_its_bound(broker, hands, targe
     assert done.facts == {"queue": "orders", "before": 5, "after": 0}
     assert value(await look(target()), "rabbitmq.queue_ready", "orders") == 0
     assert broker.say("GET", f"queues/%2F/{quote('orders')}/get")[0] in (404, 405)
+
+
+async def test_an_alarm_is_seen(broker, target, look):
+    """Nobody can publish from here on."""
+    assert value(await look(target()), "rabbitmq.disk_alarm") == 0
+    broker.control("set_disk_free_limit", "1000000GB")
+    seen = await until(look, target(), told("rabbitmq.disk_alarm", 1))
+    assert value(seen, "rabbitmq.up") == 1
+    assert value(seen, "rabbitmq.disk_free") > 0
 
 
 async def test_hung_is_down(broker, target, look):

@@ -46,7 +46,7 @@ class Server:
             self.port = sock.getsockname()[1]
         self.process = None
 
-    def start(self, *more):
+    def start(self, *more, ready="PONG"):
         lines = (
             f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", f"logfile {self.folder}/log", 'save ""',
             "repl-diskless-sync-delay 0", f"user healer {RIGHTS}", *self.more, *more,
@@ -54,7 +54,7 @@ class Server:
         (self.folder / "conf").write_text("\n".join(lines))
         self.process = subprocess.Popen(["redis-server", str(self.folder / "conf")])
         end = time.monotonic() + 10
-        while self.say("PING") != "PONG":
+        while not self.say("PING").startswith(ready):
             assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
             assert time.monotonic() < end
             time.sleep(0.02)
@@ -268,6 +268,45 @@ async def test_a_server_full_of_clients_is_down_for_all_but_who_is_in(folder, dr
     finally:
         for sock in crowd:
             sock.close()
+        server.end()
+
+
+async def test_one_that_loads_is_neither_up_nor_down(folder, hands, target, look):
+    server = Server(folder, "slow", "enable-debug-command yes")
+    server.start()
+    try:
+        server.say("DEBUG", "POPULATE", "2000", "key", "2000")
+        assert server.say("SAVE") == "OK"
+        server.end()
+        server.start("key-load-delay 500", "loading-process-events-interval-bytes 1024", ready="LOADING")
+        seen = await look(target(server))
+        assert (value(seen, "redis.loading"), value(seen, "redis.role")) == (1, "master")
+        assert isinstance(seen["redis.up", ""], Unknown)
+        assert "LOADING" in value(seen, "redis.message")
+        with pytest.raises(ActionError, match="loads its data"):
+            await hands["adjust"].act(order(target(server), value(seen, "redis.generation"), memory="1GiB"))
+        seen = await until(lambda: look(target(server)), lambda seen: seen["redis.loading", ""].value == 0)
+        assert value(seen, "redis.up") == 1
+        assert value(seen, "redis.keys", "0") == 2000
+    finally:
+        server.end()
+
+
+async def test_one_that_is_busy_with_a_script_is_down(folder, target, look):
+    server = Server(folder, "busy", "busy-reply-threshold 50")
+    server.start()
+    sock = server.connect()
+    try:
+        assert value(await look(target(server)), "redis.up") == 1
+        sock.sendall(b'EVAL "while true do end" 0\r\n')
+        await asyncio.sleep(0.2)
+        seen = await look(target(server))
+        assert value(seen, "redis.up") == 0
+        assert "BUSY" in value(seen, "redis.message")
+        assert server.say("SCRIPT", "KILL") == "OK"
+        assert value(await look(target(server)), "redis.up") == 1
+    finally:
+        sock.close()
         server.end()
 
 
