@@ -10,12 +10,14 @@ from typing import Any
 from healer.alerts import words
 from healer.alerts.box import GATHERED, Box, Bundle, Flight
 from healer.alerts.case import Case, News, Told
-from healer.model.alert import SEVERITIES, Message, Policy, Trouble
+from healer.model.alert import SEVERITIES, Message, Policy, Trouble, louder
 
 JOURNAL = "journal"
 MOST_CASES = 20_000
 """Troubles that are followed; of more, it is told how many, but not each one by itself."""
 MOST_THREADS = 10
+EARLY, MOST_EARLY = 60.0, 1000
+"""Seconds for which is remembered what rules told of cases that were not seen yet, and of how many."""
 
 Muted = Callable[[Trouble], bool]
 
@@ -32,6 +34,8 @@ class Room:
         self.lost = 0
         """Troubles that there was no room for, at the last look."""
         self._others: tuple[str, ...] = ()
+        self._early: dict[str, dict[str, Told]] = {}
+        """What rules have told of cases that were not seen yet: by case and channel."""
         self.bundles: dict[str, Bundle] = {}
         """By channel, what rules said to it too fast."""
         self._loose: dict[str, Box] = {}
@@ -87,7 +91,7 @@ class Room:
             if case is not None:
                 case.goes_on(trouble, now)
             elif len(self.cases) < MOST_CASES:
-                self.cases[key] = Case(trouble=trouble, since=now, changed=now)
+                self.cases[key] = Case(trouble=trouble, since=now, changed=now, told=self._told_before(key, now))
             else:
                 self.lost += 1
         for key, case in list(self.cases.items()):
@@ -248,12 +252,24 @@ class Room:
                 flaps=news is News.FLAPS,
             )
 
-    def told_by_rule(self, channel: str, target: str, message_id: str, now: float) -> None:
-        """A rule has told a channel of a target by itself: it need not hear the same again."""
-        case = self.cases.get(f"target:{target}")
-        if channel in self.boxes and case is not None and case.ended is None and channel not in case.told:
-            severity = case.trouble.severity
-            case.told[channel] = Told(severity=severity, at=now, first=message_id, last=message_id)
+    def told_by_rule(self, channel: str, key: str, severity: str, message_id: str, now: float) -> None:
+        """A rule, or the core, has told a channel of a case by itself: it need not hear the same again."""
+        if channel not in self.boxes:
+            return
+        told = Told(severity=severity, at=now, first=message_id, last=message_id)
+        case = self.cases.get(key)
+        if case is None or case.ended is not None:
+            self._early.setdefault(key, {})[channel] = told
+            while len(self._early) > MOST_EARLY:
+                del self._early[next(iter(self._early))]
+            return
+        known = case.told.setdefault(channel, told)
+        known.severity, case.quiet = severity if louder(severity, known.severity) else known.severity, 0.0
+
+    def _told_before(self, key: str, now: float) -> dict[str, Told]:
+        """What was said of it just before it was seen here."""
+        early = self._early.pop(key, {})
+        return {name: told for name, told in early.items() if now - told.at <= EARLY and name in self.boxes}
 
     def overdue(self, now: float, patience: float) -> list[str]:
         """Ids of messages whose fate should be known by now."""

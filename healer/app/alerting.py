@@ -11,13 +11,15 @@ from typing import Any
 
 from healer.actions.voices import Voices
 from healer.alerts.box import Flight
-from healer.alerts.room import Room
+from healer.alerts.room import JOURNAL, Room
 from healer.app import troubles
 from healer.clock import Clock
 from healer.config import Config
 from healer.core.core import Core
+from healer.core.world import HOST
 from healer.errors import ActionError
-from healer.model.alert import Trouble
+from healer.model.alert import SEVERITIES, Trouble
+from healer.model.memory import ALERT, HOOK
 from healer.runtime.bus import Bus
 from healer.runtime.calendar import Calendar
 
@@ -59,8 +61,8 @@ class Alerting:
         self._others: list[str] = []
         self._going: dict[str, str] = {}
         """Ids of the decisions that tell, each with its message's."""
-        self._told_by: dict[str, tuple[str, str]] = {}
-        """Ids of the decisions by which rules tell: channel and target."""
+        self._told_by: dict[str, tuple[str, str, str]] = {}
+        """Ids of the decisions by which rules, or the core, tell: channel, case and severity."""
         for topic, hear in (
             ("action.intended", self._intended),
             ("action.outcome", self._ended),
@@ -151,8 +153,11 @@ class Alerting:
         params = data.get("params", {})
         if message_id := params.get("id"):
             self._going[data["id"]] = str(message_id)
-        elif target := _target_of(data):
-            self._told_by[data["id"]] = (str(params.get("channel", "")), target)
+        elif key := _case_of(data):
+            severity = (
+                SEVERITIES[-1] if str(data["corr"]).startswith(ALERT) else str(params.get("severity") or "warning")
+            )
+            self._told_by[data["id"]] = (str(params.get("channel") or JOURNAL), key, severity)
         for open_ones in (self._going, self._told_by):
             while len(open_ones) > MOST_OPEN:
                 del open_ones[next(iter(open_ones))]
@@ -166,8 +171,8 @@ class Alerting:
             else:
                 self._failed(message_id, str(data.get("because", "")))
         elif (told := self._told_by.pop(data["id"], None)) and done:
-            channel, target = told
-            self.room.told_by_rule(channel, target, str(data.get("of", "")), self._clock.now())
+            channel, key, severity = told
+            self.room.told_by_rule(channel, key, severity, str(data.get("of", "")), self._clock.now())
 
     def _withheld(self, topic: str, data: Mapping[str, Any]) -> None:
         del topic
@@ -212,7 +217,14 @@ class Alerting:
             self.room.take_up(raw, self._clock.now(), max(0.0, self._clock.wall() - wall))
 
 
-def _target_of(data: Mapping[str, Any]) -> str:
-    """Whom a message that a rule sent, or that was sent in its name, is about."""
-    _, _, after = str(data.get("corr", "")).rpartition("@")
-    return after if data.get("target") == "host:" else str(data.get("target", ""))
+def _case_of(data: Mapping[str, Any]) -> str:
+    """The case that a message of a rule, or of the core in its name, is about; empty where it is none."""
+    corr = str(data.get("corr", ""))
+    if corr == f"{ALERT}safe_mode":
+        return "brakes:safe-mode"
+    incident = corr.removeprefix(ALERT)
+    incident = incident.partition(":")[2].partition(":")[2] if incident.startswith(HOOK) else incident
+    rule, _, target = incident.partition("@")
+    if not rule or not target:
+        return ""
+    return f"incident:{incident}" if target == HOST.id else f"target:{target}"

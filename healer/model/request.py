@@ -32,7 +32,8 @@ VERBS: tuple[str, ...] = (
     "reflect",
     "notify",
 )
-"""``notify`` tells a channel (the subject) something, to prove it; ``event`` publishes on the bus, ``log-event`` also seals an entry of kind event."""
+"""``notify`` tells a channel (the subject) something, to prove it; ``event`` publishes on the bus, ``log-event`` also
+seals an entry of kind event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -331,11 +331,31 @@ def test_all_of_one_trouble_is_one_thread(talk):
 def test_a_rule_that_told_of_it_has_told_of_it(talk):
     talk.is_wrong(down("web"))
     talk.passes(4)
-    talk.room.told_by_rule("oncall", "web", "leaf", talk.now)
+    talk.room.told_by_rule("oncall", "target:web", "warning", "leaf", talk.now)
     assert talk.passes(600) == []
     talk.is_well("web")
     assert len(talk.passes(60)) == 1
     assert talk.messages[0].thread == ("leaf",)
+
+
+def test_what_a_rule_said_before_it_was_seen_here_counts_and_how_loud_it_was(talk):
+    talk.room.told_by_rule("oncall", "target:web", "critical", "leaf", talk.now)
+    talk.room.told_by_rule("nobody", "target:web", "critical", "leaf", talk.now)
+    talk.is_wrong(down("web"))
+    assert talk.passes(60) == []
+    talk.is_wrong(down("web", "critical"))
+    assert talk.passes(60) == []
+    talk.is_wrong(down("db"))
+    assert len(talk.passes(60)) == 1
+    talk.room.told_by_rule("oncall", "target:db", "critical", "leaf2", talk.now)
+    talk.is_wrong(down("db", "critical"))
+    assert talk.passes(60) == []
+    for number in range(5000):
+        talk.room.told_by_rule("oncall", f"target:{number}", "critical", "leaf", talk.now)
+    assert len(talk.room._early) == 1000
+    talk.now += 61.0
+    talk.is_wrong(down("4999"))
+    assert len(talk.passes(60)) == 1  # said too long ago to be about this
 
 
 def test_a_restart_tells_nothing_again_and_forgets_no_acknowledgement(talk):

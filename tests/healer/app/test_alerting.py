@@ -196,6 +196,7 @@ def test_who_says_that_they_know_is_not_reminded(stage):
         {"corr": "alert:gone@file:flag", "target": "host:"},
         {"corr": "gone@file:flag", "target": "file:flag"},
         {"corr": "hook:on_fire:gone@file:flag", "target": "host:"},
+        {"corr": "alert:hook:on_fire:gone@file:flag", "target": "host:"},
     ],
 )
 def test_what_a_rule_has_told_a_channel_it_does_not_hear_again(stage, intent):
@@ -235,3 +236,23 @@ def test_the_core_profile_tells_the_journal_and_nobody_else():
         "journal": {"kind": "journal", "alerts": {}}, "hook": {"kind": "webhook", "url": "http://x/", "alerts": {}},
     }}, environ={}))  # fmt: skip
     assert list(stage.alerting.room.boxes) == ["journal"]
+
+
+def test_what_the_core_has_told_the_journal_is_told_there():
+    stage = Stage(journal={"kind": "journal", "alerts": {}})
+    said = {"id": "i-9", "action": "notify", "params": {"channel": "", "message": "x"}, "corr": "alert:safe_mode"}
+    stage.bus.publish("action.intended", said, 0.0)
+    stage.bus.publish("action.outcome", {"id": "i-9", "result": "done", "of": "leaf"}, 0.0)
+    stage.wrong(Trouble(key="brakes:safe-mode", about="brakes", severity="critical", says="safe mode"))
+    stage.look(600)
+    assert stage.alerts() == []
+
+
+@pytest.mark.parametrize("corr", ["request:r-1", "alert:agent", "alert:test", "alert:flapping:program:x", "", "@x"])
+def test_a_message_about_no_case_is_about_none(stage, corr):
+    said = {"id": "i-9", "action": "notify", "params": {"channel": "journal"}, "corr": corr, "target": "host:"}
+    stage.bus.publish("action.intended", said, 0.0)
+    stage.bus.publish("action.outcome", {"id": "i-9", "result": "done", "of": "leaf"}, 0.0)
+    stage.wrong(DOWN)
+    stage.look()
+    assert len(stage.alerts()) == 1
