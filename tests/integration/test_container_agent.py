@@ -24,6 +24,15 @@ rules:
     cooldown: 1s
     mode: auto
     then: [{restart: {}, verify: {when: "container.up{target} == 1", within: 10s}}]
+  - id: crowded
+    why: it needs room while it is crowded
+    each: {kind: container, name: "crowd*"}
+    when: container.pids{target} > 1
+    clear: container.pids{target} == 1
+    clear_for: 1s
+    cooldown: 1s
+    mode: auto
+    then: [{adjust: {tasks: "+50%"}, verify: {when: "container.up{target} == 1", within: 10s}}]
 """
 
 
@@ -156,3 +165,21 @@ def test_a_container_that_labels_itself_is_looked_after_while_it_is_there(engine
     said = lambda: " ".join(entry["because"] for entry in entries(healing, "rules"))  # noqa: E731 - asked again
     until(lambda: "-container:cache" in said(), what="the seal on its end")
     assert "+container:cache" in said()
+
+
+def test_what_an_incident_changed_is_put_back_when_it_is_over(engine, agent):
+    engine.make("crowd", pids=50)
+    healing = agent("crowd")
+    until(lambda: well(healing), what="a look")
+    time.sleep(1.0)
+    guest = engine.client.exec_create("crowd", ["/bin/busybox", "sleep", "4"])
+    engine.client.exec_start(guest["Id"], detach=True)
+
+    def limit():
+        return engine.client.inspect_container("crowd")["HostConfig"]["PidsLimit"]
+
+    until(lambda: limit() == 75, what="the room")
+    until(lambda: limit() == 50, what="the end of it")
+    intents = until(lambda: (found := entries(healing, "intent"))[1:] and found, what="the seal on it")
+    assert [entry["action"] for entry in intents] == ["adjust", "adjust"]
+    assert intents[1]["undoes"]

@@ -8,7 +8,7 @@ from typing import Any
 from healer.cli.proposing.containers import containers
 from healer.cli.proposing.heard import Heard, listeners
 from healer.cli.proposing.proposal import Proposal
-from healer.cli.proposing.servers import of_server, plain
+from healer.cli.proposing.servers import at_rest, of_server, plain
 from healer.cli.proposing.units import units
 
 _ASKING = 10.0
@@ -18,7 +18,8 @@ MOST = 100
 
 def proposals() -> list[Proposal]:
     """Everything found on this host."""
-    return chosen((*units(lines), *containers(), *listening(listeners())))
+    heard = list(listening(listeners()))
+    return chosen((*units(lines), *containers(), *heard, *at_rest([one.id for one in heard])))
 
 
 def listening(heard: Iterable[Heard], root: Path = Path("/")) -> Iterator[Proposal]:

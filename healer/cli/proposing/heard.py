@@ -36,7 +36,7 @@ class Heard:
     @property
     def says(self) -> str:
         """What was seen, in words."""
-        return f"pid {self.pid} listens at {self.address}:{self.port}"
+        return f"pid {self.pid} listens at {self.address}:{self.port}" if self.pid else f"it listens at {self.address}"
 
 
 def listeners() -> Iterator[Heard]:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ def _postgres(one: Heard, root: Path) -> Iterator[Proposal]:
 
 
 _LATER = "password: {credential: NAME} where it wants one"
+_REDIS = f"docs/kinds/redis.md says which rights it needs; {_LATER}"
 
 
 def _is_socket(root: Path, folder: str, port: int) -> bool:
@@ -66,10 +67,31 @@ def _is_socket(root: Path, folder: str, port: int) -> bool:
         return False
 
 
+def at_rest(found: Iterable[str], root: Path = Path("/")) -> Iterator[Proposal]:
+    """Databases that listen at no port: by their sockets. ``found``: ids of what was found by its port."""
+    for path in _sockets(root, "var/run/postgresql", ".s.PGSQL.*"):
+        port = path.name.rpartition(".")[2]
+        if port.isdecimal():
+            yield from _postgres(Heard(name="postgres", pid=0, address="its socket", port=int(port)), root)
+    if any(name.startswith("redis:") for name in found):
+        return
+    for path in (*_sockets(root, "var/run/redis", "*.sock"), *_sockets(root, "run/valkey", "*.sock")):
+        says = f"the socket /{path.relative_to(root)} is there"
+        keys = {"socket": f"/{path.relative_to(root)}"}
+        name = clean(f"redis-{path.stem}")
+        yield Proposal(kind="redis", name=name, organ="stomach", because=says, keys=keys, needs=_REDIS)
+
+
+def _sockets(root: Path, folder: str, names: str) -> list[Path]:
+    try:
+        return sorted(path for path in (root / folder).glob(names) if path.is_socket())
+    except OSError:
+        return []
+
+
 def _redis(one: Heard, _root: Path) -> Iterator[Proposal]:
     keys = {"host": one.host, "port": one.port, **_of(one)}
-    needs = f"docs/kinds/redis.md says which rights it needs; {_LATER}"
-    yield Proposal(kind="redis", name=f"redis-{one.port}", organ="stomach", because=one.says, keys=keys, needs=needs)
+    yield Proposal(kind="redis", name=f"redis-{one.port}", organ="stomach", because=one.says, keys=keys, needs=_REDIS)
 
 
 def _rabbitmq(one: Heard, root: Path) -> Iterator[Proposal]:

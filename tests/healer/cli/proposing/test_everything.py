@@ -41,4 +41,11 @@ def test_everything_is_asked_for(monkeypatch):
     monkeypatch.setattr(everything, "units", lambda _: iter([one("unit", "a")]))
     monkeypatch.setattr(everything, "containers", lambda: iter([one("container", "b")]))
     monkeypatch.setattr(everything, "listeners", lambda: iter([Heard(name="c", pid=1, address="::1", port=5)]))
-    assert [each.id for each in everything.proposals()] == ["unit:a", "container:b", "process:c", "tcp:c-5"]
+    monkeypatch.setattr(everything, "at_rest", lambda found: iter([one("redis", "-".join(found))]))
+    assert [each.id for each in everything.proposals()] == [
+        "unit:a",
+        "container:b",
+        "process:c",
+        "tcp:c-5",
+        "redis:process:c-tcp:c-5",
+    ]

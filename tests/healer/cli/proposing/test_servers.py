@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from healer.cli.proposing.heard import Heard
-from healer.cli.proposing.servers import of_server, plain
+from healer.cli.proposing.servers import at_rest, of_server, plain
 
 
 def heard(name, port, **more):
@@ -114,3 +114,20 @@ def test_who_is_not_known_is_a_process_and_a_port_unless_a_unit_stands_for_it(tm
     (port,) = plain(heard("shopd", 9000, unit="shop.service"))
     assert port.keys["requires"] == ["unit:shop.service"]
     assert ids(of_server(heard("sshd", 22), tmp_path)) == ["tcp:ssh-22"]
+
+
+def test_databases_that_listen_at_no_port_are_found_by_their_sockets(tmp_path):
+    made = []
+    for path in ("var/run/postgresql/.s.PGSQL.5432", "var/run/redis/main.sock"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        made.append(socket.socket(socket.AF_UNIX))
+        made[-1].bind(str(tmp_path / path))
+    (tmp_path / "var/run/postgresql/.s.PGSQL.5432.lock").touch()
+    postgres, redis = at_rest([], tmp_path)
+    assert (postgres.id, postgres.keys["host"], postgres.keys["port"]) == (
+        "postgres:postgres-5432", "/var/run/postgresql", 5432,
+    )  # fmt: skip
+    assert (redis.id, dict(redis.keys)) == ("redis:redis-main", {"socket": "/var/run/redis/main.sock"})
+    assert ids(at_rest(["redis:redis-6379"], tmp_path)) == ["postgres:postgres-5432"]
+    for sock in made:
+        sock.close()
