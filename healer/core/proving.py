@@ -28,6 +28,8 @@ class Proof:
     stable_for: float
     judge: Judge
     true_since: float | None = None
+    looked: bool = False
+    """A look was asked for that counts: one that began when the target's startup grace was over."""
     met: bool = False
     """The incarnation that the action made has been seen."""
     harmony_before: float | None = None
@@ -52,6 +54,7 @@ class Proving:
     def await_proof(self, proof: Proof) -> None:
         """Remember what would prove the effect, and look at once when that may count."""
         proof.harmony_before = self.desk.harmony
+        proof.looked = proof.armed <= self.desk.now
         self.proofs[proof.intent.id] = proof
         self.desk.out.append(Look(target=proof.intent.target, because="an action on it ended"))
 
@@ -72,6 +75,10 @@ class Proving:
             proof.true_since = None
         if now >= proof.deadline:
             return self.verdict(proof.intent, Result.UNVERIFIED, "what would prove it was not seen in time")
+        if now >= proof.armed and not proof.looked:
+            # Its next look by itself may be later than the deadline.
+            proof.looked = True
+            self.desk.out.append(Look(target=proof.intent.target, because="from now on what is seen of it counts"))
         return None
 
     def _gone_again(self, proof: Proof) -> bool:
@@ -88,7 +95,7 @@ class Proving:
         """When the proof should be judged again at the latest."""
         proof = self.proofs[intent_id]
         stable = proof.deadline if proof.true_since is None else proof.true_since + proof.stable_for
-        return min(proof.deadline, stable)
+        return min(proof.deadline, stable if proof.looked else min(stable, proof.armed))
 
     def verdict(self, intent: OpenIntent, result: Result, because: str) -> tuple[OpenIntent, Result]:
         """Seal the verdict and free the target; opens the breaker where failures have added up."""

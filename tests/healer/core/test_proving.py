@@ -43,6 +43,16 @@ def test_done_is_not_success(talk, proved):
     assert verdicts(scenario) == [("verified", "the condition it had to reach holds")]
 
 
+def test_it_is_looked_at_again_when_that_first_counts_however_seldom_it_is_looked_at(talk, proved):
+    settles = Step(action="restart", verify=talk.verify(within=10.0), settle=3.0)
+    scenario = proved(rule=talk.rule(then=(settles,)))
+    before = len(scenario.looks)
+    scenario.wait(2.9)
+    assert scenario.looks[before:] == []
+    scenario.wait(3)  # what is seen counts again, and nobody has looked by himself
+    assert scenario.looks[before:] == ["program:api"], "once"
+
+
 def test_what_is_not_seen_in_time_is_unverified(talk, proved):
     scenario = proved(within=10.0)
     for _ in range(9):
