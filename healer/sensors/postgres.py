@@ -133,7 +133,7 @@ class PostgresSensor(TargetSensor):
         part = Sieve(sieve.at, self.marks)
         try:
             self._tellers[piece.name](self, part, rows)
-        except (IndexError, TypeError, ValueError) as exc:  # something that only looks like PostgreSQL
+        except (ArithmeticError, IndexError, TypeError, ValueError) as exc:  # it only looks like PostgreSQL
             self.garbage += 1
             sieve.all_unknown(piece.series, f"garbage: its answer has another shape ({type(exc).__name__})")
             return

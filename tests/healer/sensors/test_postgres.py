@@ -1,14 +1,20 @@
+import asyncio
 import importlib.util
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healer.clock import SystemClock
 from healer.drivers.postgres import Postgres
 from healer.errors import SensorError
+from healer.model.kinds.postgres import KIND
 from healer.model.observation import Unknown
 from healer.model.target import Target
 from healer.sensors.postgres import PostgresSensor
+from healer.sensors.postgres_pieces import PIECES
+from healer.sensors.sane import Sieve
 
 _spec = importlib.util.spec_from_file_location("pg_double", Path(__file__).parents[2] / "doubles" / "postgres.py")
 double = importlib.util.module_from_spec(_spec)
@@ -157,6 +163,27 @@ async def test_a_piece_of_another_shape_is_unknown_and_no_crash(rows):
     assert seen["blocked"].startswith("?")
     assert seen["wraparound"].startswith("?")
     assert seen["size"] == 1e9
+
+
+NUMBERS = (st.integers(), st.just(10**400), st.floats(), st.decimals())
+CELLS = st.one_of(st.none(), st.booleans(), *NUMBERS, st.text(max_size=5), st.binary(max_size=5))
+
+
+@given(st.sampled_from(PIECES), st.lists(st.lists(CELLS, max_size=8).map(tuple), max_size=3))
+def test_whatever_a_piece_answers_is_readings_and_no_crash(piece, rows):
+    class Session:
+        alive = True
+
+        async def ask(self, *_, **__):
+            return rows
+
+    target = Target(kind="postgres", name="main", organ="stomach", spec={"host": "/nonexistent", "user": "healer"})
+    one = PostgresSensor(target, Postgres(target, SystemClock()), SystemClock())
+    sieve = Sieve(SystemClock().now(), one.marks)
+    asyncio.run(one._tell_piece(sieve, Session(), piece, sieve.at + 60, monitor=True))
+    known = {metric.name: set(metric.labels) for metric in KIND.metrics}
+    for reading in sieve.readings:
+        assert {key for key, _ in reading.labels} == known[reading.metric]
 
 
 async def test_names_that_anybody_may_choose_are_made_visible():
