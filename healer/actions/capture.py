@@ -2,7 +2,7 @@
 
 from healer.actions.evidence import MOST, Evidence
 from healer.actions.interface import Action, Done, Order
-from healer.errors import ActionError
+from healer.errors import ActionError, SensorError
 
 
 class Capture(Action):
@@ -22,6 +22,8 @@ class Capture(Action):
             kept = await self._evidence.capture(order, within=max(0.5, order.timeout - 2.0), most=most)
         except OSError as exc:
             raise ActionError(f"cannot keep evidence: {exc.strerror}") from exc
+        except SensorError as exc:
+            raise ActionError(exc.message) from exc
         facts = {"sha256": kept.sha256, "size": kept.size, "file": f"evidence/{kept.sha256}.json"}
         return Done(because=f"kept {kept.size} bytes of evidence {kept.sha256}", facts=facts)
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from healer import blocking
 from healer.actions.interface import Order
 from healer.clock import Clock
 from healer.drivers import evidence
+from healer.drivers.slot import Slot
 from healer.model.target import EMPTY
 from healer.store import capsules
 
@@ -32,6 +32,8 @@ _PATIENCE = 5.0
 MOST = 1024 * 1024
 """Bytes of one piece of evidence."""
 _MOST_PIDS = 16
+_AT_ONCE = 8
+"""Looks that may be under way: one that hangs in the kernel is left behind, and must not be joined by many."""
 _WAITING = 64
 """Deaths that wait to be written about; beyond, the oldest is dropped and counted."""
 
@@ -113,6 +115,7 @@ class Evidence(Nobody):
         self._witness = witness or Witness()
         self._waiting: deque[tuple[Order, Later, float, object]] = deque(maxlen=_WAITING)
         self._wanted = asyncio.Event()
+        self._slot = Slot("evidence", _AT_ONCE)
         self.lost = 0
         """Deaths nothing was kept of, because too many waited."""
 
@@ -177,7 +180,7 @@ class Evidence(Nobody):
         seen: Later = nothing,
         last: Mapping[str, object] = EMPTY,
     ) -> Kept:
-        """Look, keep, and have it sealed; raises OSError when nothing could be written."""
+        """Look, keep, and have it sealed; raises OSError (nothing could be written), SensorError (too many looks hang)."""
         until = self._clock.now() + within
         told = Told()
         if teller := self._tellers.get(order.target.kind) if seen is nothing else None:
@@ -185,11 +188,11 @@ class Evidence(Nobody):
         head = self._head(order, when) | dict(last) | dict(told.facts)
         declared = (order.target.spec.get("evidence") or EMPTY).get("files") or ()
         paths = [*map(str, declared), *told.files]
-        content, left_out = await blocking.call(
+        content, left_out = await self._slot.call(
             # Of a dead one, the processes there are now are those of its next life.
             lambda: self._content({**head, **seen()}, () if when == "after" else told.pids, paths, until, most)
         )
-        digest = await blocking.call(lambda: capsules.keep(self._state_dir, content))
+        digest = await self._slot.call(lambda: capsules.keep(self._state_dir, content))
         self._tell(order, when, digest, len(content), left_out)
         return Kept(sha256=digest, size=len(content))
 

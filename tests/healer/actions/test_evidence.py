@@ -4,16 +4,20 @@ import asyncio
 import json
 import os
 import signal
+import threading
 
 import pytest
 
 from healer.actions import evidence, tellers
+from healer.actions.capture import Capture
 from healer.actions.evidence import Evidence, Witness, packed
 from healer.actions.owner import ProgramOwner
 from healer.actions.restart import Restart
 from healer.actions.stop import Stop
 from healer.clock import SystemClock
 from healer.drivers.catalog import Drivers
+from healer.drivers.slot import Slot
+from healer.errors import ActionError
 from healer.model.target import Target
 from healer.store import capsules
 
@@ -147,6 +151,27 @@ async def test_whatever_goes_wrong_with_evidence_the_cure_happens(trouble, progr
     await died(programs, second)
     assert (await carried_out(restart, order())).generation not in ("", second)
     await kept.drain()
+
+
+async def test_looks_that_hang_in_the_kernel_are_not_joined_by_ever_more(kept, order, monkeypatch, sealed):
+    free, begun = threading.Event(), []
+
+    def hangs():
+        begun.append(1)
+        free.wait(10)
+        return {}
+
+    monkeypatch.setattr(evidence, "BEFORE", 0.01)
+    monkeypatch.setattr("healer.drivers.evidence.of_host", hangs)
+    try:
+        kept._tellers, kept._slot = {}, Slot("evidence", 2)
+        for _ in range(3):
+            assert await kept.before(order(generation="1.2", timeout=0.04)) is None
+        assert len(begun) == 2
+        with pytest.raises(ActionError, match="has not come back"):
+            await Capture(kept).act(order(generation="1.2"))
+    finally:
+        free.set()
 
 
 async def test_who_says_no_gets_none(kept, order, sealed):
