@@ -180,7 +180,7 @@ class Evidence(Nobody):
         seen: Later = nothing,
         last: Mapping[str, object] = EMPTY,
     ) -> Kept:
-        """Look, keep, and have it sealed; raises OSError (nothing could be written), SensorError (too many looks hang)."""
+        """Look, keep, have it sealed; raises OSError (nothing could be written), SensorError (too many looks hang)."""
         until = self._clock.now() + within
         told = Told()
         if teller := self._tellers.get(order.target.kind) if seen is nothing else None:
