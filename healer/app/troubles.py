@@ -153,18 +153,18 @@ def _organ(core: Core, organ: OrganView, seen: Seen) -> None:
         return
     known = [one for one in organ.vitals if one.score is not None and one.weight > 0]
     worst = min(known, key=lambda one: one.score or 0.0, default=None)
-    if worst is not None and worst.id == f"{organ.name}.up" and _told(core, organ.name, seen):
-        return  # its targets are told by themselves
     source = {vital.id: vital.value for vital in core.setup.vitals}.get(worst.id if worst else "", "")
+    if _echoes(core, source) and any(key.startswith("target:") for key in seen.troubles):
+        return  # its targets are told by themselves
     about = "exhaustion" if _RUNS_OUT.search(source) else "degradation"
     severity = "critical" if organ.health is Health.FAILED else "warning"
     because = f": {organ.because}" if organ.because else ""
     seen.add(key, about, severity, f"organ {organ.name} is {organ.health.value}{because}", settle=SETTLE)
 
 
-def _told(core: Core, organ: str, seen: Seen) -> bool:
-    targets = core.world.targets
-    return any(one.target in targets and targets[one.target].organ == organ for one in seen.troubles.values())
+def _echoes(core: Core, source: str) -> bool:
+    """Whether a vital only says again how targets are."""
+    return any(name in source for name in ("organ.up", "http.latency", "tcp.latency", *core.world.flags))
 
 
 def _brakes(core: Core, seen: Seen) -> None:

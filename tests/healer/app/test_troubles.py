@@ -2,10 +2,12 @@
 
 import pytest
 
+from healer.alerts.room import Room
 from healer.app import troubles
 from healer.core.core import Setup
 from healer.core.watch import BALANCING, WARNING
 from healer.drivers.interface import DriverStatus, LinkState
+from healer.model.alert import Policy
 from healer.model.anatomy import DEFAULT_VITALS
 from healer.model.mode import Mode
 from healer.model.target import Target
@@ -248,3 +250,33 @@ def test_a_program_that_was_not_started_yet_has_not_failed():
     scenario.wait(1)
     scenario.see("program.up", 0, target=api.id)
     assert f"target:{api.id}" not in seen(scenario).troubles
+
+
+def test_hundreds_of_targets_that_fail_within_a_minute_are_one_message_from_the_core_on():
+    many = tuple(Target(kind="http", name=f"t{number}", organ="heart") for number in range(300))
+    scenario, room = scene(targets=many), Room({"oncall": Policy(), "pager": Policy(least="critical")})
+    for target in many:
+        scenario.see("http.ok", 1, target=target.id)
+    scenario.wait(2)
+    told = []
+    for batch in range(50):
+        for target in many[batch * 6 : batch * 6 + 6]:
+            scenario.see("http.ok", 0, target=target.id)
+        for _ in range(5):
+            scenario.wait(0.2)
+        _look(scenario, room, told)
+    for _ in range(40):
+        scenario.wait(2)
+        _look(scenario, room, told)
+    assert [one.channel for one in told] == ["pager", "oncall"]
+    assert told[0].message.says.startswith("safe mode: nothing is healed: ")
+    assert told[1].message.says.startswith("301 troubles: brakes:safe-mode, http:t0, ")
+    # What the core says by itself, to the journal, are not hundreds either.
+    assert [one.params["channel"] for one in scenario.acted] == [""]
+
+
+def _look(scenario, room, told):
+    found = seen(scenario)
+    for flight in room.step(found.troubles, scenario.now, unknown=found.unknown):
+        room.delivered(flight.message.id, scenario.now)
+        told.append(flight)
