@@ -17,6 +17,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "scale": Verb(
             kinds=("program", "container", "unit"),
             doc="Run more or fewer instances of what was declared to have several; none is created.",
+            needs={"program": "instances", "unit": "instances", "container": "spares"},
             params=params(
                 to=Param(shape="change", required=True, doc="instances, as 3, +1 or -1; kept within what was declared"),
             ),
@@ -50,6 +51,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             kinds=("file", "redis", "rabbitmq", "http"),
             doc="Throw away what can be made again, within what was declared and within bounds.",
             frees=True,
+            needs={"file": "clear", "http": "purge"},
             params=params(
                 prefix=Param(
                     shape="string", doc="keys that begin so; may be left out where one is declared", kinds=("redis",)
@@ -142,6 +144,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "quarantine": Verb(
             kinds=("haproxy", "container", "program", "process", "file"),
             doc="Keep it from doing harm and keep it for study: nothing is routed to it, and nothing of it is lost.",
+            needs={"file": "aside"},
             params=params(
                 back=_BACK,
             ),
@@ -150,6 +153,7 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "repair": Verb(
             kinds=("file",),
             doc="Mend what can be mended by a way that was declared, and keep what was there before.",
+            needs={"file": "repair"},
             params=params(),
             disruptive=True,
         ),

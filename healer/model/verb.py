@@ -1,7 +1,7 @@
 """What a verb and its parameters are, before anybody uses them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -41,6 +41,8 @@ class Verb:
     """It gives space back: it may be done, and be sealed with the last of the space, while the log's disk is full."""
     undo: str = ""
     """The verb that undoes it; empty where nothing does."""
+    needs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """By kind of target, the key without which a target does not let it happen."""
     needs_target: bool = True
     """False: a rule about the whole host may use it."""
 

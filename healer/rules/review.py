@@ -1,7 +1,7 @@
 """Everything worth a person's look in a set of rules that loads."""
 
 from healer.rules import findings as looks
-from healer.rules import named
+from healer.rules import named, unlet
 from healer.rules.fights import fights
 from healer.rules.findings import Finding
 from healer.rules.loops import loops
@@ -28,6 +28,7 @@ def findings(ruleset: RuleSet, settings: Settings) -> list[Finding]:
         found += subjects.findings(rule, own)
         found += too_short(rule, own, known)
         found += named.missing(rule, own, known)
+        found += unlet.steps(rule, own, known)
     groups = alike(rules, settings)
     found += fights(rules, groups)
     found += loops(rules, groups)
