@@ -4,6 +4,7 @@ import importlib.util
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -47,6 +48,31 @@ def until(check, within=15.0):
 def accepts(port):
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def neighbour(name):
+    """Another file of these tests: how it starts its own server."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"neighbour_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_database_on_a_port_of_its_own_is_found_with_the_keys_it_needs(real):
+    real("pg_ctlcluster", root=True)
+    folder = Path(tempfile.mkdtemp(prefix="healer-init-"))
+    folder.chmod(0o755)
+    server = neighbour("test_postgres").Server(folder / "server").make()
+    try:
+        server.start()
+        found = everything.chosen(everything.listening(one for one in listeners() if one.port == server.port))
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    (postgres,) = (one for one in found if one.kind != "log")
+    assert (postgres.id, postgres.organ) == (f"postgres:postgres-{server.port}", "stomach")
+    assert postgres.keys["host"] == str(server.folder)
 
 
 def test_services_that_somebody_enabled_are_found_in_a_booted_system(boot):

@@ -41,7 +41,7 @@ class Proposal:
 
 def clean(name: str) -> str:
     """A name somebody else chose, as one that may stand in organism.yaml."""
-    return _NAME.sub("-", name).lstrip(".-")[:100] or "unnamed"
+    return _NAME.sub("-", name).lstrip(".-@")[:100] or "unnamed"
 
 
 def organ_of(name: str) -> str:

@@ -46,7 +46,8 @@ def _of(one: Heard) -> dict[str, Any]:
 
 
 def _postgres(one: Heard, root: Path) -> Iterator[Proposal]:
-    folder = next((path for path in ("/var/run/postgresql", "/tmp") if _is_socket(root, path, one.port)), "")  # noqa: S108 - where PostgreSQL puts it by default
+    named = [value for flag, value in itertools.pairwise(one.argv) if flag == "-k" and value.startswith("/")]
+    folder = next((path for path in (*named, "/var/run/postgresql", "/tmp") if _is_socket(root, path, one.port)), "")  # noqa: S108 - where PostgreSQL puts it by default
     keys = {"host": folder or one.host, "port": one.port, "user": "healer"}
     needs = f"CREATE ROLE healer LOGIN; GRANT pg_monitor TO healer; a rule for it in pg_hba.conf ({_LATER})"
     name = f"postgres-{one.port}"
