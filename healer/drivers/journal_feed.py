@@ -75,6 +75,12 @@ class Feed:
         return cls(pid, out, err, ears)
 
     @property
+    def waits(self) -> bool:
+        """Whether it waits for something to happen; not while it runs, wants to run, or waits for a disk."""
+        seen = processes.stat(self.pid)
+        return seen is not None and seen.state == "S"
+
+    @property
     def held(self) -> bool:
         """Whether somebody has stopped it: then silence says nothing."""
         seen = processes.stat(self.pid)

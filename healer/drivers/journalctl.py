@@ -19,6 +19,8 @@ BACKLOG = 64 << 20
 QUIET = 0.5
 """Seconds of silence after which all that was waiting has been read."""
 _DENIED = ("insufficient permissions", "not seeing messages", "Permission denied")
+MARGIN = 5.0
+"""Seconds by which what is written may come late."""
 _MAY_NOT, _HINT = "the journal may not be read", "add the account to the group systemd-journal"
 _NO_FILES = "No journal files were found"
 _NO_CURSOR = "Failed to seek to cursor"
@@ -35,7 +37,11 @@ class Subscriber:
     cursor: str
     """Of the last entry it was given, in this run or an earlier one; empty: it wants what comes from now on."""
     since: float
+    """Wall second from which on it wants entries, where it was given none yet."""
+    came: float
     """Wall second at which it came."""
+    seen: float = 0.0
+    """Wall second up to which it has all that it wants, also where that was nothing."""
     place: Place | None = field(init=False)
     ready: bool = False
     """It has been given all that was waiting when it came."""
@@ -45,15 +51,20 @@ class Subscriber:
         if self.place is None:
             self.cursor = ""
 
+    @property
+    def at(self) -> float:
+        """Wall second from which on it wants entries."""
+        return max(self.since if self.place is None else self.place.at, self.seen)
+
     def offer(self, entry: Entry) -> None:
         """Give it an entry it was not given yet, if it wants it."""
         if self.place is None:
-            if entry.place.at < self.since:
+            if entry.place.at < max(self.since, self.seen):
                 return
         elif not entry.place.is_past(self.place):
             return
         self.cursor, self.place = entry.cursor, entry.place
-        self.ready = self.ready or entry.place.at >= self.since
+        self.ready = self.ready or entry.place.at >= self.came
         if self.wants.passes(entry):
             self.take(entry)
 
@@ -63,8 +74,6 @@ class _Seat:
 
     def __init__(self) -> None:
         self.feed: Feed | None = None
-        self.asked: tuple[str, ...] = ()
-        """The filters the child was started with."""
 
 
 class Journal(Driver):
@@ -102,22 +111,40 @@ class Journal(Driver):
             if self._stale or seat.feed is None:
                 await self._sit(seat)
             elif self._quiet is None:
-                self._wait_for_quiet()
+                self._wait_for_quiet(seat)
         if seat.feed is not None and seat.feed.held:
             raise DriverError(
                 f"journalctl (pid {seat.feed.pid}) was stopped by a signal", hint="send it CONT, or end it"
             )
+        self._note_time(seat)
         said = seat.feed.said if seat.feed else ""
         if _is_denied(said):
             raise DriverError(f"{_MAY_NOT}: {_first(said)}", hint=_HINT)
         if _NO_FILES in said and not self._heard:
             raise DriverError("there is no journal yet", hint="does journald run, and does it keep what it is told?")
 
+    def _note_time(self, seat: _Seat) -> None:
+        """Where all is read, nobody has to begin with what is older, however long ago his last entry was."""
+        if seat.feed is not None and self.lag is None:
+            for one in self._subscribers:
+                if one.ready:
+                    one.seen = max(one.seen, self._clock.wall() - MARGIN)
+
     def subscribe(
-        self, wants: Filter, take: Callable[[Entry], None], flush: Callable[[], None], *, cursor: str = ""
+        self,
+        wants: Filter,
+        take: Callable[[Entry], None],
+        flush: Callable[[], None],
+        *,
+        cursor: str = "",
+        seen: float = 0.0,
     ) -> Subscriber:
-        """Take on somebody; `health` sees to the rest. What came after ``cursor`` is given too."""
-        made = Subscriber(wants=wants, take=take, flush=flush, cursor=cursor, since=self._clock.wall())
+        """Take on somebody; `health` sees to the rest. What came after ``cursor``, and after ``seen``, is given too."""
+        wall = self._clock.wall()
+        since = min(seen, wall) or wall
+        made = Subscriber(
+            wants=wants, take=take, flush=flush, cursor=cursor, since=since, came=wall, seen=min(seen, wall)
+        )
         before = matches(one.wants for one in self._subscribers)
         self._subscribers.append(made)
         if made.place or matches(one.wants for one in self._subscribers) != before or len(self._subscribers) == 1:
@@ -161,13 +188,15 @@ class Journal(Driver):
         except ActionError as exc:
             raise DriverError(f"the journal cannot be followed: {exc.message}", hint=exc.hint) from exc
         self._stale, self._heard, self._behind = False, False, 0
-        self._wait_for_quiet()
+        self._wait_for_quiet(seat)
 
     def _words(self) -> Sequence[str]:
-        places = [(one.place.at, one.cursor) for one in self._subscribers if one.place is not None]
-        # Whole seconds: what is older than its subscriber is left out here.
-        since = min((one.since for one in self._subscribers), default=self._clock.wall())
-        start = f"--after-cursor={min(places)[1]}" if places else f"--since=@{int(since)}"
+        first = min(self._subscribers, key=lambda one: one.at, default=None)
+        if first is not None and first.place is not None and first.place.at >= first.seen:
+            start = f"--after-cursor={first.cursor}"
+        else:
+            # Whole seconds: what somebody was given already he is not given again.
+            start = f"--since=@{int(self._clock.wall() if first is None else first.at)}"
         where = (f"--directory={self._directory}",) if self._directory else ()
         fields = ",".join(FIELDS)
         shape = ("--output=json", f"--output-fields={fields}", "--follow", "--no-tail", "--no-pager")
@@ -190,6 +219,7 @@ class Journal(Driver):
         self.gaps += 1
         for one in self._subscribers:
             one.cursor, one.place, one.since = "", None, self._clock.wall()
+            one.seen = 0.0
 
     # ---------------------------------------------------------------------------------------- its entries
 
@@ -203,8 +233,10 @@ class Journal(Driver):
             entry, self._heard = found, True
             for one in self._subscribers:
                 one.offer(entry)
-        if entry is not None:
-            self.lag = max(0.0, self._clock.wall() - entry.place.at) if more else None
+        if not more:
+            self.lag = None
+        elif entry is not None:
+            self.lag = max(0.0, self._clock.wall() - entry.place.at)
         self._behind = self._behind + sum(map(len, lines)) if more else 0
         if self._behind > BACKLOG:
             self._forget_places()
@@ -213,22 +245,27 @@ class Journal(Driver):
                 seat.feed.end()  # the next look begins anew
                 seat.feed = None
         if not more:
-            self._wait_for_quiet()
+            self._wait_for_quiet(seat)
         for one in tuple(self._subscribers):
             one.flush()
 
     def _too_long(self) -> None:
         self.cut += 1
 
-    def _wait_for_quiet(self) -> None:
+    def _wait_for_quiet(self, seat: _Seat) -> None:
         if self._quiet is not None:
             self._quiet.cancel()
             self._quiet = None
         if not all(one.ready for one in self._subscribers):
-            self._quiet = asyncio.get_running_loop().call_later(QUIET, self._is_quiet)
+            self._quiet = asyncio.get_running_loop().call_later(QUIET, self._is_quiet, seat)
 
-    def _is_quiet(self) -> None:
+    def _is_quiet(self, seat: _Seat) -> None:
         self._quiet = None
+        if seat.feed is None:
+            return
+        if not seat.feed.waits:
+            self._wait_for_quiet(seat)  # it has not come to the end yet
+            return
         for one in self._subscribers:
             one.ready = True
 

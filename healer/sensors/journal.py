@@ -24,6 +24,8 @@ _log = logging.getLogger("healer.sensors.journal")
 _NONE = "no entry has come"
 _TURN, _TURNS = 0.05, 30
 """Seconds between two glances at whether all that was waiting has been read, and how many there are in one look."""
+_SELDOM = 60.0
+"""Seconds between two notes of how far a journal was read in which nothing was found."""
 LONGEST = 4096
 """Characters of a message that are looked at: journalctl gives no more."""
 
@@ -46,7 +48,7 @@ class JournalSensor(TargetSensor):
         )
         self._tally = Tally(target.id, spec.get("patterns") or EMPTY, most=LONGEST)
         self._kept = kept_in / "journal" / f"{target.name}.json" if kept_in else None
-        self._noted = ""
+        self._noted = ("", 0)
         self._slot = Slot(target.id)
         self._counts = [0] * len(PRIORITIES)
         self._told: tuple[tuple[int, ...], float] | None = None
@@ -62,10 +64,14 @@ class JournalSensor(TargetSensor):
         self._push = push
         kept = await self._slot.call(lambda: bookmarks.read(self._kept) if self._kept else {})
         self._take_up(kept)
-        cursor = kept.get("cursor")
+        cursor, seen = kept.get("cursor"), kept.get("seen")
         self._gaps = self._journal.gaps
         self._subscriber = self._journal.subscribe(
-            self._wants, self._take, self._flush, cursor=cursor if isinstance(cursor, str) else ""
+            self._wants,
+            self._take,
+            self._flush,
+            cursor=cursor if isinstance(cursor, str) else "",
+            seen=float(seen) if type(seen) is int and seen > 0 else 0.0,
         )
 
     async def close(self) -> None:
@@ -160,11 +166,13 @@ class JournalSensor(TargetSensor):
     async def _note(self, subscriber: Subscriber) -> None:
         """Write the place down, where it has changed."""
         kept_in = self._kept
-        if kept_in is None or subscriber.cursor == self._noted:
+        place = (subscriber.cursor, int(subscriber.seen // _SELDOM))
+        if kept_in is None or place == self._noted:
             return
-        self._noted = subscriber.cursor
+        self._noted = place
         found = {
             "cursor": subscriber.cursor,
+            "seen": int(subscriber.seen),
             "entries": list(self._counts),
             "patterns": self._tally.state(self._clock.now(), self._clock.wall()),
         }

@@ -153,7 +153,7 @@ PATTERNS = {"failed": "Failed password for {user}", "oom": "Out of memory"}
 async def test_a_match_is_pushed_the_moment_it_is_written_with_what_was_taken(machine):
     machine.write("Failed password for old")
     machine.until(lambda: "for old" in machine.ask("--output=cat"))
-    async with Following(machine, patterns=PATTERNS) as following:
+    async with Following(machine, identifiers=("app",), patterns=PATTERNS) as following:
         before = await following.look()
         machine.write("Failed password for alice from 10.0.0.1", priority=4)
         async with asyncio.timeout(3):

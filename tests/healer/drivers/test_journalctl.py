@@ -103,9 +103,46 @@ async def test_who_has_a_place_goes_on_after_it_and_gets_nothing_twice(journal, 
     early = Got(journal, cursor=cursor(1, now - 59))
     fresh = Got(journal)
     await journal.health()
-    await until(lambda: fresh.one.ready)
+    await until(lambda: fresh.one.ready and len(early.messages) == 4)
     assert (late.messages, early.messages, fresh.messages) == (["4", "5"], ["2", "3", "4", "5"], [])
     assert f"--after-cursor={cursor(1, now - 59)}" in program.runs()[0]
+
+
+async def test_nobody_begins_with_what_is_older_than_all_he_has(journal, program):
+    now = SystemClock().wall()
+    quiet = Got(journal, Filter(units=frozenset({"a.service"})), cursor=cursor(1, now - 900_000), seen=now - 60)
+    await journal.health()
+    await until(lambda: quiet.one.ready and program.runs())
+    assert f"--since=@{int(now - 60)}" in program.runs()[0]
+    await journal.health()
+    assert quiet.one.seen == pytest.approx(now - journalctl.MARGIN, abs=10)
+    Got(journal)
+    await journal.health()
+    await until(lambda: len(program.runs()) == 2)
+    assert "--after-cursor" not in program.runs()[1]
+
+
+async def test_who_read_all_and_found_nothing_goes_on_from_there(journal, program):
+    now = SystemClock().wall()
+    program.says.write_text("".join(f"{entry(number, now - 60 + number, str(number))}\n" for number in range(1, 4)))
+    got = Got(journal, seen=now - 57.5)
+    await journal.health()
+    await until(lambda: got.one.ready and got.messages)
+    assert got.messages == ["3"]
+
+
+async def test_a_child_that_is_replaced_brings_nobody_what_was_before_him(journal, program):
+    now = SystemClock().wall()
+    program.says.write_text(entry(1, now - 1, "before") + "\n")
+    first = Got(journal)
+    await journal.health()
+    await until(lambda: first.one.ready)
+    await journal.health()
+    Got(journal, cursor=cursor(9, now - 100))
+    await journal.health()
+    await until(lambda: len(program.runs()) == 2)
+    await until(lambda: all(one.ready for one in journal._subscribers))
+    assert first.messages == []
 
 
 async def test_one_child_serves_all_and_another_is_started_only_where_more_is_wanted(journal, program):

@@ -42,8 +42,9 @@ class Driver:
         for one in self.subscribers:
             one.ready = True
 
-    def subscribe(self, wants, take, flush, *, cursor=""):
-        made = Subscriber(wants=wants, take=take, flush=flush, cursor=cursor, since=self.clock.wall())
+    def subscribe(self, wants, take, flush, *, cursor="", seen=0.0):
+        now = self.clock.wall()
+        made = Subscriber(wants=wants, take=take, flush=flush, cursor=cursor, since=now, came=now, seen=seen)
         self.subscribers.append(made)
         return made
 
@@ -163,7 +164,18 @@ async def test_a_restart_goes_on_with_its_counts_and_its_place(place):
     assert found["journal.entries", "info"] == 1
 
 
-@pytest.mark.parametrize("kept", [{}, {"cursor": 7, "entries": "x"}, {"cursor": "x", "entries": [1, True] * 4}])
+async def test_how_far_it_was_read_is_kept_where_nothing_was_found(place):
+    await place.look()
+    place.driver.subscribers[0].seen = 1_000_900.0
+    await place.look()
+    await place.sensor.close()
+    await place.start()
+    assert place.driver.subscribers[0].seen == 1_000_900.0
+
+
+@pytest.mark.parametrize(
+    "kept", [{}, {"seen": "x"}, {"seen": -1}, {"cursor": 7, "entries": "x"}, {"cursor": "x", "entries": [1, True] * 4}]
+)
 async def test_what_was_kept_and_damaged_is_no_place(tmp_path, kept):
     (tmp_path / "journal").mkdir()
     (tmp_path / "journal" / "x.json").write_text(json.dumps(kept))
