@@ -4,6 +4,7 @@ It is asked now and then with everything that is wrong at that moment; what chan
 is lost with an event, and a restart that brings back what was told tells it no second time.
 """
 
+import itertools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from healer.model.alert import SEVERITIES, Message, Policy, Trouble, louder
 JOURNAL = "journal"
 MOST_CASES = 20_000
 """Troubles that are followed; of more, it is told how many, but not each one by itself."""
+MOST_KEPT = 2000
+"""Cases that are brought over a restart; of more, the rest is told once more, in one message."""
 MOST_THREADS = 10
 EARLY, MOST_EARLY = 60.0, 1000
 """Seconds for which is remembered what rules told of cases that were not seen yet, and of how many."""
@@ -317,8 +320,8 @@ class Room:
 
     def kept(self, now: float) -> dict[str, Any]:
         """As plain JSON values: what was told, so that it is not told again."""
-        worth = {key: case.kept(now) for key, case in self.cases.items() if case.told or case.acked}
-        return {"count": self.count, "cases": worth}
+        worth = ((key, case.kept(now)) for key, case in self.cases.items() if case.told or case.acked)
+        return {"count": self.count, "cases": dict(itertools.islice(worth, MOST_KEPT))}
 
     def take_up(self, raw: Mapping[str, Any], now: float, passed: float) -> None:
         """Read back `kept`, ``passed`` seconds later; what cannot be read is told again, which is the lesser evil."""

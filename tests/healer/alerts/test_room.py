@@ -374,6 +374,12 @@ def test_a_restart_tells_nothing_again_and_forgets_no_acknowledgement(talk):
     assert len({one.id for one in (*talk.messages, *after.messages)}) == 3
 
 
+def test_of_a_mass_only_so_much_is_written_down(talk):
+    talk.is_wrong(*(down(f"x{number}") for number in range(5000)))
+    talk.passes(16)
+    assert len(talk.room.kept(talk.now)["cases"]) == 2000
+
+
 @pytest.mark.parametrize(
     "raw", [{}, {"count": "x", "cases": {}}, {"count": 1, "cases": []}, {"count": 1, "cases": {"k": {"trouble": 3}}}]
 )
