@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-MOST = 1 << 20
+MOST = 4 << 20
 """Octets: a larger file is not ours."""
 
 
