@@ -13,7 +13,8 @@ async def test_an_end_told_before_anybody_waits_is_kept_while_somebody_asks():
     jobs.heard([1, "/early", "x.service", "done"])  # nobody asks: not ours
     jobs.begin()
     jobs.heard([2, "/ours", "x.service", "failed"])
-    assert await jobs.result("/ours") == "failed"
+    async with asyncio.timeout(2):
+        assert await jobs.result("/ours") == "failed"
     jobs.end()
     assert jobs._early == {}
 
