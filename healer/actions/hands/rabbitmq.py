@@ -164,7 +164,8 @@ def choose(listed: Sequence[Json], params: Mapping[str, Any], *, node: str, wall
     fitting = [
         (since, found)
         for found in listed
-        if found.get("node") == node and not is_ended(found)
+        if found.get("node") == node
+        and not is_ended(found)
         and (user is None or found.get("user") == user)
         and (client is None or fnmatch.fnmatchcase(str(found.get("user_provided_name") or ""), str(client)))
         and (since := number(found, "connected_at")) is not None
