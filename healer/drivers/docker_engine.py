@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from healer.drivers.container_events import Stream
 from healer.drivers.container_proofs import written
 from healer.drivers.container_usage import Groups
-from healer.drivers.containers import Container, Greeting, Limits, OddError, Usage, describe, greeting, measure
+from healer.drivers.containers import (
+    WATCHED,
+    Container,
+    Greeting,
+    Limits,
+    OddError,
+    Usage,
+    describe,
+    greeting,
+    measure,
+)
 from healer.drivers.interface import DriverError
 from healer.errors import ActionError
 
@@ -105,7 +115,9 @@ class Engine:
         """The engine's events about containers from this nanosecond on."""
         # The SDK has it as whole seconds; the engine reads fractions, and without them would tell things twice.
         at = cast("int", f"{since // 10**9}.{since % 10**9:09d}")
-        stream = self._ask(lambda client: client.events(since=at, decode=True, filters={"type": "container"}))
+        # Every health check of every container is three events more that nobody wants.
+        wanted = {"type": "container", "event": list(WATCHED)}
+        stream = self._ask(lambda client: client.events(since=at, decode=True, filters=wanted))
         if stream is None:
             raise DockerError("the container engine knows no events", fact=True)
         return cast("Stream", stream)
