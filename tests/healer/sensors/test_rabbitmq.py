@@ -5,14 +5,18 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from healer.clock import SystemClock
 from healer.drivers.http import Http
-from healer.drivers.rabbitmq import Place, RabbitMQ
+from healer.drivers.rabbitmq import Node, Place, RabbitMQ
 from healer.errors import SensorError
 from healer.model.kinds.rabbitmq import KIND
+from healer.model.observation import Observation
 from healer.model.target import Target
 from healer.sensors.rabbitmq import RabbitSensor
+from healer.sensors.sane import clean
 
 
 def _double():
@@ -149,3 +153,46 @@ async def test_no_queue_is_no_message_and_no_rate_is_unknown_where_none_is_kept(
     broker.overview |= {"object_totals": {"queues": 0}, "queue_totals": {}, "rates_mode": "none"}
     found = await look(sensor(()))
     assert (found["messages"], found["publish_rate"]) == (0, None)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["rate", "queues", "messages"]), inner),
+    max_leaves=4,
+)
+NAMES = ("uptime", "os_pid", "mem_used", "mem_limit", "mem_alarm", "disk_free", "fd_used", "fd_total", "partitions")
+
+
+class Says:
+    """A driver that says what it is told to."""
+
+    def __init__(self, overview, node, queues):
+        self.seen = Node(overview=overview, node=node, took=0.1)
+        self.found = queues
+        self.inner = RabbitMQ("rabbitmq:x", Place(url="http://h"), None, SystemClock())
+
+    async def look(self):
+        return self.seen
+
+    async def queues(self, _patterns):
+        return self.found
+
+    def generation(self, seen):
+        return self.inner.generation(seen)
+
+
+@given(
+    overview=st.dictionaries(st.sampled_from(["object_totals", "queue_totals", "message_stats", "rates_mode"]), JSON),
+    node=st.dictionaries(st.sampled_from(NAMES), JSON),
+    queue=st.dictionaries(st.sampled_from(["messages", "messages_ready", "consumers", "state", "message_stats"]), JSON),
+)
+@settings(max_examples=50, deadline=None)
+def test_whatever_it_says_a_reading_is_sane_or_unknown(overview, node, queue):
+    overview |= {"node": "a@b", "rabbitmq_version": "3.10.8"}
+    target = Target(kind="rabbitmq", name="x", organ="stomach", spec={"queues": ("orders",)})
+    says = Says(overview, node | {"name": "a@b", "running": True}, {"orders": queue})
+    readings = asyncio.run(RabbitSensor(target, says).look(10.0))
+    for reading in readings:
+        if isinstance(reading, Observation):
+            assert clean(reading.metric, reading.value) is not None or isinstance(reading.value, str)
+    assert len({reading.series for reading in readings}) == len(readings)

@@ -1,14 +1,20 @@
 """Redis' figures as readings: what it does not say is unknown, rates are of one run, and loading is neither."""
 
+import asyncio
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from healer.drivers.redis import Seen
 from healer.drivers.redis_info import read_info
 from healer.drivers.redis_wire import RedisError
 from healer.errors import SensorError
 from healer.model.kinds.redis import KIND
+from healer.model.observation import Observation
 from healer.model.target import Target
 from healer.sensors.redis import RedisSensor
+from healer.sensors.sane import clean
 from healer.testing import FakeClock
 
 RUN = "ab" * 20
@@ -177,3 +183,19 @@ async def test_keys_are_told_by_database_also_once_they_are_gone():
 async def test_no_more_databases_are_told_than_some():
     found = await look(sensor(seen(**{f"db{number}": "keys=1" for number in range(500)})))
     assert sum(name.startswith("keys@") for name in found) == 64
+
+
+WORDS = st.one_of(
+    st.sampled_from(["", "0", "1", "-1", "ok", "up", "slave", "master", "nan", "1e9", "9" * 18, "a=1,b=2", "keys=-1"]),
+    st.text(max_size=12).filter(lambda text: "\n" not in text),
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted({*USUAL, *REPLICA, "slave0", "db0", "db1"} - {"run_id"})), WORDS))
+@settings(max_examples=80, deadline=None)
+def test_whatever_info_says_a_reading_is_sane_or_unknown(lines):
+    readings = asyncio.run(sensor(seen(**lines)).look(10.0))
+    for reading in readings:
+        if isinstance(reading, Observation):
+            assert clean(reading.metric, reading.value) is not None or isinstance(reading.value, str)
+    assert len({reading.series for reading in readings}) == len(readings)
