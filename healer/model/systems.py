@@ -12,12 +12,13 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "reload": Verb(
             kinds=("unit", "container"),
             doc="Make it read its configuration again, without ending it.",
+            needs={"container": "reload"},
             params=params(),
         ),
         "scale": Verb(
             kinds=("program", "container", "unit"),
             doc="Run more or fewer instances of what was declared to have several; none is created.",
-            needs={"program": "instances", "unit": "instances", "container": "spares"},
+            needs={"program": "instances", "unit": "instances", "container": "spare"},
             params=params(
                 to=Param(shape="change", required=True, doc="instances, as 3, +1 or -1; kept within what was declared"),
             ),

@@ -1,6 +1,8 @@
 import pytest
 
+from healer.config.kinds.catalog import OWN
 from healer.config.targets import TARGET
+from healer.model.verbs import VERBS
 from healer.yamldoc import document
 from healer.yamldoc.mark import Problems
 from healer.yamldoc.shape import Bad
@@ -42,3 +44,10 @@ def test_what_cannot_be_is_told(tmp_path, keys, says):
     target, problems = read(f"{{kind: container, name: cache, {keys}}}", tmp_path)
     assert target is None or problems
     assert says in str(problems.error("x").problems)
+
+
+def test_what_a_verb_needs_to_be_declared_is_a_key_that_can_be_written():
+    for verb, declared in VERBS.items():
+        for kind, key in declared.needs.items():
+            if kind in OWN:
+                assert key in {field.name for field in OWN[kind].fields}, f"{verb} of a {kind}"
