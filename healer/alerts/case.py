@@ -93,7 +93,7 @@ class Case:
         """What that channel is to hear of it now."""
         told = self.told.get(channel)
         if self.flapping:
-            return self._restless(told) if self._is_for(channel, policy) else None
+            return self._restless(told, policy, now) if self._is_for(channel, policy) else None
         if self.ended is not None:
             return self._end(told, policy)
         if not self._is_for(channel, policy):
@@ -113,10 +113,11 @@ class Case:
             return False
         return not louder(policy.least, trouble.severity)
 
-    def _restless(self, told: Told | None) -> News | None:
+    def _restless(self, told: Told | None, policy: Policy, now: float) -> News | None:
         """While it comes and goes that is told once, and then neither its coming nor its going."""
         known = told is not None and not told.over and told.flaps
-        return None if known or self.acked else News.FLAPS
+        early = told is None and now - min([self.since, *self.turns]) < policy.after
+        return None if known or early or self.acked else News.FLAPS
 
     def _end(self, told: Told | None, policy: Policy) -> News | None:
         if told is None or told.over:

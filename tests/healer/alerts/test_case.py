@@ -30,6 +30,18 @@ def test_what_came_back_three_times_within_half_an_hour_comes_and_goes():
     assert one.news("x", Policy(), 400.0 + CALM + 2.0) is News.RESOLVED
 
 
+def test_what_comes_and_goes_escalates_when_it_has_done_so_for_long_enough():
+    one = case()
+    for now in (200.0, 300.0, 400.0):
+        one.is_over(now - 50.0)
+        one.goes_on(DOWN, now)
+    boss = Policy(after=900.0)
+    assert one.news("boss", boss, 401.0) is None
+    assert one.news("boss", boss, 1100.0) is News.FLAPS
+    one.acked = "uid:0"
+    assert one.news("boss", boss, 1100.0) is None
+
+
 def test_what_is_too_short_to_be_told_is_too_short_to_count():
     one = case(FLUTTER)
     for now in (200.0, 300.0, 400.0, 500.0):
