@@ -1,5 +1,6 @@
 """Docker's engine as a driver: what is asked of it and done through it, over one supervised connection."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 _PAUSES = Pauses(first=0.5, most=5.0)
 """An engine is on this host as a rule, and many look through it: it is tried again soon."""
+_AT_ONCE = 8
+"""Looks that ask side by side: the library keeps ten connections, and would make and throw away more."""
 _MOST = 64
 """Questions that may be unanswered at once: a hung engine must not fill the process with threads."""
 
@@ -37,6 +40,7 @@ class Docker(Driver):
     ) -> None:
         self._engine = Engine(url, timeout=timeout)
         self.url = self._engine.url
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         self._waiting: set[object] = set()
         self._seen: dict[str, str] = {}
         """By the name it was asked for, the full id of the container that was last seen under it."""
@@ -214,18 +218,19 @@ class Docker(Driver):
 
     async def _ask(self, question: Callable[[], T]) -> T:
         """Ask off the loop, over a link that is up; raises DriverError."""
-        hello = await self._link.get()
-        try:
-            return await self._bounded(question)
-        except DriverError as exc:
-            if exc.fact:
-                await self._link.drop(hello, exc.message)
-                self.events.interrupt()  # a stream of an engine that hangs, or went, may look alive for ever
-            raise
+        async with self._turn:  # who waited here while it was lost must not find out for himself that it hangs
+            hello = await self._link.get()
+            try:
+                return await self._bounded(question)
+            except DriverError as exc:
+                if exc.fact:
+                    await self._link.drop(hello, exc.message)
+                    self.events.interrupt()  # a stream of an engine that hangs, or went, may look alive for ever
+                raise
 
     async def _bounded(self, question: Callable[[], T]) -> T:
         if len(self._waiting) >= _MOST:
-            raise DockerError(f"{_MOST} questions to the container engine have not come back yet", fact=True)
+            raise DockerError(f"{_MOST} questions to the container engine have not come back yet")
         token = object()
         self._waiting.add(token)
 

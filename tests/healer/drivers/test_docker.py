@@ -249,3 +249,13 @@ async def test_so_many_questions_to_one_that_hangs_and_no_more(engine, docker, m
 def test_the_module_loads_without_its_library():
     code = "import sys, healer.drivers.docker; sys.exit('docker' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_a_crowd_that_looks_at_once_finds_out_once_that_it_hangs(engine, docker, monkeypatch):
+    await docker.inspect("web")
+    engine.trouble = "hang"
+    began = time.monotonic()
+    told = await asyncio.gather(*(docker.look("web") for _ in range(40)), return_exceptions=True)
+    assert all(isinstance(one, DriverError) for one in told)
+    assert sum("the next try is in" in one.message for one in told) >= 30
+    assert time.monotonic() - began < 3.0, "eight wait for the second that it has, and nobody else"
