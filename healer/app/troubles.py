@@ -46,6 +46,7 @@ def of_core(core: Core, now: float, harmony: str = STEADY) -> Seen:
     _targets(core, seen, now)
     _incidents(core, seen)
     _held(core, seen)
+    _waiting(core, seen)
     for organ in core.organs.view.organs:
         _organ(core, organ, seen)
     _senses(core, seen, now)
@@ -97,6 +98,15 @@ def _held(core: Core, seen: Seen) -> None:
         if breaker.open and f"target:{target}" not in seen.troubles:
             says = f"{action} of {target} is given up: {breaker.failures} failures in a row"
             seen.add(f"breaker:{key}", "failure", "critical", says, target="" if target == HOST.id else target)
+
+
+def _waiting(core: Core, seen: Seen) -> None:
+    """What waits for a person's yes."""
+    for one in core.desk.memory.approvals.values():
+        if one.state == "asked":
+            says = f"{one.action} of {one.target} waits for a yes (healer approve {one.id}): {one.because}"
+            target = "" if one.target == HOST.id else one.target
+            seen.add(f"approval:{one.id}", "failure", "warning", says, target=target)
 
 
 def _waits_for_parent(core: Core, target: Target) -> bool:

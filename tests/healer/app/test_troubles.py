@@ -280,3 +280,16 @@ def _look(scenario, room, told):
     for flight in room.step(found.troubles, scenario.now, unknown=found.unknown):
         room.delivered(flight.message.id, scenario.now)
         told.append(flight)
+
+
+def test_what_waits_for_a_yes_is_told_until_somebody_answers():
+    scenario = scene()
+    desk = scenario.core.desk
+    more = {"corr": "r@http:db", "rule": "r", "target": "http:db", "action": "restart", "step": 0}
+    until = {"until_us": desk.wall_us + 600_000_000, "deadline_us": round((desk.now + 600) * 1e6)}
+    desk.note("approval", id="a-1", decision="asked", who="rule:r", because="it is down", **more, **until)
+    assert seen(scenario).troubles["approval:a-1"].says == (
+        "restart of http:db waits for a yes (healer approve a-1): it is down"
+    )
+    desk.note("approval", id="a-1", decision="denied", who="uid:0", because="", **more, **until)
+    assert "approval:a-1" not in seen(scenario).troubles
