@@ -41,6 +41,12 @@ _OF_THE_HOST: tuple[Vital, ...] = (
     _vital("stomach.disk", "max(disk.used)", 0.80, 0.97, 2.0),
     _vital("stomach.inodes", "max(disk.inodes_used)", 0.80, 0.97),
     _vital("stomach.pressure", "io.psi.some10", 0.20, 0.80),
+    # Of databases and brokers that are declared; a host without any has none of these.
+    _vital("stomach.connections", "max(postgres.connections_used)", 0.70, 0.95),
+    _vital("stomach.lag", "max(postgres.standby_lag_seconds)", 10, 300),
+    _vital("stomach.standby", "max(postgres.lag_seconds)", 10, 300),
+    _vital("stomach.replica", "max(redis.lag)", 15, 120),
+    _vital("stomach.queues", "max(rabbitmq.queue_ready)", 1000, 100_000),
     _vital("muscles.available", "memory.available", 0.20, 0.03, 2.0),
     _vital("muscles.swap_in", "swap.in_rate", 1 << 20, 50 << 20),
     _vital("muscles.pressure", "memory.psi.some10", 0.10, 0.60, 2.0),
