@@ -146,9 +146,12 @@ class Evidence(Nobody):
         """Have a death written about, once what heals it is done."""
         if order.generation or not wanted(order):
             return
+        try:
+            samples = self._witness.samples(order.target.id)  # now: later they would be those of the next life
+        except Exception as exc:  # noqa: BLE001 - the cure is done, and must not be called a failure for this
+            samples = repr(exc)[:500]
         self.lost += len(self._waiting) == _WAITING
-        # Now, not later: by then the samples are those of the next life.
-        self._waiting.append((order, seen, self._clock.now(), self._witness.samples(order.target.id)))
+        self._waiting.append((order, seen, self._clock.now(), samples))
         self._wanted.set()
 
     async def run(self) -> None:

@@ -127,7 +127,7 @@ async def test_a_teller_that_hangs_costs_its_share_and_the_rest_is_kept(tmp_path
     assert "cpu" in told["host"]["pressure"]
 
 
-@pytest.mark.parametrize("trouble", ["folder", "teller", "seal"])
+@pytest.mark.parametrize("trouble", ["folder", "teller", "seal", "samples"])
 async def test_whatever_goes_wrong_with_evidence_the_cure_happens(trouble, programs, order, tmp_path):
     def fails(*_):
         raise RuntimeError("a bug")
@@ -142,7 +142,7 @@ async def test_whatever_goes_wrong_with_evidence_the_cure_happens(trouble, progr
         state_dir=tmp_path,
         tellers={"program": cannot} if trouble == "teller" else {},
         glances={"program": fails} if trouble == "teller" else {},
-        witness=Witness(seal=fails) if trouble == "seal" else None,
+        witness=Witness(**{trouble: fails}) if trouble in {"seal", "samples"} else None,
     )
     restart = Restart({"program": ProgramOwner(programs)}, kept)
     first = await programs.start("api")
