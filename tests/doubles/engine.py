@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import secrets
+import shutil
 import socket
 import socketserver
 import tempfile
@@ -153,6 +154,7 @@ class FakeEngine:
 
     def close(self):
         self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def empty(self):
         self.boxes.clear()
