@@ -27,8 +27,9 @@ MOST_QUEUES = 100
 MOST_CONNECTIONS = 500
 """Connections listed at once."""
 OLDEST = (3, 8)
-_SLACK = 5.0
-"""Seconds by which two computations of a node's start may differ: clocks drift, replies take their time."""
+_SLACK = 15.0
+"""Seconds by which two computations of a node's start may differ: it gathers its figures every five, clocks drift, and
+replies take their time."""
 _LARGEST = 1e18
 """What is more is a parser's accident, not a figure."""
 _GUEST = "guest"
@@ -122,8 +123,8 @@ class RabbitMQ(Driver):
         self._clock = clock
         self._timeout = timeout
         self._status = DriverStatus(name=name, state=LinkState.IDLE, since=clock.now())
-        self._born: tuple[str, float, str] | None = None
-        """Node and process, boot-clock second of its start, and the word for it."""
+        self._born: tuple[str, float, float, str] | None = None
+        """Node and process, how long it had been up, boot-clock second of its start, and the word for it."""
 
     # ----------------------------------------------------------------------------------------- questions
 
@@ -151,11 +152,12 @@ class RabbitMQ(Driver):
         if uptime is None or not seen.running:
             return ""
         start, who = self._clock.now() - uptime / 1000.0, f"{seen.name}.{pid}"
-        if self._born is not None and self._born[0] == who and abs(start - self._born[1]) < _SLACK:
-            word = self._born[2]
-        else:
-            word = f"{who}.{round(self._clock.wall() - uptime / 1000.0)}"
-        self._born = (who, start, word)
+        word = f"{who}.{round(self._clock.wall() - uptime / 1000.0)}"
+        if self._born is not None:
+            before, up, began, known = self._born
+            # In a container each start has the same process id: one that has been up for less than before is another.
+            word = known if before == who and uptime >= up and abs(start - began) < _SLACK else word
+        self._born = (who, uptime, start, word)
         return word
 
     async def queues(self, patterns: Sequence[str]) -> Mapping[str, Json]:

@@ -347,6 +347,17 @@ async def test_a_declared_queue_is_emptied_within_its_bound(broker, hands, targe
     assert broker.say("GET", f"queues/%2F/{quote('orders')}/get")[0] in (404, 405)
 
 
+def test_init_proposes_it_with_its_management_wherever_that_listens(broker):
+    from healer.cli.proposing import everything
+    from healer.cli.proposing.heard import listeners
+
+    ports = {broker.amqp, broker.management, broker.distribution}
+    found = everything.chosen(everything.listening(one for one in listeners() if one.port in ports))
+    assert {one.id for one in found} == {"rabbitmq:rabbitmq", f"tcp:rabbitmq-{broker.amqp}"}
+    (node,) = (one for one in found if one.kind == "rabbitmq")
+    assert (node.organ, dict(node.keys)) == ("stomach", {"url": f"http://127.0.0.1:{broker.management}"})
+
+
 async def test_an_alarm_is_seen(broker, target, look):
     """Nobody can publish from here on."""
     assert value(await look(target()), "rabbitmq.disk_alarm") == 0
@@ -373,14 +384,3 @@ async def test_hung_is_down(broker, target, look):
     assert value(seen, "rabbitmq.up") == 0
     assert "refused" in value(seen, "rabbitmq.message")
     assert value(seen, "rabbitmq.generation") == ""
-
-
-def test_init_proposes_it_with_its_management_wherever_that_listens(broker):
-    from healer.cli.proposing import everything
-    from healer.cli.proposing.heard import listeners
-
-    ports = {broker.amqp, broker.management, broker.distribution}
-    found = everything.chosen(everything.listening(one for one in listeners() if one.port in ports))
-    assert {one.id for one in found} == {"rabbitmq:rabbitmq", f"tcp:rabbitmq-{broker.amqp}"}
-    (node,) = (one for one in found if one.kind == "rabbitmq")
-    assert (node.organ, dict(node.keys)) == ("stomach", {"url": f"http://127.0.0.1:{broker.management}"})

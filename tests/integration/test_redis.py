@@ -278,13 +278,14 @@ async def test_one_that_loads_is_neither_up_nor_down(folder, hands, target, look
         server.say("DEBUG", "POPULATE", "2000", "key", "2000")
         assert server.say("SAVE") == "OK"
         server.end()
-        server.start("key-load-delay 500", "loading-process-events-interval-bytes 1024", ready="LOADING")
+        server.start("key-load-delay 20000", "loading-process-events-interval-bytes 1024", ready="LOADING")
         seen = await look(target(server))
         assert (value(seen, "redis.loading"), value(seen, "redis.role")) == (1, "master")
         assert isinstance(seen["redis.up", ""], Unknown)
         assert "LOADING" in value(seen, "redis.message")
         with pytest.raises(ActionError, match="loads its data"):
             await hands["adjust"].act(order(target(server), value(seen, "redis.generation"), memory="1GiB"))
+        server.say("CONFIG", "SET", "key-load-delay", "0")
         seen = await until(lambda: look(target(server)), lambda seen: seen["redis.loading", ""].value == 0)
         assert value(seen, "redis.up") == 1
         assert value(seen, "redis.keys", "0") == 2000

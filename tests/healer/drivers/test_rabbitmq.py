@@ -88,7 +88,7 @@ async def test_hung_is_a_fact_within_its_time(broker, make):
     start = SystemClock().now()
     error = await failure(make(timeout=0.2).look())
     assert (error.fact, error.sent) == (True, True)
-    assert SystemClock().now() - start < 1.5
+    assert SystemClock().now() - start < 10
 
 
 async def test_reset_in_the_middle_of_a_reply_is_a_fact(broker, make):
@@ -166,9 +166,15 @@ async def test_a_start_keeps_its_word_and_another_start_has_another(broker, make
         broker.node["uptime"] = uptime
         assert rabbit.generation(await rabbit.look()) == word
     clock.at += 10.0
-    broker.node["uptime"] = 2_000
+    broker.node["uptime"] = 81_000  # its figures are as old as they may be
+    assert rabbit.generation(await rabbit.look()) == word
+    broker.node["uptime"] = 80_000
+    clock.at -= 1.0
     again = rabbit.generation(await rabbit.look())
     assert again not in ("", word)
+    clock.at += 60.0
+    broker.node["uptime"] = 81_000
+    assert rabbit.generation(await rabbit.look()) not in ("", word, again)
     broker.node["os_pid"] = "78"
     assert rabbit.generation(await rabbit.look()) not in ("", word, again)
 
