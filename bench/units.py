@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import threading
@@ -22,7 +23,7 @@ from pathlib import Path
 from audit.keys import SealingKey
 from audit.reader import Log
 from audit.verifier import Ask, verify
-from bench.agent import healer, said
+from bench.agent import ENVIRONMENT, healer, said, until
 from bench.figures import at_most, quick, spread, told
 from bench.machine import Machine, booted
 from bench.victim import Victim
@@ -119,6 +120,14 @@ def turns(machine: Machine, victims: dict[str, Victim], kills: int) -> dict[str,
     return took
 
 
+def runs(folder: Path) -> bool:
+    """Whether our agent has seen its victim run."""
+    where = ["--config", str(folder / "organism.yaml"), "--state-dir", str(folder / "state")]
+    asked = [sys.executable, "-m", "healer", *where, "--json", "state", "unit:bench-healer.service"]
+    told = subprocess.run(asked, check=False, capture_output=True, text=True, env=ENVIRONMENT)
+    return told.returncode == 0 and json.loads(told.stdout)["state"] == "running"
+
+
 def audited(state: Path, kills: int) -> dict[str, object]:
     """Whether the log verifies, and holds an intent and an outcome of its own for each replacement."""
     report = verify(Ask(log=state, key=state / "keys" / "seal.pub", deep=True))
@@ -153,7 +162,7 @@ def compared(folder: Path, kills: int) -> dict[str, object]:
         machine.run("systemctl", "start", *(f"bench-{name}.service" for name in POLICY))
         (folder / "rules.yaml").write_text(RULES)
         with floor(machine, folder), healer(folder, CONFIG.replace("BUS", machine.bus)):
-            time.sleep(3.0)  # its first looks
+            until(lambda: runs(folder), 30.0, "the agent looks at the unit")
             took = turns(machine, victims, kills)
             time.sleep(0.7)  # the last verdict
     spreads = {name: spread(times) for name, times in took.items()}
