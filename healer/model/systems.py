@@ -99,8 +99,12 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
             doc="Change how much it may use or gets; put back when the incident is over.",
             params=params(
                 cpu=Param(shape="change", doc="CPU it may use, of one core", kinds=("unit", "container", "program")),
-                memory=Param(shape="change", doc="memory it may use"),
-                weight=Param(shape="change", doc="its share among equals"),
+                memory=Param(shape="change", doc="memory it may use", kinds=("unit", "container", "redis")),
+                weight=Param(
+                    shape="change",
+                    doc="its share among equals",
+                    kinds=("unit", "container", "program", "process", "haproxy"),
+                ),
                 memory_high=Param(
                     shape="change", doc="memory above which it is slowed down", kinds=("unit", "program")
                 ),

@@ -11,6 +11,7 @@ from healer.rules.review import findings
 TARGETS = [
     {"kind": "file", "name": "closed", "path": "/var/cache/app/a", "groups": ["cache"]},
     {"kind": "file", "name": "open", "path": "/var/cache/app/b", "groups": ["cache"], "clear": {}, "aside": "/srv/q"},
+    {"kind": "process", "name": "p", "process": "x"},
     {"kind": "http", "name": "front", "url": "http://127.0.0.1:1/"},
 ]
 
@@ -21,7 +22,7 @@ def found(tmp_path, step, **more):
     rule = {"id": "r", "when": "file.exists{target} == 1", "cooldown": "1m", "then": [step], **bound}
     (tmp_path / "r.yaml").write_text(json.dumps({"version": 1, "rules": [rule]}))
     said = [f"{one.what} ({one.hint})" for one in findings(load([tmp_path / "r.yaml"]), config)]
-    return [one for one in said if "let '" in one]
+    return [one for one in said if "let '" in one or "means nothing" in one]
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,10 @@ def test_a_step_with_a_target_of_its_own_is_asked_there(tmp_path):
     assert found(tmp_path, {"clear_cache": {}, "target": "file:open"}) == []
     (said,) = found(tmp_path, {"clear_cache": {}, "target": "http:front"}, target="file:open")
     assert said.startswith("http:front does not let 'clear_cache' happen (declare purge:")
+
+
+def test_a_parameter_that_means_nothing_to_the_kind_is_found(tmp_path):
+    (said,) = found(tmp_path, {"adjust": {"memory": "+1GiB", "weight": "50"}}, target="process:p")
+    assert said == "'memory' of 'adjust' means nothing for a process (it has: weight, oom, back)"
+    (said,) = found(tmp_path, {"clear_cache": {"prefix": "x"}}, target="file:open")
+    assert said.startswith("'prefix' of 'clear_cache' means nothing for a file")
