@@ -48,12 +48,16 @@ class Labelled:
 
     def renew(self, config: Config) -> None:
         """Go on as this configuration says."""
-        self._wanted = config.sensors.docker
+        self.want(config)
         if self._wanted.discover and self._end is None:
             self._end = self._docker.subscribe(self._hear)
         elif not self._wanted.discover:
             self.close()
         self._stirred.set()
+
+    def want(self, config: Config) -> None:
+        """Look as this configuration says, without listening."""
+        self._wanted = config.sensors.docker
 
     def close(self) -> None:
         """Hear no more."""
@@ -110,6 +114,19 @@ class Labelled:
     def _hear(self, event: Event) -> None:
         if event.what in _STIRS:
             self._stirred.set()
+
+
+async def with_labelled(config: Config, docker: Docker) -> Config:
+    """The configuration with the containers that label themselves at this moment, where it lets them."""
+
+    async def take(_because: str) -> None:
+        """Nobody runs yet who would have to go on."""
+
+    finder = Labelled(docker, take)
+    finder.want(config)
+    if config.sensors.docker.discover:
+        await finder.look()
+    return finder.merged(config)
 
 
 def _container(target: Target) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.errors import AuditError
 from healer.app import build
+from healer.app.labelled import with_labelled
 from healer.app.parts import Parts
 from healer.clock import Clock
 from healer.config import Config
@@ -34,6 +35,7 @@ async def look_once(config: Config, *, state_dir: Path, clock: Clock) -> dict[st
     parts = Parts(clock=clock, state_dir=state_dir, push=lambda _: None, figures=dict)
     parts.drivers.positions = None  # what one look reads stays news to the agent
     try:
+        config = await with_labelled(config, parts.docker)
         sensors = [sensor for sensor in parts.senses(config) if sensor.name not in {"programs", "self"}]
         core = _core(config, sensors, _memory(config, state_dir), clock)
         effects: list[Effect] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from healer.app import labelled
-from healer.app.labelled import Labelled
+from healer.app.labelled import Labelled, with_labelled
 from healer.config import load_config
 from healer.drivers.docker import Docker
 from healer.errors import HealerError
@@ -168,3 +168,13 @@ async def test_a_start_is_heard_and_looked_at(engine, docker, monkeypatch):
     with contextlib.suppress(asyncio.CancelledError):
         await task
     finder.close()
+
+
+async def test_who_looks_once_finds_them_too_and_listens_to_nothing(engine, docker):
+    engine.make("shop", labels=ON)
+    assert [target.id for target in (await with_labelled(config(), docker)).targets] == ["container:shop"]
+    assert not docker.events.wanted
+    off = config(discover=False)
+    asked = len(engine.asked)
+    assert await with_labelled(off, docker) is off
+    assert len(engine.asked) == asked
