@@ -172,9 +172,7 @@ class Renewal(ABC):
             "not_before_a_start": list(self._not_yet),
         }
 
-    def _build(
-        self, config: Config, sensors: Iterable[Sensor], same: build.Loaded | None
-    ) -> tuple[build.Loaded, Core]:
+    def _build(self, config: Config, sensors: Iterable[Sensor], same: build.Loaded | None) -> tuple[build.Loaded, Core]:
         """Rules, and a core that is wired already, beside the one that runs: what takes long must not hold the loop.
 
         A core looks at its memory only when it is told something.
