@@ -142,22 +142,36 @@ class Clearing:
 
     def _walk(self, fd: int, parents: tuple[str, ...], device: int, mount: int) -> Iterator[File]:
         here = os.fstat(fd)
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                self._seen += 1
-                if self._late():
-                    return
-                try:
-                    seen = entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue  # it went in between
-                if stat.S_ISDIR(seen.st_mode):
-                    yield from self._below(fd, entry.name, parents, device, mount)
-                elif stat.S_ISREG(seen.st_mode) and seen.st_dev == device:
-                    if (file := self._fits(entry.name, seen, parents, (here.st_dev, here.st_ino))) is not None:
-                        yield file
-                else:
-                    self._spared["no regular file"] += 1
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    self._seen += 1
+                    if self._late():
+                        return
+                    yield from self._met(entry, fd, parents, device, mount, (here.st_dev, here.st_ino))
+        except OSError:  # a disk that fails, a share that is gone
+            self._spared["folder that cannot be read"] += 1
+
+    def _met(
+        self,
+        entry: "os.DirEntry[str]",
+        fd: int,
+        parents: tuple[str, ...],
+        device: int,
+        mount: int,
+        folder: tuple[int, int],
+    ) -> Iterator[File]:
+        try:
+            seen = entry.stat(follow_symlinks=False)
+        except OSError:
+            return  # it went in between
+        if stat.S_ISDIR(seen.st_mode):
+            yield from self._below(fd, entry.name, parents, device, mount)
+        elif stat.S_ISREG(seen.st_mode) and seen.st_dev == device:
+            if (file := self._fits(entry.name, seen, parents, folder)) is not None:
+                yield file
+        else:
+            self._spared["no regular file"] += 1
 
     def _below(self, fd: int, name: str, parents: tuple[str, ...], device: int, mount: int) -> Iterator[File]:
         if len(parents) >= _DEEPEST:

@@ -70,7 +70,12 @@ def back(path: str, folder: str, name: str, inode: int | None = None) -> None:
             raise ActionError(f"there is another {path} by now", hint=f"the old one: {folder}/{name}") from exc
         except OSError as exc:
             raise ActionError(f"cannot put {path} back: {exc.strerror}") from exc
-        os.unlink(name, dir_fd=there)
+        try:
+            os.unlink(name, dir_fd=there)
+        except OSError as exc:
+            raise ActionError(
+                f"{path} is back, and has the name {name} in {folder} still: {exc.strerror}", transient=False
+            ) from exc
         _sync(here, there)
 
 

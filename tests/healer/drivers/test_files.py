@@ -150,6 +150,21 @@ def test_when_the_time_is_over_the_rest_stays_and_is_told(cache):
     assert (done.files, done.cut) == (0, "its time was over")
 
 
+def test_a_disk_that_fails_below_one_folder_spares_it_and_the_rest_goes_on(cache, monkeypatch):
+    put(cache / "good" / "a")
+    put(cache / "bad" / "b")
+    real, broken = os.scandir, (cache / "bad").stat().st_ino
+
+    def fails(where):
+        if isinstance(where, int) and os.fstat(where).st_ino == broken:
+            raise OSError(5, "Input/output error")
+        return real(where)
+
+    monkeypatch.setattr(os, "scandir", fails)
+    done = clearing(cache).clear()
+    assert (done.files, done.spared) == (1, {"folder that cannot be read": 1})
+
+
 def test_a_file_that_changed_since_the_look_stays(cache):
     path = put(cache / "a")
     file = clearing(cache).survey().chosen[0]
