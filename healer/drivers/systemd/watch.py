@@ -57,6 +57,8 @@ class Watch(Driver):
         """What each unit's properties are, by path, since the connection stands."""
         self._heard_of: dict[str, bool] = {}
         """Paths whose signals we asked for, and whether we get them."""
+        self._told: dict[str, Unit] = {}
+        """What the listeners were last told of each path."""
         self._jobs = Jobs()
 
     def status(self) -> DriverStatus:
@@ -174,6 +176,7 @@ class Watch(Driver):
         self._away(because)
 
     def _away(self, because: str) -> None:
+        self._told.clear()
         self._jobs.lost(AmbiguousError(f"{because} before systemd said how it ended"))
         for listener in [one for heard in self._listeners.values() for one in heard]:
             listener(because)
@@ -213,8 +216,9 @@ class Watch(Driver):
             self._spread(where, found)
 
     def _spread(self, where: str, found: Unit | None) -> None:
-        if found is None:
-            return  # the next look says why
+        if found is None or self._told.get(where) == found:
+            return  # the next look says why; or it is about what is not read here, such as a status line
+        self._told[where] = found
         for name, path in self._paths.items():
             if path == where:
                 for listener in tuple(self._listeners.get(name, ())):

@@ -97,6 +97,22 @@ async def test_changes_are_told_without_a_question(bus, manager, news):
     assert len(bus.asked) == asked
 
 
+async def test_news_about_what_is_not_read_here_wake_nobody(bus, manager, news):
+    bus.change("plain.service", ActiveState="active")
+    await until(lambda: news)
+    for line in ("1 of 3", "2 of 3"):
+        bus.change("plain.service", StatusText=line)
+    bus.change("plain.service", ActiveState="failed", SubState="failed")
+    await until(lambda: news[-1].state == "failed")
+    assert len(news) == 2
+    bus.writers[-1].close()
+    await until(lambda: isinstance(news[-1], str))
+    manager._link._again_at = None
+    await manager.unit("plain.service")
+    bus.change("plain.service", ActiveState="failed")  # the same as before: but in between nothing was known
+    await until(lambda: isinstance(news[-1], Unit))
+
+
 async def test_a_death_under_a_restart_policy_is_asked_about_before_it_is_told(bus, manager, news):
     bus.change("plain.service", Restart="always")
     await until(lambda: news)
