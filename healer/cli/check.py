@@ -81,7 +81,6 @@ def _check(given: Settings, files: Sequence[Path], given_rates: "Sequence[Ceilin
     over = ceiling.exceeded(found.rules, rates, (*found.config.limits.max_rate, *given_rates))
     findings = (
         _left_out(found.config)
-        + _unseen(found.config)
         + _unwitnessed(found.config, found.rules)
         + review.findings(found.rules, found.config)
     )
@@ -162,27 +161,6 @@ def _left_out(config: "Config") -> "list[Finding]":
     return [
         Finding(position=here, rule="plugins", what=f"{where} is left out: {because}", hint="mend it")
         for where, because in plugged.FAILED.items()
-    ]
-
-
-def _unseen(config: "Config") -> "list[Finding]":
-    """Targets that load and that nothing looks at: a person would wait for them in vain."""
-    from healer.rules.findings import Finding
-    from healer.rules.rule import Position
-
-    if all(target.kind == "program" for target in config.targets):
-        return []  # one sensor looks at all programs; the catalog imports what looks at the others
-    from healer.sensors.catalog import looks_at
-
-    return [
-        Finding(
-            position=Position(file=config.source or "configuration", line=1, column=1),
-            rule=target.id,
-            what=f"nothing looks at targets of kind {target.kind} yet, and no action applies to them",
-            hint="it stays unknown, and holds back what requires it",
-        )
-        for target in config.targets
-        if target.kind != "program" and not looks_at(target.kind)
     ]
 
 

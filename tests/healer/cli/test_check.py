@@ -141,13 +141,16 @@ def test_two_configurations_are_one_too_many(folder, healer):
     assert healer("check", path, path).code == 2 or healer("check", path, path).code == 0
 
 
-def test_a_target_that_nothing_looks_at_is_a_finding(tmp_path, healer):
+def test_a_plugin_that_was_left_out_is_a_finding(tmp_path, healer):
+    plugin = tmp_path / "lamp.py"
+    plugin.write_text("raise ValueError('half written')")
+    plugin.chmod(0o644)
     path = tmp_path / "organism.yaml"
-    path.write_text("version: 1\nrules: {files: []}\ntargets:\n  - {kind: unit, name: nginx.service}\n")
+    path.write_text(f"version: 1\nrules: {{files: []}}\nplugins: [{plugin}]\n")
     said = healer("check", str(path))
     assert said.code == 1
-    assert "unit:nginx.service: nothing looks at targets of kind unit" in said.out
-    path.write_text("version: 1\nrules: {files: []}\nprograms:\n  - {name: a, command: [sleep, '1']}\n")
+    assert f"{plugin} is left out: ValueError: half written" in said.out
+    path.write_text("version: 1\nrules: {files: []}\n")
     assert healer("check", str(path)).code == 0
 
 

@@ -79,7 +79,7 @@ async def test_without_the_library_it_is_said_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(AppriseError, match="not installed") as caught:
         await send(["json://x"], "t", "b", "info", 10.0)
-    assert "healer[notify]" in caught.value.hint
+    assert "make extras" in caught.value.hint
 
 
 def test_the_driver_alone_imports_nothing_of_it():

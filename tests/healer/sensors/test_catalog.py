@@ -10,6 +10,7 @@ from healer.drivers.catalog import Drivers
 from healer.drivers.docker import Docker
 from healer.drivers.http import Http
 from healer.errors import ConfigError
+from healer.model.kinds.catalog import KINDS as TARGET_KINDS
 from healer.model.target import Target
 from healer.sensors import catalog
 from healer.sensors.catalog import KINDS, Services, build, defaults, everything
@@ -34,6 +35,10 @@ def services(programs=None):
 
 def target(kind):
     return Target(kind=kind, name="x", organ="heart", spec=SPECS.get(kind, {}))
+
+
+def test_there_is_a_sensor_for_every_kind():
+    assert set(KINDS) == set(TARGET_KINDS) - {"program"}  # one sensor looks at all programs
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
