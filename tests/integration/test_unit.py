@@ -563,12 +563,22 @@ def running(argv):
     raise AssertionError("".join(said))
 
 
-async def test_the_agent_heals_a_killed_unit_with_a_sealed_intent_in_between(system, manager, tmp_path):
-    system.run("systemctl", "restart", "plain")
+def blind(argv):
+    """Whether the agent says that it knows of neither unit, and why."""
+    told = subprocess.run([*argv, "--json", "status"], capture_output=True, text=True, check=True).stdout
+    states = [one["health"] for one in json.loads(told)["targets"] if one["id"].startswith("unit:")]
+    return states == ["unknown", "unknown"] and "bus" in told
+
+
+async def test_the_agent_heals_a_killed_unit_and_nothing_when_the_bus_dies(system, manager, tmp_path):
+    system.run("systemctl", "restart", "plain", "reloads")
     config = {
         "version": 1, "mode": "auto", "rules": {"files": ["r.yaml"], "default_mode": "auto"},
         "limits": {"saturation_psi": 1.0},
-        "targets": [{"kind": "unit", "name": "plain", "organ": "heart", "bus": system.bus, "startup_grace": "100ms"}],
+        "targets": [
+            {"kind": "unit", "name": name, "organ": "heart", "bus": system.bus, "startup_grace": "100ms"}
+            for name in ("plain", "reloads")
+        ],
     }  # fmt: skip
     (tmp_path / "o.yaml").write_text(json.dumps(config))
     (tmp_path / "r.yaml").write_text(RULES)
@@ -590,6 +600,10 @@ async def test_the_agent_heals_a_killed_unit_with_a_sealed_intent_in_between(sys
             await asyncio.sleep(0.001)
         took = time.monotonic() - killed
         system.wait_until("the cure is verified", lambda: entries("verdict"), 10)
+        # The bus dies, and with it all that is known of both units: that is no trouble of theirs.
+        system.run("systemctl", "kill", "--kill-whom=main", "--signal=KILL", "dbus.service")
+        system.wait_until("the loss is told", lambda: blind(argv), 10)
+        await asyncio.sleep(1.0)
     finally:
         agent.terminate()
         agent.communicate(timeout=20)
@@ -597,5 +611,5 @@ async def test_the_agent_heals_a_killed_unit_with_a_sealed_intent_in_between(sys
     assert intent["action"] == "restart"
     assert intent["target"] == "unit:plain"
     assert outcome["generation"] == (await manager.unit("plain.service")).invocation
-    assert verdict["result"] == "verified"
+    assert verdict["result"] == "verified", (outcome, verdict)
     assert took < 2.0
