@@ -50,6 +50,7 @@ class Events:
         self._source = source
         self._listeners: list[tuple[Listener, str]] = []
         self._stop: threading.Event | None = None
+        self._again = threading.Event()
         self._stream: Stream | None = None
         self._engine = ""
         self._last = 0
@@ -93,7 +94,12 @@ class Events:
         if self._stop is not None:
             self._stop.set()
             self._stop = None
+        self.hurry()
         self.interrupt()
+
+    def hurry(self) -> None:
+        """The engine answers again: do not wait any longer."""
+        self._again.set()
 
     def interrupt(self) -> None:
         """Break the stream off; it is taken up again while somebody listens. A dead connection may look alive."""
@@ -107,6 +113,7 @@ class Events:
     def _hear(self, stop: threading.Event, loop: asyncio.AbstractEventLoop) -> None:
         misses = 0
         while not stop.is_set():
+            self._again.clear()  # before the try: who hurries meanwhile must not be slept over
             try:
                 for event, listener in self._events(stop):
                     misses = 0
@@ -119,7 +126,7 @@ class Events:
                 self.open = False
             if not stop.is_set():
                 self.breaks += 1
-                stop.wait(_RETRY[min(misses, len(_RETRY) - 1)])
+                self._again.wait(_RETRY[min(misses, len(_RETRY) - 1)])
 
     def _events(self, stop: threading.Event) -> Iterator[tuple[Event, Listener | None]]:
         """Each with the one it is for; None: for all. Raises HealerError when the engine cannot be heard."""

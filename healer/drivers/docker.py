@@ -211,6 +211,7 @@ class Docker(Driver):
     async def _greet(self) -> Greeting:
         hello = await self._bounded(self._engine.prepare_now)
         self._link.version = hello.version
+        self.events.hurry()
         return hello
 
     async def _leave(self, _hello: Greeting) -> None:

@@ -171,8 +171,7 @@ def test_what_an_incident_changed_is_put_back_when_it_is_over(engine, agent):
     engine.make("crowd", pids=50)
     healing = agent("crowd")
     until(lambda: well(healing), what="a look")
-    time.sleep(1.0)
-    guest = engine.client.exec_create("crowd", ["/bin/busybox", "sleep", "4"])
+    guest = engine.client.exec_create("crowd", ["/bin/busybox", "sleep", "3"])
     engine.client.exec_start(guest["Id"], detach=True)
 
     def limit():

@@ -259,3 +259,18 @@ async def test_a_crowd_that_looks_at_once_finds_out_once_that_it_hangs(engine, d
     assert all(isinstance(one, DriverError) for one in told)
     assert sum("the next try is in" in one.message for one in told) >= 30
     assert time.monotonic() - began < 3.0, "eight wait for the second that it has, and nobody else"
+
+
+async def test_events_are_heard_again_as_soon_as_a_look_gets_through(engine, docker, clock, monkeypatch):
+    monkeypatch.setattr("healer.drivers.container_events._RETRY", (60.0,))
+    docker.subscribe(lambda _: None)
+    await docker.inspect("web")
+    await until(lambda: docker.events.open)
+    engine.stop()
+    await until(lambda: not docker.events.open and docker.events.breaks)
+    with pytest.raises(DriverError):
+        await docker.inspect("web")
+    engine.start()
+    clock.at += 60.0
+    await docker.inspect("web")
+    await until(lambda: docker.events.open)
