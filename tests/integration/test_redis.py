@@ -314,6 +314,11 @@ async def test_one_that_is_busy_with_a_script_is_down(folder, target, look):
 async def test_who_waits_by_nature_is_not_idle(master, replica, hands, target, look):
     aim = target(master)
     generation = value(await look(aim), "redis.generation")
+    await synced(look, target(replica))
+    await until(
+        lambda: look(aim),
+        lambda seen: any(name == "redis.replica_online" and one.value for (name, _), one in seen.items()),
+    )
     waits, hears, idles = master.connect(), master.connect(), master.connect()
     try:
         waits.sendall(b"CLIENT SETNAME app\r\nBLPOP nothing 0\r\n")
