@@ -1,10 +1,11 @@
 """``healer doctor``: what the agent needs of its environment, each with ok, warn or fail and what to do."""
 
+import importlib.util
 import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from healer.cli.settings import Command, Settings, settings
 ROOT = Path("/")
 """Where the host's own files are; tests look elsewhere."""
 _LITTLE = 256 << 20
+_LIBRARIES = {"postgres": "psycopg", "redis": "redis", "apprise": "apprise"}
+"""By the kind of target, or of channel, that needs it."""
 
 
 Look = Callable[[Settings], Iterator[Found]]
@@ -148,7 +151,11 @@ def kernel(_: Settings) -> Iterator[Found]:
 
 def docker(_: Settings) -> Iterator[Found]:
     """Containers can be looked after where their engine's socket may be opened."""
-    path = ROOT / "run/docker.sock"
+    named = os.environ.get("DOCKER_HOST", "")
+    if named and not named.startswith("unix://"):
+        yield Found(what="docker", how="ok", says=f"{named} (DOCKER_HOST)")
+        return
+    path = Path(named.removeprefix("unix://")) if named else ROOT / "run/docker.sock"
     if not path.exists():
         yield Found(what="docker", how="ok", says="no engine here: containers cannot be targets")
     elif os.access(path, os.R_OK | os.W_OK):
@@ -186,7 +193,18 @@ def configuration(given: Settings) -> Iterator[Found]:
     for where, because in plugged.FAILED.items():
         says = f"{where} was left out: {because}"
         yield Found(what="plug-in", how="fail", says=says, fix="mend it: docs/extending.md")
+    yield from libraries({target.kind for target in config.targets} | {one.kind for one in config.notify.values()})
     yield from looks(config, given.log)
+
+
+def libraries(kinds: Collection[str]) -> Iterator[Found]:
+    """Whether what the configuration names can be reached at all: some client libraries are not everybody's."""
+    from healer.drivers.interface import EXTRAS
+
+    for kind, library in _LIBRARIES.items():
+        if kind in kinds and importlib.util.find_spec(library) is None:
+            says = f"{library} is not installed, and {kind} needs it"
+            yield Found(what="library", how="fail", says=says, fix=EXTRAS)
 
 
 def agent(given: Settings) -> Iterator[Found]:

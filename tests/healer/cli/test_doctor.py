@@ -129,3 +129,18 @@ def test_another_package_named_audit_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.prefix", "/usr")
     monkeypatch.setattr("sys.base_prefix", "/usr")
     assert found(doctor.python)["audit"].how == "warn"
+
+
+def test_a_client_library_that_is_missing_is_told_where_it_is_needed(monkeypatch):
+    assert list(doctor.libraries({"http", "journal"})) == []
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda _: None)
+    (only,) = doctor.libraries({"postgres", "http"})
+    assert (only.how, only.says) == ("fail", "psycopg is not installed, and postgres needs it")
+    assert "make extras" in only.fix
+
+
+def test_an_engine_elsewhere_is_the_one_that_is_looked_at(monkeypatch, host):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:2375")
+    assert "tcp://127.0.0.1:2375" in found(doctor.docker)["docker"].says
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    assert "no engine here" in found(doctor.docker)["docker"].says
