@@ -331,3 +331,11 @@ def test_the_library_is_imported_with_the_first_connection_and_not_before():
     code = f"import sys, {rooms}; print('redis' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout == "False\n"
+
+
+async def test_without_the_library_it_says_what_to_install_and_blames_nobody(server, make, monkeypatch):
+    monkeypatch.setitem(sys.modules, "redis.asyncio.connection", None)
+    error = await failure(make().look())
+    assert not error.fact
+    assert "healer[redis]" in error.hint
+    assert server.asked == []
