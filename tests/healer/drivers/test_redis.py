@@ -337,5 +337,5 @@ async def test_without_the_library_it_says_what_to_install_and_blames_nobody(ser
     monkeypatch.setitem(sys.modules, "redis.asyncio.connection", None)
     error = await failure(make().look())
     assert not error.fact
-    assert "healer[redis]" in error.hint
+    assert "extras" in error.hint
     assert server.asked == []
