@@ -346,6 +346,9 @@ class Acting:
         elif decision.action == "notify":
             return ""
         elif decision.undoes:
+            change = desk.memory.changes.get(decision.undoes)
+            if change is None or change.incident in desk.memory.incidents:
+                return "the incident that changed it has begun again" if change else "it is not to be put back any more"
             question = replace(self.undo_question(decision.incident, decision.action, target), intent=decision.id)
         else:
             who = decision.actor.removeprefix("operator:")

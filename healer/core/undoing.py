@@ -49,7 +49,7 @@ class Undoing:
             return
         if change.tries >= TRIES:
             self._give_up(key, change)
-        elif not change.tries or now - change.at >= min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (change.tries - 1)):
+        elif now >= _not_before(change):
             self._put_back(key, change, target)
 
     def _give_up(self, key: str, change: Made) -> None:
@@ -93,3 +93,11 @@ class Undoing:
                 decided_at=desk.now,
             )
         )
+
+
+def _not_before(change: Made) -> float:
+    """The second from which it may be put back: at once, unless that was tried, or came to nothing, already."""
+    if change.asked is None:
+        return 0.0
+    last = change.at if change.tries else change.asked
+    return last + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** max(0, change.tries - 1))

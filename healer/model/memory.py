@@ -220,6 +220,8 @@ class Made:
     """Parameters of the same verb that put it back."""
     at: float
     """When it was made; after a try to put it back that failed, when that was."""
+    asked: float | None = None
+    """When it was last decided to put it back: what came to nothing is no try that failed, and not repeated at once."""
     tries: int = 0
     """Tries to put it back that failed."""
     withheld: list[str] = field(default_factory=list)
@@ -332,6 +334,7 @@ class Memory:
             approval.answered = None if approval.answered is None else moved(approval.answered)
         for change in self.changes.values():
             change.at = moved(change.at)
+            change.asked = None if change.asked is None else moved(change.asked)
 
     def taken(self, *, since: float, scope: str, rule: str, target: str, action: str) -> list[float]:
         """When actions were taken after ``since`` within the scope of a limit, the oldest first."""
@@ -411,6 +414,8 @@ class Memory:
         )
         if approval := self.approvals.get(entry.get("approval", "")):
             approval.state, approval.intent = "used", entry["id"]
+        if change := self.changes.get(entry.get("undoes", "")):
+            change.asked = at
         # What the wall clock said of the way into this boot may still turn out void: it forgets nothing by itself.
         self.acted = [old for old in self.acted if at - old.at - self.frame.granted <= KEPT_SECONDS]
         if entry["action"] not in QUIET_VERBS and entry.get("actor") != "agent":
@@ -458,7 +463,8 @@ class Memory:
                 del self.changes[intent.undoes]
             else:
                 change.at, change.tries = at, change.tries + 1
-        elif done and entry.get("undo") and intent.incident in self.incidents:
+        # Its incident may be over already: a reload without its rule ends it in the middle of an action.
+        elif done and entry.get("undo") and intent.rule and not intent.undoes:
             self.changes[intent.id] = Made(
                 incident=intent.incident,
                 rule=intent.rule,
@@ -498,7 +504,7 @@ class Memory:
             breaker.failures += 1
             breaker.changed = at
             streak.failures += 1
-        elif result == Result.VERIFIED.value:
+        elif result == Result.VERIFIED.value and not intent.undoes:  # what was put back has cured nothing
             streak.failures = 0
             if not breaker.open:
                 breaker.failures = 0
@@ -542,7 +548,7 @@ class Memory:
         elif kind == "maintenance" and name in self.maintenance:
             self.maintenance[name].opened = entry["to"] == "open"
         elif kind == "change" and (change := self.changes.get(name)):
-            change.stuck, change.tries = entry["to"] == "stuck", 0
+            change.stuck, change.tries, change.asked = entry["to"] == "stuck", 0, None
             if entry["to"] == "gone":
                 del self.changes[name]
         elif kind == "flapping":

@@ -1,11 +1,14 @@
 """What an incident changed for its time is put back when it is over, through the same gates, and never twice."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from healer.model.decision import Outcome, Result
-from healer.model.memory import Memory
+from healer.model.effect import Act, Cancel
+from healer.model.event import Sealed, Tick
+from healer.model.memory import Breaker, Memory, Streak
 from healer.rules.rule import Step, Verify
 
 BACK = {"back": {"cpu": "100"}}
@@ -182,3 +185,74 @@ def test_a_pause_between_two_tries_goes_on_over_a_boot(scene, machine):
     age = memory.frame.mono_us / 1e6 - change.at
     memory.rebase(boot="boot-2", mono_us=5_000_000, wall_us=memory.frame.wall_us + 7_000_000)
     assert 5.0 - change.at == pytest.approx(age + 7.0)
+
+
+def test_a_change_whose_rule_is_gone_before_it_is_done_is_put_back_all_the_same(talk, machine):
+    started = Memory()
+    entry = {"v": 1, "boot": "boot-1", "node": "test", "ts": 0, "mono": 0, "target": "program:api"}
+    intent = {
+        "id": "i-1", "corr": "r@http:web", "rule": "r", "action": "adjust", "step": 0, "attempt": 1, "generation": "",
+    }  # fmt: skip
+    # Its incident was open at the intent, and a reload without its rule ended it before the outcome.
+    started.apply({**entry, "kind": "intent", **intent})
+    started.apply({**entry, "kind": "outcome", "id": "i-1", "result": "done", "undo": BACK})
+    assert [one.undo for one in started.changes.values()] == [BACK]
+    machine.scenario = talk.with_rules(memory=started, world=machine)
+    machine.scenario.wait(5)
+    assert machine.put_back == ["100"]
+
+
+def test_an_incident_that_begins_again_before_the_effect_keeps_its_change(scene, machine):
+    scenario = scene()
+    treat(scenario)
+    sees(scenario, 1)
+    undone = []
+    while not undone:
+        scenario.now = max(scenario.now, scenario.core.due())
+        effects = scenario.core.handle(Tick(at=scenario.now, wall=scenario.now))
+        undone = [one.decision.id for one in effects if isinstance(one, Act) and one.decision.undoes]
+    # The log is slow, and meanwhile it is bad again.
+    sees(scenario, 0)
+    assert "r@program:api" in scenario.core.desk.memory.incidents
+    effects = scenario.core.handle(Sealed(id=undone[0], leaf="ab" * 32, at=scenario.now))
+    assert [one.because for one in effects if isinstance(one, Cancel)] == [
+        "the incident that changed it has begun again"
+    ]
+    assert not machine.put_back
+
+
+def test_what_comes_to_nothing_is_not_tried_again_at_every_beat(scene, machine):
+    scenario = scene()
+    treat(scenario)
+    tried = []
+
+    def stale(decision):
+        tried.append(scenario.now)
+        return Outcome(id=decision.id, result=Result.STALE, because="another one", at=scenario.now, took=0.0)
+
+    scenario.world = stale
+    sees(scenario, 1)
+    scenario.wait(60)
+    assert len(tried) > 3
+    assert min(later - first for first, later in pairwise(tried)) > 4.9
+    scenario.world = machine
+    scenario.wait(7)
+    assert machine.put_back == ["100"]
+
+
+def test_what_was_put_back_has_cured_nothing(scene, machine):
+    scenario = scene()
+    treat(scenario)
+    memory = scenario.core.desk.memory
+
+    def after_a_failure(decision):
+        memory.breakers["adjust@program:api"] = Breaker(failures=1)
+        memory.streaks["r@program:api"] = Streak(failures=1)
+        return machine(decision)
+
+    scenario.world = after_a_failure
+    sees(scenario, 1)
+    scenario.wait(5)
+    assert memory.changes == {}
+    assert memory.breakers["adjust@program:api"].failures == 1
+    assert memory.streaks["r@program:api"].failures == 1
