@@ -46,7 +46,7 @@ def bounds_hold(evidence: Evidence) -> None:
     house = evidence.house
     taken: dict[tuple[str, str], list[float]] = defaultdict(list)
     for deed, effect in evidence.acts():
-        if effect.rule and not deed.without_effect:
+        if effect.rule and not (deed.without_effect or deed.undoes):
             taken[effect.target, effect.verb].append(deed.intent.at)
             taken[effect.target, ALL].append(deed.intent.at)
     printed = bounds(house.book, house.targets, house.brakes) if taken else {}

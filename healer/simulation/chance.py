@@ -56,6 +56,8 @@ FAULTS: Mapping[str, float] = MappingProxyType(
     }
 )
 """Fault to its greatest rate: per opportunity (an effect, a look, a block), or per seed for what is planned."""
+LATER: Mapping[str, float] = MappingProxyType({"world.pressed": 1.0, "people.turn": 0.6})
+"""The same, drawn apart: the seeds told before these stay the stories they were."""
 ENABLED = 0.45
 """Share of the menu that a seed has on average."""
 
@@ -67,10 +69,12 @@ class Chance:
         self.seed = seed
         self.random = random.Random(f"healer-{seed}")
         self.interleaving = random.Random(f"steps-{seed}")
+        self.later = random.Random(f"later-{seed}")
         self.rates = {
             fault: most * self.random.random() for fault, most in FAULTS.items() if self.random.random() < ENABLED
         }
-        self.rates |= {fault: FAULTS[fault] for fault in insist}
+        self.rates |= {fault: most * self.later.random() for fault, most in LATER.items()}
+        self.rates |= {fault: (FAULTS | LATER)[fault] for fault in insist}
         self.calm = False
         """No fault happens any more: the time in which the agent has to show that it heals."""
         self.reached: Counter[str] = Counter()

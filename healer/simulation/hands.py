@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from healer.actions.interface import Action, Done, Order
 from healer.errors import ActionError, AmbiguousError
@@ -54,7 +55,7 @@ class ToyHand(Action):
             raise Crash("the agent is dead")
         effect = self._write(order)
         try:
-            return await self._do(order)
+            return await self._do(order, effect)
         finally:
             effect.ended = world.clock.at
 
@@ -82,7 +83,7 @@ class ToyHand(Action):
         world.ledger.append(effect)
         return effect
 
-    async def _do(self, order: Order) -> Done:
+    async def _do(self, order: Order, effect: Effect) -> Done:
         world, chance = self._world, self._world.chance
         if self.verb == "notify":
             if chance.hit("action.transient"):
@@ -100,12 +101,26 @@ class ToyHand(Action):
         await asyncio.sleep(chance.between(1.0, 8.0) if chance.hit("action.slow") else 0.02)
         if world.dead:
             raise Crash("the agent is dead")
-        if not chance.hit("action.lost"):
+        undo = self._turn(order, effect) if self.verb == "adjust" else {}
+        if self.verb != "adjust" and not chance.hit("action.lost"):
             self._change(order.target.id)
         chance.crash("after-effect")
         if chance.hit("action.ambiguous"):
             raise AmbiguousError("the answer was lost")
-        return Done(because="done", generation=world.things[order.target.id].generation)
+        return Done(because="done", generation=world.things[order.target.id].generation, undo=undo)
+
+    def _turn(self, order: Order, effect: Effect) -> dict[str, Any]:
+        """Turn the knob, or turn it back, unless others have turned it meanwhile; what it did is read back."""
+        thing, back = self._world.things[order.target.id], order.params.get("back")
+        if self._world.chance.hit("action.lost"):
+            raise ActionError("it did not turn")
+        before = thing.knob
+        if back is None:
+            thing.knob += 1
+        elif before == int(back["from"]):
+            thing.knob = int(back["to"])
+        effect.turned = before, thing.knob
+        return {"back": {"to": str(before), "from": str(thing.knob)}} if back is None else {}
 
     def _change(self, name: str) -> None:
         if self.verb == "restart":

@@ -10,6 +10,7 @@ from healer.simulation.boundlaws import BOUND_LAWS
 from healer.simulation.oracle import Deed, Entry, Evidence
 from healer.simulation.rulebooks import APPROVED, FACTS, JITTER, RESET_AFTER, WITNESSED
 from healer.simulation.startlaws import START_LAWS
+from healer.simulation.undolaws import UNDO_LAWS
 from healer.simulation.waylaws import WAYS_LAWS
 from healer.simulation.world import Effect, Sample
 
@@ -21,7 +22,7 @@ QUIET = 50.0
 """Seconds at the end of the calm in which nothing more is done."""
 
 Law = Callable[[Evidence], None]
-LAWS: list[Law] = [*WAYS_LAWS, *START_LAWS, *BOUND_LAWS]
+LAWS: list[Law] = [*WAYS_LAWS, *START_LAWS, *BOUND_LAWS, *UNDO_LAWS]
 
 
 def law(check: Law) -> Law:
@@ -85,7 +86,7 @@ def on_fresh_evidence(evidence: Evidence) -> None:
     last_end: dict[str, float] = {}
     for deed, effect in evidence.acts():
         fact = FACTS.get(effect.rule)
-        if fact is not None and not fact.elsewhere:
+        if fact is not None and not fact.elsewhere and not deed.undoes:
             because = _unfit(effect, fact.metric, fact.bad, last_end.get(effect.target), evidence)
             if because:
                 evidence.blame("fresh evidence", f"{deed.intent['id']} ({effect.rule} on {effect.target}): {because}")
@@ -223,7 +224,7 @@ def cures_do_not_take_turns(evidence: Evidence) -> None:
             held[target].clear()
         if entry.kind != "intent" or not entry["rule"] or entry["action"] == "notify" or entry["hook"]:
             continue
-        if evidence.deeds[entry.leaf].without_effect:
+        if evidence.deeds[entry.leaf].without_effect or entry["undoes"]:
             continue
         target, one = entry["target"], (str(entry["rule"]), str(entry["action"]))
         if one[0] in held[target]:
@@ -250,7 +251,8 @@ def errors_of_a_kind_are_skipped(evidence: Evidence) -> None:
                 errors[key] = (errors.get(key, (0, 0.0))[0] + 1, entry.at)
         elif entry.kind == "intent" and (key := (entry["action"], str(entry["target"]).partition(":")[0])) in errors:
             count, last = errors[key]
-            if count >= brakes.errors_until_skipped and entry.at - last < brakes.errors_retried_after - SLACK:
+            soon = entry.at - last < brakes.errors_retried_after - SLACK
+            if count >= brakes.errors_until_skipped and soon and not entry["undoes"]:
                 evidence.blame("errors", f"{entry['id']}: {' of a '.join(key)} had failed {count} times in a row")
 
 
@@ -333,7 +335,7 @@ def _closed_before(one: Deed, other: Deed) -> bool:
 def concurrent_within_the_cap(evidence: Evidence) -> None:
     """S10: effects at work at one time, within one life of the agent."""
     most = evidence.house.brakes.concurrent
-    effects = [effect for _, effect in evidence.acts()]
+    effects = [effect for deed, effect in evidence.acts() if not deed.undoes]
     for effect in effects:
         at_work = [
             one
@@ -348,7 +350,7 @@ def concurrent_within_the_cap(evidence: Evidence) -> None:
 @law
 def limits_hold(evidence: Evidence) -> None:
     """S11: no sliding window ever holds more effects than the rule, and the host, allow; crashes included."""
-    acts = [(deed, effect) for deed, effect in evidence.acts() if not deed.without_effect]
+    acts = [(deed, effect) for deed, effect in evidence.acts() if not (deed.without_effect or deed.undoes)]
     for deed, effect in acts:
         fact = FACTS.get(effect.rule)
         limits = [*(fact.limits if fact else ()), (evidence.house.brakes.actions_per_hour, 3600.0, "host")]
@@ -392,7 +394,7 @@ def cooldowns_and_backoffs_hold(evidence: Evidence) -> None:
                 streak.pop(name, None)
         elif entry.kind == "intent" and entry["rule"] and entry["action"] != "notify":
             deed = evidence.deeds[entry.leaf]
-            if deed.without_effect:
+            if deed.without_effect or deed.undoes:
                 continue
             key = f"{entry['rule']}@{entry['target']}"
             _keeps_its_distance(evidence, entry, key, opened.get(entry["corr"], 0.0), streak[key], end.get(key))
@@ -433,13 +435,18 @@ def breakers_hold(evidence: Evidence) -> None:
         elif entry.kind == "verdict" and (deed := evidence.deeds.get(entry["of"])):
             key = f"{deed.intent['action']}@{deed.intent['target']}"
             if entry["result"] == "verified":
-                failures[key] = 0 if not is_open[key] else failures[key]
-            elif entry["result"] not in {"stale", "cancelled", "refused", "skipped"}:
+                failures[key] = 0 if not (is_open[key] or deed.undoes) else failures[key]
+            elif entry["result"] not in {"stale", "cancelled", "refused", "skipped"} and not _unprovable(deed, entry):
                 failures[key] += 1
         elif entry.kind == "intent" and entry["action"] != "notify" and evidence.deeds[entry.leaf].effects:
             key = f"{entry['action']}@{entry['target']}"
             if is_open[key] or failures[key] >= most:
                 evidence.blame("breaker", f"{entry['id']} of {key} after {failures[key]} failures in a row")
+
+
+def _unprovable(deed: Deed, verdict: Entry) -> bool:
+    """Whether a person turned a knob by the agent: nobody said what would prove that it helped."""
+    return bool(verdict["result"] == "unverified" and deed.intent["request"] and deed.intent["action"] == "adjust")
 
 
 @law
@@ -453,7 +460,7 @@ def ambiguous_is_never_tried_again(evidence: Evidence) -> None:
         elif entry.kind == "outcome" and entry["result"] == "ambiguous" and (deed := evidence.deeds.get(entry["of"])):
             corr = deed.intent["corr"]
             doubtful[corr, opened.get(corr, 0.0)] = (deed.intent["step"], deed.intent["id"])
-        elif entry.kind == "intent" and entry["rule"]:
+        elif entry.kind == "intent" and entry["rule"] and not entry["undoes"]:
             step, which = doubtful.get((entry["corr"], opened.get(entry["corr"], 0.0)), (-1, ""))
             if entry["step"] <= step:
                 evidence.blame("ambiguous", f"{entry['id']} tries again what {which} may have done")
@@ -489,6 +496,8 @@ def success_is_seen(evidence: Evidence) -> None:
             if not deed.effects or deed.ended is None:
                 evidence.blame("honest verdict", f"{name} was verified without an effect")
                 continue
+            if deed.undoes:
+                continue  # its hand reads back: see `undolaws`
             key, good = _cure(deed)
             seen = [value for at, value in history.get(key, ()) if deed.ended - SLACK <= at <= verdict.at + SLACK]
             if not any(isinstance(value, float) and good(value) for value in seen):

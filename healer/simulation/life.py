@@ -34,7 +34,7 @@ Snapshot = tuple[int, str, str]
 """Height, header hash and the safety state as JSON text, as a database would keep it."""
 COMPARED = 5
 """Every so many snapshots, and at the end of each life, the live memory is compared with a fold of the whole log."""
-VERBS = ("restart", "start", "stop", "notify")
+VERBS = ("restart", "start", "stop", "adjust", "notify")
 KILL_SWITCH = "stop-healing"
 
 

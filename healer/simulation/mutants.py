@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from healer.core import core as cores
+from healer.core import undoing
 from healer.core.acting import Acting
 from healer.core.approving import Approving
 from healer.core.core import Core, Setup
@@ -17,6 +18,7 @@ from healer.core.incidents import Incidents
 from healer.core.instance import Instance
 from healer.core.proving import Proof, Proving
 from healer.core.sequences import Ear
+from healer.core.undoing import Undoing
 from healer.core.world import World
 from healer.gates import limit, order
 from healer.gates.interface import Question, Refusal
@@ -24,7 +26,7 @@ from healer.model import memory as memories
 from healer.model.decision import Decision, Result, SealedIntent
 from healer.model.effect import Act, Note
 from healer.model.limit import Limit
-from healer.model.memory import Memory, OpenIntent
+from healer.model.memory import UNDO, Made, Memory, OpenIntent
 from healer.model.target import Target
 from healer.model.truth import Truth
 from healer.record import Record
@@ -295,6 +297,75 @@ async def _credulous(self: Loop, intent: SealedIntent) -> None:
     self._go_on(intent)
 
 
+def _changed(**other: Any) -> Apply:  # noqa: ANN401 - values of any field
+    """What is to be put back is looked at as if some of it were otherwise."""
+
+    def apply(stack: ExitStack) -> None:
+        consider = Undoing._consider  # noqa: SLF001
+
+        def wrong(self: Undoing, key: str, change: Made) -> None:
+            consider(self, key, replace(change, **other))
+
+        stack.enter_context(_swapped(Undoing, "_consider", wrong))
+
+    return apply
+
+
+def _in_order_of_making(self: Undoing) -> None:
+    for key, change in list(self.desk.memory.changes.items()):
+        self._consider(key, change)
+
+
+def _kept_after(stack: ExitStack) -> None:
+    """A change that was put back is remembered all the same."""
+    count = Memory._count_change  # noqa: SLF001
+
+    def forgetful(self: Memory, intent: OpenIntent, entry: Mapping[str, Any], at: float) -> None:
+        before = dict(self.changes)
+        count(self, intent, entry, at)
+        self.changes = before | self.changes
+
+    stack.enter_context(_swapped(Memory, "_count_change", forgetful))
+
+
+def _counted(wanted: Callable[[Memory, OpenIntent], bool]) -> Apply:
+    """Which changes are to be put back is decided otherwise."""
+
+    def apply(stack: ExitStack) -> None:
+        count = Memory._count_change  # noqa: SLF001
+
+        def wrong(self: Memory, intent: OpenIntent, entry: Mapping[str, Any], at: float) -> None:
+            if intent.undoes:
+                count(self, intent, entry, at)
+            elif wanted(self, intent):
+                count(self, replace(intent, rule=intent.rule or "tight"), entry, at)
+
+        stack.enter_context(_swapped(Memory, "_count_change", wrong))
+
+    return apply
+
+
+def _back_unasked(stack: ExitStack) -> None:
+    """No gate hears of what is put back, neither before the seal nor after it."""
+    for name in ("ask_all", "ask_again"):
+        ask = order.__dict__[name]
+
+        def deaf(question: Question, ask: Callable[[Question], Any] = ask) -> Any:  # noqa: ANN401 - as the gates' own
+            return () if question.incident.startswith(UNDO) else ask(question)
+
+        stack.enter_context(_swapped(order, name, deaf))
+
+
+def _back_although_it_came_back(stack: ExitStack) -> None:
+    moved = Acting._moved  # noqa: SLF001
+
+    def careless(self: Acting, decision: Decision, instance: Instance | None) -> str:
+        because = moved(self, decision, instance)
+        return "" if "begun again" in because else because
+
+    stack.enter_context(_swapped(Acting, "_moved", careless))
+
+
 class _Nothing(dict[str, str]):
     """A table that keeps nothing."""
 
@@ -482,6 +553,78 @@ MUTANTS: tuple[Mutant, ...] = (
         insist=("action.slow", "sensor.lie", "action.transient"),
     ),
     Mutant(name="twice", what="each sealed intent is carried out twice", apply=_twice),
+    Mutant(
+        name="changes-forgotten",
+        what="a start forgets what is to be put back",
+        apply=_forgetful(lambda memory: memory.changes.clear()),
+        insist=("world.pressed", "crash.step"),
+    ),
+    Mutant(
+        name="changes-lost",
+        what="a change whose rule is gone before it is done is not put back",
+        apply=_counted(lambda memory, intent: intent.incident in memory.incidents),
+        insist=("world.pressed", "people.reload", "action.slow"),
+    ),
+    Mutant(
+        name="changes-of-people",
+        what="what a person asked for is put back",
+        apply=_counted(lambda *_: True),
+        insist=("world.pressed", "people.turn"),
+    ),
+    Mutant(
+        name="back-while-open",
+        what="a change is put back while its incident is open",
+        apply=_changed(incident=""),
+        insist=("world.pressed",),
+    ),
+    Mutant(
+        name="back-all-the-same",
+        what="a change is put back although its incident began again meanwhile",
+        apply=_back_although_it_came_back,
+        insist=("world.pressed", "seal.slow"),
+    ),
+    Mutant(
+        name="back-in-order",
+        what="changes are put back in the order of their making",
+        apply=swap(Undoing, "beat", _in_order_of_making),
+        insist=("world.pressed",),
+    ),
+    Mutant(
+        name="back-again",
+        what="what was put back is put back again",
+        apply=_kept_after,
+        insist=("world.pressed",),
+    ),
+    Mutant(
+        name="back-never",
+        what="nothing is put back",
+        apply=swap(Undoing, "beat", lambda _: None),
+        insist=("world.pressed",),
+    ),
+    Mutant(
+        name="back-unasked",
+        what="no gate is asked about what is put back",
+        apply=_back_unasked,
+        insist=("world.pressed", "people.maintenance", "people.pause"),
+    ),
+    Mutant(
+        name="back-told-again",
+        what="a gate that does not let a change be put back says so again and again",
+        apply=_changed(withheld=[]),
+        insist=("world.pressed", "people.maintenance", "people.pause"),
+    ),
+    Mutant(
+        name="back-hastily",
+        what="there is no pause between tries to put a change back",
+        apply=swap(undoing, "FIRST_PAUSE", 0.0),
+        insist=("world.pressed", "action.transient"),
+    ),
+    Mutant(
+        name="back-for-ever",
+        what="what cannot be put back is tried for ever, and nobody told",
+        apply=swap(undoing, "TRIES", 1 << 30),
+        insist=("world.pressed", "action.transient", "action.permanent"),
+    ),
 )
 
 

@@ -48,6 +48,11 @@ class Deed:
     verdicts: list[Entry] = field(default_factory=list)
 
     @property
+    def undoes(self) -> str:
+        """Id of the intent whose change it puts back; empty for everything else."""
+        return str(self.intent["undoes"])
+
+    @property
     def quiet(self) -> bool:
         """It changes no target."""
         return bool(self.intent["action"] == "notify")

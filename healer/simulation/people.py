@@ -6,6 +6,7 @@ from typing import Any
 
 from healer.simulation import starts
 from healer.simulation.chance import Chance
+from healer.simulation.knobs import TURNED
 from healer.simulation.life import House, Life
 
 WATCHED = 4.0
@@ -98,6 +99,13 @@ class _Planner:
         for name in self._chance.random.sample(programs, k=max(3, len(programs) - 1)):
             house.world.die(name)
 
+    def _press(self) -> None:
+        """A program needs more than it gets, for a while."""
+        house, chance = self._house, self._chance
+        thing = house.world.things[self._name()]
+        thing.pressed = thing.knob + chance.random.randint(1, 3)
+        house.world.plan(house.clock.at + chance.between(2.0, 30.0), partial(setattr, thing, "pressed", 0))
+
     def _blind(self) -> None:
         if self._house.life is None:
             return
@@ -125,6 +133,9 @@ class _Planner:
         self._sometimes("people.answer", 4, self._grow)
         if self._house.book.startswith("told"):
             self._sometimes("people.tell", 8, self._tell)
+        if self._house.book.startswith("knobs"):
+            self._sometimes("world.pressed", 8, self._press)
+            self._sometimes("people.turn", 6, self._turn)
         self._sometimes("people.reload", 3, self._told(self._reload))
         self._sometimes("people.kill-switch", 2, self._kill_switch)
         self._sometimes("seal.full", 2, self._fill_disk)
@@ -146,6 +157,16 @@ class _Planner:
             life.ask("act", self._name(), action=verb)
             if self._chance.random.random() < 0.5:
                 life.ask("act", self._name(), action=verb)
+
+    def _turn(self) -> None:
+        """Somebody turns a knob: by himself, so far that no rule could have done it, or by asking the agent to."""
+        things = self._house.world.things
+        turned = [name for name, thing in things.items() if thing.knob]
+        name = self._chance.random.choice(turned) if turned else self._name()
+        if self._chance.random.random() < 0.5:
+            self._told(lambda life: life.ask("act", name, action="adjust", params={"cpu": "+20%"}))()
+        else:
+            things[name].knob += TURNED
 
     def _reload(self, life: Life) -> None:
         if self._busy():

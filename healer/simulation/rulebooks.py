@@ -3,12 +3,12 @@
 import functools
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from healer.rules import load as loader
 from healer.rules.rule import RuleSet
-from healer.simulation import starts, ways
+from healer.simulation import knobs, starts, ways
 
 _STEADY = """\
 version: 1
@@ -200,6 +200,14 @@ _STARTED = Fact(
     backoff=(2, 2, 10),
     cured=("container.up", _is_up),
 )
+_TURNING = Fact(
+    metric="program.cpu",
+    bad=lambda value: value > 0.8,
+    cooldown=3,
+    limits=((6, 60, _EACH),),
+    backoff=(1, 2, 8),
+    cured=("program.cpu", lambda value: value < 0.5),
+)
 FACTS: Mapping[str, Fact] = {
     "down": Fact(
         metric="program.up",
@@ -289,6 +297,8 @@ FACTS: Mapping[str, Fact] = {
     ),
     "told": _STARTED,
     "by-hand": _STARTED,
+    "tight": _TURNING,
+    "wide": replace(_TURNING, bad=lambda value: value > 0.9),
     "stopper": Fact(
         metric="program.cpu",
         bad=lambda value: value > 0.8,
@@ -320,6 +330,8 @@ BOOKS: Mapping[str, str] = {
     "ways-slow": ways.BOOK.replace("HOLD", "2s"),
     "told": _STEADY.replace("HOLD", "0s") + starts.RULES,
     "told-slow": _STEADY.replace("HOLD", "2s") + starts.RULES,
+    "knobs": (_STEADY + knobs.RULES + knobs.WIDE).replace("HOLD", "0s"),
+    "knobs-slow": (_STEADY + knobs.RULES).replace("HOLD", "2s"),
     "fight": _FIGHT.replace("HOLD", "0s"),
     "fight-slow": _FIGHT.replace("HOLD", "2s"),
 }
@@ -330,6 +342,8 @@ RELOADS: Mapping[str, str] = {
     "ways-slow": "ways",
     "told": "told-slow",
     "told-slow": "told",
+    "knobs": "knobs-slow",
+    "knobs-slow": "knobs",
     "fight": "fight-slow",
     "fight-slow": "fight",
 }

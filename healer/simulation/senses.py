@@ -82,7 +82,8 @@ class ToySensor(Sensor):
             Observation(metric=f"{kind}.up", labels=self._marks, value=float(up), unit=Unit.FLAG, at=now),
             self._generation(now),
         ]
-        figures = {"cpu": (thing.cpu, Unit.RATIO), "memory": (thing.memory, Unit.BYTES)}
+        cpu = max(thing.cpu, 0.95 if thing.pressed > thing.knob else 0.0)
+        figures = {"cpu": (cpu, Unit.RATIO), "memory": (thing.memory, Unit.BYTES)}
         for what, (value, unit) in figures.items():
             metric = f"{kind}.{what}"
             said.append(

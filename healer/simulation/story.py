@@ -13,7 +13,7 @@ from audit.keys import Signer
 from healer.model.limit import Brakes
 from healer.model.target import Target
 from healer.simulation import people
-from healer.simulation.chance import FAULTS, Chance
+from healer.simulation.chance import FAULTS, LATER, Chance
 from healer.simulation.life import House, Life
 from healer.simulation.loop import Crash, SimClock, StuckError
 from healer.simulation.oracle import Evidence, judge
@@ -30,6 +30,8 @@ QUIET = 60.0
 REAL_KEYS = 10
 """Every so many seeds are sealed with a real key, and every signature is checked."""
 LIVES = 25
+KNOBS = 0.2
+"""Share of the seeds whose rules turn knobs as well."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,10 +186,10 @@ class Story:
 def _book(chance: Chance) -> str:
     """The rules of a seed; where hunger or people's answers are insisted on, those for which they matter."""
     drawn = chance.random.choice(("steady", "steady", "steady-slow", "fight", "ways", "ways-slow", "told", "told-slow"))
-    for fault, book in (("world.hungry", "fight"), ("people.answer", "steady")):
-        if chance.rates.get(fault) == FAULTS[fault]:
+    for fault, book in (("world.pressed", "knobs"), ("world.hungry", "fight"), ("people.answer", "steady")):
+        if chance.rates.get(fault) == (FAULTS | LATER)[fault]:
             return book
-    return drawn
+    return chance.later.choice(("knobs", "knobs-slow")) if chance.later.random() < KNOBS else drawn
 
 
 def _targets(chance: Chance) -> tuple[Target, ...]:

@@ -36,6 +36,10 @@ class Thing:
     """It eats the CPU again after every start."""
     spoils: str = ""
     """A target that dies when this one is restarted."""
+    knob: int = 0
+    """How much it is given."""
+    pressed: int = 0
+    """How much it would need."""
     changed: float = 0.0
 
     @property
@@ -70,6 +74,8 @@ class Effect:
     """Incarnation it met."""
     forbidden: bool
     """The kill switch file stood when it began."""
+    turned: tuple[int, int] | None = None
+    """What its knob stood at before and afterwards, where it was turned."""
     samples: dict[str, "Sample"] = field(default_factory=dict)
     """What the senses had delivered about it when it began, by metric."""
     parents: dict[str, "Sample | None"] = field(default_factory=dict)
@@ -203,6 +209,7 @@ class World:
         self._due = [one for one in self._due if one[0] <= self.clock.at]
         for name, thing in self.things.items():
             thing.incurable, thing.crashes_left, thing.spoils, thing.hungry = False, 0, "", False
+            thing.pressed = 0
             thing.memory, thing.cpu, thing.startup = 100e6, 0.1, 0.3
             if thing.starting:
                 started = thing.started

@@ -13,11 +13,11 @@ class NoLog:
         return 41
 
 
-def act(house, verb, *faults, target="program:p0", forbidden=False):
+def act(house, verb, *faults, target="program:p0", forbidden=False, **params):
     house.chance.rates = dict.fromkeys(faults, 1.0)
     thing = house.world.things.get(target)
     hand = ToyHand(verb, world=house.world, tap=house.tap, witness=NoLog(), run=1, forbidden=lambda: forbidden)
-    order = Order(intent="ab" * 32, target=thing.target, timeout=5.0, generation="1.1", rule="down")
+    order = Order(intent="ab" * 32, target=thing.target, timeout=5.0, generation="1.1", rule="down", params=params)
     return run(SimLoop(house.clock, house.chance.interleaving), hand.act(order))
 
 
@@ -65,6 +65,27 @@ def test_the_agent_may_die_before_during_and_after(house, where, entered):
     with pytest.raises(Crash, match=f"{where}-effect"):
         act(house, "restart", f"crash.{where}-effect")
     assert len(house.world.ledger) == entered
+
+
+def test_a_knob_is_turned_and_turned_back(house):
+    thing = house.world.things["program:p0"]
+    done = act(house, "adjust", cpu="+20%")
+    assert (thing.knob, house.world.ledger[-1].turned) == (1, (0, 1))
+    assert not act(house, "adjust", **done.undo).undo
+    assert (thing.knob, house.world.ledger[-1].turned) == (0, (1, 0))
+
+
+def test_a_knob_that_somebody_turned_meanwhile_is_left_alone(house):
+    done = act(house, "adjust", cpu="+20%")
+    house.world.things["program:p0"].knob = 9
+    act(house, "adjust", **done.undo)
+    assert (house.world.things["program:p0"].knob, house.world.ledger[-1].turned) == (9, (9, 9))
+
+
+def test_a_knob_that_does_not_turn_is_never_said_to_have_turned(house):
+    with pytest.raises(ActionError, match="did not turn"):
+        act(house, "adjust", "action.lost", cpu="+20%")
+    assert (house.world.things["program:p0"].knob, house.world.ledger[-1].turned) == (0, None)
 
 
 def test_the_dead_do_nothing(house):
