@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from healer.actions.hand import Hand
+from healer.actions.hands.asked import changes, instances, told
 from healer.actions.hands.catalog import Services
 from healer.actions.interface import Done, Order
 from healer.drivers import container_bounds as bounds
 from healer.drivers.containers import Container
 from healer.drivers.docker import Docker
 from healer.drivers.interface import DriverError
-from healer.errors import ActionError, HealerError
-from healer.model.change import Change, parse
+from healer.errors import ActionError
 
 _SETTLES = 0.5
 """Seconds after a signal in which a process that cannot take it would have ended."""
@@ -77,7 +77,7 @@ class Scale(ContainerHand):
         await self._judged(order)
         seen = {name: await self._found(name) for name in spares}
         up = [name for name, one in seen.items() if one is not None and one.running]
-        to = _count(order, 1 + len(up), 1 + len(spares))
+        to = instances(order, 1 + len(up), least=1, most=1 + len(spares))
         more = [name for name in spares if name not in up][: max(0, to - 1 - len(up))]
         fewer = up[::-1][: max(0, 1 + len(up) - to)]
         done: list[str] = []
@@ -116,9 +116,9 @@ class Adjust(ContainerHand):
         """Change them, or put former ones back; raises ActionError."""
         if (back := order.params.get("back")) is not None:
             return await self._put_back(order, back)
-        changes = _changes(order)
+        wanted = changes(order, bounds.SETTINGS)
         before = await self._judged(order)
-        new = bounds.planned(changes, before.limits, await self._room(order))
+        new = bounds.planned(wanted, before.limits, await self._room(order))
         if new == before.limits:
             return Done(because=f"{before.name} has it so already", generation=order.generation)
         await self._docker.update(before.id, generation=order.generation, limits=new)
@@ -153,8 +153,7 @@ class Adjust(ContainerHand):
         """The sentence for a dry run."""
         if order.params.get("back") is not None:
             return f"would put back the former bounds of {container_of(order)}"
-        asked = ", ".join(f"{name} {order.params[name]}" for name in bounds.SETTINGS if order.params.get(name))
-        return f"would adjust {container_of(order)}: {asked or 'nothing'}"
+        return f"would adjust {container_of(order)}: {told(order, bounds.SETTINGS)}"
 
 
 class Quarantine(ContainerHand):
@@ -230,27 +229,6 @@ def _spares(order: Order) -> tuple[str, ...]:
             transient=False,
         )
     return spares
-
-
-def _count(order: Order, now: int, most: int) -> int:
-    try:
-        return round(_change(order.params["to"]).apply(now, least=1, most=most, whole=most))
-    except HealerError as exc:
-        raise ActionError(exc.message, hint=exc.hint, transient=False) from exc
-
-
-def _changes(order: Order) -> Mapping[str, Change]:
-    try:
-        found = {name: _change(order.params[name]) for name in bounds.SETTINGS if order.params.get(name) is not None}
-    except HealerError as exc:
-        raise ActionError(exc.message, hint=exc.hint, transient=False) from exc
-    if not found:
-        raise ActionError("nothing to adjust", hint=f"one of: {', '.join(bounds.SETTINGS)}", transient=False)
-    return found
-
-
-def _change(value: object) -> Change:
-    return value if isinstance(value, Change) else parse(str(value))
 
 
 def _asked(one: Container, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from healer.actions.hand import Hand
+from healer.actions.hands.asked import applied, asked
 from healer.actions.hands.catalog import Services
 from healer.actions.interface import Done, Order
 from healer.drivers.haproxy import AbsentError, Haproxy
 from healer.drivers.haproxy_answers import DRAIN, MAINT, READY, Absent, Backend, Server
 from healer.drivers.interface import DriverError
 from healer.errors import ActionError, AmbiguousError, HealerError
-from healer.model import change
 
 _LEAST, _MOST = 1, 256
 """Weights an adjustment may end at; to take a server away is another verb, which looks who is left."""
@@ -216,8 +216,4 @@ def _weight(order: Order, before: Server) -> int:
     text = order.params.get("weight")
     if text is None:
         raise ActionError("a server of HAProxy has a weight to adjust, and nothing else", transient=False)
-    try:
-        wanted = change.parse(str(text)).apply(before.weight, least=_LEAST, most=_MOST, whole=before.initial)
-    except HealerError as exc:
-        raise ActionError(exc.message, hint=exc.hint, transient=False) from exc
-    return round(wanted)
+    return round(applied(asked(text), before.weight, least=_LEAST, most=_MOST, whole=before.initial))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from healer.actions.hand import Hand
+from healer.actions.hands.asked import applied, asked
 from healer.actions.hands.sql import quoted, refusal
 from healer.actions.interface import Done, Order
 from healer.clock import Clock
@@ -13,7 +14,6 @@ from healer.drivers.catalog import Drivers
 from healer.drivers.postgres import Postgres
 from healer.drivers.postgres_session import PostgresError, Session
 from healer.errors import ActionError, AmbiguousError, HealerError
-from healer.model.change import Change, parse
 
 _POLL = 0.05
 _IN_FORCE = 5.0
@@ -148,7 +148,7 @@ def target_value(now: Setting, text: str, least: float, most: float) -> float:
 
     A size (``64MiB``) is counted in the setting's unit. Where 0 or -1 turn a limit off, a share of it means nothing.
     """
-    change = _change(text)
+    change = asked(text)
     scale = _BYTES.get(now.unit, 0) if text.endswith("B") else 1
     if not scale:
         raise ActionError(f"{now.name} is no size", hint=f"write it in {now.unit or 'its number'}", transient=False)
@@ -156,11 +156,4 @@ def target_value(now: Setting, text: str, least: float, most: float) -> float:
         raise ActionError(f"{now.name} is {now.value:g}: no part of that can be taken", transient=False)
     if change.percent and not change.sign:
         raise ActionError("a share of what?", hint="+20%, -20%, or the number", transient=False)
-    return change.apply(now.value * scale, least=least * scale, most=most * scale) / scale
-
-
-def _change(text: str) -> Change:
-    try:
-        return parse(text)
-    except HealerError as exc:
-        raise ActionError(exc.message, hint=exc.hint, transient=False) from exc
+    return applied(change, now.value * scale, least=least * scale, most=most * scale) / scale

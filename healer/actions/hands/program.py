@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from healer.actions.hand import Hand
+from healer.actions.hands.asked import instances
 from healer.actions.hands.catalog import Services
 from healer.actions.hands.tree import Adjust
 from healer.actions.interface import Done, Order
 from healer.drivers import trees
 from healer.drivers.holds import Holds
 from healer.drivers.programs import Programs
-from healer.errors import ActionError, HealerError
-from healer.model.change import Change, parse
+from healer.errors import ActionError
 
 
 def hands(services: Services) -> Mapping[str, Hand]:
@@ -71,7 +71,7 @@ class Scale(Hand):
         """Start or stop members; raises ActionError, telling how far it came."""
         family, least, most = self._family(order)
         up = [name for name in family if self._programs.generation(name)]
-        to = _count(order, len(up), least, most)
+        to = instances(order, len(up), least=least, most=most)
         more = [name for name in family if name not in up and not self._programs.held(name)][: max(0, to - len(up))]
         fewer = up[::-1][: max(0, len(up) - to)]
         done: list[str] = []
@@ -116,12 +116,3 @@ class Scale(Hand):
         known = set(self._programs.names())
         family = [name for name in (f"{base}@{number}" for number in range(1, most + 1)) if name in known]
         return family, int(declared["least"]), min(most, len(family))
-
-
-def _count(order: Order, now: int, least: int, most: int) -> int:
-    to = order.params["to"]
-    try:
-        change = to if isinstance(to, Change) else parse(str(to))
-        return round(change.apply(now, least=least, most=most, whole=most))
-    except HealerError as exc:
-        raise ActionError(exc.message, hint=exc.hint, transient=False) from exc

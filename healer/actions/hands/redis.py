@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from healer.actions.hand import Hand
+from healer.actions.hands.asked import applied, asked
 from healer.actions.hands.catalog import Services
 from healer.actions.hands.redis_hand import RedisHand, not_done, perhaps
 from healer.actions.hands.redis_keys import ClearCache
 from healer.actions.interface import Done, Order
 from healer.drivers.redis_info import Info, number
 from healer.drivers.redis_wire import RedisError, Wire
-from healer.errors import ActionError, AmbiguousError, HealerError
-from healer.model import change
+from healer.errors import ActionError, AmbiguousError
+from healer.model.change import Change
 
 _LEAST_MEMORY = 1 << 20
 _MOST_SHARE = 0.9
@@ -257,21 +258,18 @@ def _wanted(order: Order, info: Info, before: int) -> int:
     whole, used = info.number("total_system_memory"), info.number("used_memory")
     if not whole or used is None:
         raise ActionError("it does not say how much memory its host has")
-    try:
-        asked = change.parse(str(text))
-    except HealerError as exc:
-        raise ActionError(exc.message, hint=exc.hint, transient=False) from exc
-    if asked.sign and not before:
+    change = asked(text)
+    if change.sign and not before:
         raise ActionError("it has no maxmemory to change", hint="write an amount: 512MiB", transient=False)
-    least, most = _bounds(asked, before, used, whole)
-    wanted = round(asked.apply(before, least=least, most=most, whole=whole))
-    wrong_way = wanted < before if asked.sign == "+" else asked.sign == "-" and wanted > before
+    least, most = _bounds(change, before, used, whole)
+    wanted = round(applied(change, before, least=least, most=most, whole=whole))
+    wrong_way = wanted < before if change.sign == "+" else change.sign == "-" and wanted > before
     return before if wrong_way else wanted
 
 
-def _bounds(asked: change.Change, before: int, used: float, whole: float) -> tuple[float, float]:
+def _bounds(change: Change, before: int, used: float, whole: float) -> tuple[float, float]:
     """How low and how high it may go: never beyond the host, and by an amount neither far nor below what is used."""
-    if not asked.sign:
+    if not change.sign:
         return _LEAST_MEMORY, _MOST_SHARE * whole
     # Below what is used it would throw keys away, or refuse writes, the same moment.
     return max(_LEAST_MEMORY, used, before * (1 - _STEP)), min(_MOST_SHARE * whole, before * (1 + _STEP))

@@ -5,11 +5,12 @@ from typing import Any
 
 from healer import blocking
 from healer.actions.hand import Hand
+from healer.actions.hands.asked import applied, changes, told
 from healer.actions.interface import Done, Order
 from healer.drivers import priority, trees
 from healer.drivers.priority import Limits
-from healer.errors import ActionError, HealerError
-from healer.model.change import Change, parse
+from healer.errors import ActionError
+from healer.model.change import Change
 
 TreeOf = Callable[[Order], trees.Tree]
 """The processes of the order's target; raises ActionError where another incarnation runs than was judged."""
@@ -35,15 +36,15 @@ class Adjust(Hand):
         back = order.params.get("back")
         if back is not None:
             return await blocking.call(lambda: _put_back(tree, order, back))
-        changes = _changes(order)
-        return await blocking.call(lambda: _changed(tree, order, changes))
+        _check_possible(order)
+        wanted = changes(order, SETTINGS)
+        return await blocking.call(lambda: _changed(tree, order, wanted))
 
     def would(self, order: Order) -> str:
         """The sentence for a dry run."""
         if order.params.get("back") is not None:
             return f"would put back what {order.target.id} had"
-        asked = ", ".join(f"{name} {order.params[name]}" for name in SETTINGS if order.params.get(name) is not None)
-        return f"would adjust {order.target.id}: {asked or 'nothing'}"
+        return f"would adjust {order.target.id}: {told(order, SETTINGS)}"
 
 
 class _Setting:
@@ -74,20 +75,18 @@ class _Setting:
     def planned(self, change: Change) -> str:
         """The new value, as the kernel wants it, within bounds; raises ActionError."""
         now = self.read()
-        try:
-            if self.name == "oom":
-                return str(round(change.apply(float(now), least=priority.OOM[0], most=priority.OOM[1], whole=1000.0)))
-            if self.name == "weight":
-                present = float(now) if self.grouped else priority.weight_of(int(now))
-                weight = change.apply(present, least=priority.LEAST, most=priority.MOST, whole=100.0)
-                return str(round(weight)) if self.grouped else str(priority.nice_of(weight))
-            if self.name == "cpu":
-                quota = change.apply(_cores(now), least=_LEAST_CPU, most=_MOST_CPU)
-                return f"{round(quota * _PERIOD)} {_PERIOD}"
-            high = float("inf") if now == "max" else float(now)
-            return str(round(change.apply(high, least=_LEAST_MEMORY, most=_MOST_MEMORY)))
-        except HealerError as exc:
-            raise ActionError(exc.message, hint=exc.hint, transient=False) from exc
+        if self.name == "oom":
+            least, most = priority.OOM
+            return str(round(applied(change, float(now), least=least, most=most, whole=1000.0)))
+        if self.name == "weight":
+            present = float(now) if self.grouped else priority.weight_of(int(now))
+            weight = applied(change, present, least=priority.LEAST, most=priority.MOST, whole=100.0)
+            return str(round(weight)) if self.grouped else str(priority.nice_of(weight))
+        if self.name == "cpu":
+            quota = applied(change, _cores(now), least=_LEAST_CPU, most=_MOST_CPU)
+            return f"{round(quota * _PERIOD)} {_PERIOD}"
+        high = float("inf") if now == "max" else float(now)
+        return str(round(applied(change, high, least=_LEAST_MEMORY, most=_MOST_MEMORY)))
 
     def set(self, value: str) -> None:
         """Set it, and read it back; raises ActionError."""
@@ -111,9 +110,9 @@ def _cores(text: str) -> float:
     return float("inf") if quota == "max" else float(quota) / float(period or _PERIOD)
 
 
-def _changed(tree: trees.Tree, order: Order, changes: Mapping[str, Change]) -> Done:
-    settings = [_Setting(name, tree) for name in changes]
-    plan = [(one, one.read(), one.planned(changes[one.name])) for one in settings]  # all of it, before anything is set
+def _changed(tree: trees.Tree, order: Order, wanted: Mapping[str, Change]) -> Done:
+    settings = [_Setting(name, tree) for name in wanted]
+    plan = [(one, one.read(), one.planned(wanted[one.name])) for one in settings]  # all of it, before anything is set
     noted: dict[str, Any] = {}
     for one, before, after in plan:
         if before == after:
@@ -155,15 +154,13 @@ def _restore(tree: trees.Tree, noted: Mapping[str, Any]) -> tuple[list[str], lis
     return done, others
 
 
-def _changes(order: Order) -> Mapping[str, Change]:
-    asked = {name: order.params[name] for name in SETTINGS if order.params.get(name) is not None}
+def _check_possible(order: Order) -> None:
+    """Raise ActionError for what other kinds can adjust, and processes cannot."""
     others = sorted(
         name for name, value in order.params.items() if value is not None and name not in (*SETTINGS, "back")
     )
-    if others or not asked:
-        what = f"{', '.join(others)} cannot be adjusted" if others else "nothing to adjust"
-        raise ActionError(f"{what} on a {order.target.kind}", hint=f"one of: {', '.join(SETTINGS)}", transient=False)
-    try:
-        return {name: value if isinstance(value, Change) else parse(str(value)) for name, value in asked.items()}
-    except HealerError as exc:
-        raise ActionError(exc.message, hint=exc.hint, transient=False) from exc
+    if others:
+        raise ActionError(
+            f"{', '.join(others)} cannot be adjusted on a {order.target.kind}",
+            hint=f"one of: {', '.join(SETTINGS)}", transient=False,
+        )  # fmt: skip
