@@ -14,15 +14,15 @@ from typing import TypeVar
 from healer.clock import Clock
 from healer.drivers import haproxy_answers as answers
 from healer.drivers.haproxy_answers import Backend, Process
-from healer.drivers.interface import Driver, DriverError, DriverStatus, LinkState
+from healer.drivers.interface import Driver, DriverError, DriverStatus
 from healer.drivers.reach import OURS, said
+from healer.drivers.visits import Visits
 from healer.model.address import numeric
 
 T = TypeVar("T")
 
 MOST = 4 << 20
 """Octets of an answer; a thousand servers are half a megabyte."""
-MOST_WEIGHT = 256
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}", re.ASCII)
 """As HAProxy lets proxies and servers be named; so none can smuggle in a second command."""
 _HINT_ADMIN = "the socket needs `level admin` to be given orders"
@@ -43,9 +43,8 @@ class Haproxy(Driver):
     def __init__(self, name: str, at: str, clock: Clock, *, timeout: float = 5.0) -> None:
         self.name = name
         self._at = at
-        self._clock = clock
         self._timeout = timeout
-        self._status = DriverStatus(name=name, state=LinkState.IDLE, since=clock.now())
+        self._visits = Visits(name, clock)
 
     # ----------------------------------------------------------------------------------------- questions
 
@@ -80,7 +79,7 @@ class Haproxy(Driver):
 
     def status(self) -> DriverStatus:
         """How it went the last time."""
-        return self._status
+        return self._visits.status
 
     async def health(self) -> None:
         """Ask what it is."""
@@ -88,7 +87,7 @@ class Haproxy(Driver):
 
     async def close(self) -> None:
         """Nothing is held between two questions."""
-        self._move(LinkState.CLOSED, "")
+        self._visits.end()
 
     async def _read(self, line: str, read: Callable[[Sequence[str]], T]) -> T:
         """Ask, and read the sections of the answer; raises DriverError, AbsentError."""
@@ -96,15 +95,15 @@ class Haproxy(Driver):
             octets = await self._ask(line)
             found = read(answers.whole(octets))
         except answers.Absent as exc:
-            self._move(LinkState.CONNECTED, "")
+            self._visits.answered()
             raise AbsentError(f"{exc} (HAProxy at {self._at})", fact=True) from exc
         except answers.Garbage as exc:
-            self._move(LinkState.LOST, str(exc))
+            self._visits.failed(str(exc))
             raise DriverError(f"HAProxy at {self._at}: {exc}"[:300], fact=True, sent=True) from exc
         except DriverError as exc:
-            self._move(LinkState.LOST, exc.message)
+            self._visits.failed(exc.message)
             raise
-        self._move(LinkState.CONNECTED, "")
+        self._visits.answered()
         return found
 
     async def _ask(self, line: str) -> bytes:
@@ -122,17 +121,6 @@ class Haproxy(Driver):
             ) from exc
         except OSError as exc:
             raise _failed(self._at, exc, sent=sent) from exc
-
-    def _move(self, state: LinkState, because: str) -> None:
-        was = self._status
-        back = was.state is LinkState.LOST and state is LinkState.CONNECTED
-        self._status = DriverStatus(
-            name=self.name,
-            state=state,
-            since=was.since if was.state is state else self._clock.now(),
-            because=because,
-            reconnects=was.reconnects + back,
-        )
 
 
 async def _exchange(sock: socket.socket, line: bytes) -> bytes:

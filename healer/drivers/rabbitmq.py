@@ -15,7 +15,8 @@ from urllib.parse import quote, urlencode
 
 from healer.clock import Clock
 from healer.drivers.http import Http, HttpError, Reply
-from healer.drivers.interface import Driver, DriverError, DriverStatus, LinkState
+from healer.drivers.interface import Driver, DriverError, DriverStatus
+from healer.drivers.visits import Visits
 from healer.errors import HealerError
 from healer.model.target import Target
 from healer.yamldoc.secret import Secret
@@ -122,7 +123,7 @@ class RabbitMQ(Driver):
         self._http = http
         self._clock = clock
         self._timeout = timeout
-        self._status = DriverStatus(name=name, state=LinkState.IDLE, since=clock.now())
+        self._visits = Visits(name, clock)
         self._born: tuple[str, float, float, str] | None = None
         """Node and process, how long it had been up, boot-clock second of its start, and the word for it."""
 
@@ -220,7 +221,7 @@ class RabbitMQ(Driver):
 
     def status(self) -> DriverStatus:
         """How it went the last time."""
-        return self._status
+        return self._visits.status
 
     async def health(self) -> None:
         """Ask for its name."""
@@ -228,7 +229,7 @@ class RabbitMQ(Driver):
 
     async def close(self) -> None:
         """Nothing is held between two requests."""
-        self._move(LinkState.CLOSED, "")
+        self._visits.end()
 
     async def _get(self, path: str, **query: str) -> Any:  # noqa: ANN401 - JSON of any shape
         reply = await self._ask("GET", f"{path}?{urlencode(query)}")
@@ -236,7 +237,7 @@ class RabbitMQ(Driver):
             return json.loads(reply.body)  # what was cut at the bound is not whole either
         except (ValueError, RecursionError) as exc:
             failed = RabbitError(f"what answers at {self.place.url} is not RabbitMQ's management", fact=True, sent=True)
-            self._move(LinkState.LOST, failed.message)
+            self._visits.failed(failed.message)
             raise failed from exc
 
     async def _ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None) -> Reply:
@@ -249,11 +250,11 @@ class RabbitMQ(Driver):
         except HttpError as exc:
             # A certificate that is not trusted leaves open who answered, and how RabbitMQ is.
             failed = RabbitError(exc.message, hint=exc.hint, fact=exc.fact and exc.kind != "tls", sent=exc.sent)
-            self._move(LinkState.LOST, failed.message)
+            self._visits.failed(failed.message)
             raise failed from exc
         if not 200 <= reply.status < 300:
             raise self._refused(reply)
-        self._move(LinkState.CONNECTED, "")
+        self._visits.answered()
         return reply
 
     def _refused(self, reply: Reply) -> RabbitError:
@@ -262,19 +263,8 @@ class RabbitMQ(Driver):
         denied = reply.status in (401, 403)
         hint = (_HINT_LOGIN if "login" in reason.lower() else _HINT_RIGHTS) if denied else ""
         if reply.status >= 500:
-            self._move(LinkState.LOST, text)
+            self._visits.failed(text)
         return RabbitError(text, hint=hint, fact=reply.status >= 500, sent=reply.status >= 500, status=reply.status)
-
-    def _move(self, state: LinkState, because: str) -> None:
-        was = self._status
-        back = was.state is LinkState.LOST and state is LinkState.CONNECTED
-        self._status = DriverStatus(
-            name=self.name,
-            state=state,
-            since=was.since if was.state is state else self._clock.now(),
-            because=because,
-            reconnects=was.reconnects + back,
-        )
 
 
 def is_ended(connection: Json) -> bool:
