@@ -32,6 +32,8 @@ _AGAIN = frozenset({"57014", "55P03", "40001", "40P01"})
 """Cancelled for its time, a lock not had in time, could not be serialised, deadlock."""
 _PERMISSION = "42501"
 _CHARS = 300
+MOST_READS = 4000
+"""Times that one answer may be read from: 16 KiB each, as libpq reads them, or what the network brings at once."""
 
 
 class PostgresError(SqlError):
@@ -290,7 +292,7 @@ async def _dial(keys: Mapping[str, str]) -> "psycopg.AsyncConnection[Any]":
 
         async def wait(self, gen: "PQGen[RV]", interval: float = 0.1, timeout: float | None = None) -> "RV":
             del timeout  # ours is around all of it; before version 3.3 there was none
-            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
+            return await waiting.wait_async(_bounded(gen), self.pgconn.socket, interval=interval)
 
     fixed = {"application_name": "healer", "client_encoding": "utf8", "gssencmode": "disable", "keepalives_idle": "10"}
     try:
@@ -298,6 +300,23 @@ async def _dial(keys: Mapping[str, str]) -> "psycopg.AsyncConnection[Any]":
         return await Connection.connect(conninfo, autocommit=True)
     except psycopg.Error as exc:
         raise PostgresError(first_line(exc)) from exc
+
+
+def _bounded(gen: "PQGen[RV]") -> "PQGen[RV]":
+    """The same generator, ended by a server that goes on and on: libpq keeps all of an answer, and any notice."""
+    import psycopg
+
+    try:
+        wanted, left = next(gen), MOST_READS
+        while left > 0:
+            ready = yield wanted
+            left -= bool(ready)  # not where it only has waited for a while
+            wanted = gen.send(ready)
+    except StopIteration as exc:
+        found: RV = exc.value
+        return found
+    gen.close()
+    raise psycopg.OperationalError("it answers more than is ever asked for")
 
 
 def _account() -> str:

@@ -182,7 +182,7 @@ class Dispatch:
         except ActionError as exc:
             result = Result.FAILED_TRANSIENT if exc.transient else Result.FAILED_PERMANENT
             return self._outcome(decision, started, result, str(exc))
-        except Exception as exc:  # noqa: BLE001 - a bug of one hand must not end the agent; what it did nobody can tell
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - a hand's bug is not our end; what it did nobody can tell
             _log.error("action.crashed", extra={"action": decision.action, "target": decision.target}, exc_info=True)
             return self._outcome(decision, started, Result.AMBIGUOUS, f"the action crashed: {exc!r}")
         if not _sane(done):

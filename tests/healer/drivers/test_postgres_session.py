@@ -98,6 +98,28 @@ async def test_a_session_that_hangs_ends_or_answers_garbage_is_over_and_the_serv
         assert not session.alive
 
 
+@pytest.mark.parametrize("said", [double.rows(*((1,),) * 1000), double.message(b"A", b"\0\0\0\1ch\0x\0") * 1000])
+async def test_a_server_that_never_stops_answering_is_not_listened_to_for_long(monkeypatch, said):
+    monkeypatch.setattr(postgres_session, "MOST_READS", 50)
+    async with double.Liar(answer=lambda _: said * 500) as liar:
+        session = await opened(liar)
+        with pytest.raises(PostgresError, match="more than is ever asked for") as caught:
+            await session.ask("SELECT 1", timeout=10.0)
+        assert caught.value.fact
+        assert not session.alive
+
+
+def test_who_only_waits_for_long_has_not_been_answered_too_much(monkeypatch):
+    monkeypatch.setattr(postgres_session, "MOST_READS", 3)
+
+    def slow():
+        for _ in range(100):
+            yield 1
+        return "done"
+
+    assert len(list(postgres_session._bounded(slow()))) == 100
+
+
 async def test_a_call_that_is_cancelled_returns_at_once_and_ends_the_session():
     async with double.Liar(answer=lambda _: None) as liar:
         session = await opened(liar)

@@ -166,6 +166,7 @@ def raising(error):
         (SkippedError("it failed too often"), Result.SKIPPED),
         (AmbiguousError("the reply was lost"), Result.AMBIGUOUS),
         (ZeroDivisionError("a bug"), Result.AMBIGUOUS),
+        (SystemExit("a plug-in gives up"), Result.AMBIGUOUS),
         (TimeoutError(), Result.AMBIGUOUS),
     ],
 )
