@@ -43,7 +43,7 @@ class Labelled:
         if not config.sensors.docker.discover:
             return config if len(own) == len(config.targets) else replace(config, targets=own)
         taken = {target.id for target in own} | {f"container:{_container(target)}" for target in own}
-        fresh = tuple(target for target in self._found if target.id not in taken)
+        fresh = tuple(self._apart(target, own) for target in self._found if target.id not in taken)
         return replace(config, targets=(*own, *fresh))
 
     def renew(self, config: Config) -> None:
@@ -104,6 +104,13 @@ class Labelled:
             for note in notes:
                 self._tell(note)
         return tuple(made)
+
+    def _apart(self, target: Target, own: Iterable[Target]) -> Target:
+        """Out of groups of what is declared: one more member there would loosen what bounds the others, or hold it."""
+        closed = {group for one in own for group in one.groups}.intersection(target.groups)
+        for group in sorted(closed):
+            self._tell(f"{target.id}: the group {group} is of declared targets, which a label does not join")
+        return replace(target, groups=tuple(group for group in target.groups if group not in closed))
 
     def _tell(self, note: str) -> None:
         """Once each: a list comes every few seconds."""

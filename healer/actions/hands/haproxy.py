@@ -64,7 +64,8 @@ class _Routing(Hand):
             because=f"{backend}/{server}: {before.admin} -> {wanted}, {after.others(server)} others take requests",
             generation=before.generation,
             facts={"before": before.admin, "after": wanted, "others": after.others(server)},
-            undo={"back": {"state": before.admin, "from": wanted}},
+            # The way back is no change for a time: undone, it would take the server away again, the last one too.
+            undo={} if wanted == READY else {"back": {"state": before.admin, "from": wanted}},
         )
 
     def would(self, order: Order) -> str:

@@ -65,6 +65,17 @@ def ids(finder, config):
     return [target.id for target in finder.merged(config).targets]
 
 
+async def test_a_label_joins_no_group_of_what_is_declared(engine, finder, caplog):
+    made = config(targets=[{"kind": "http", "name": "front", "url": "http://127.0.0.1:9/", "groups": ["web", "eu"]}])
+    engine.make("stranger", labels={**ON, "healer.groups": "web,cache"})
+    finder.renew(made)
+    with caplog.at_level(logging.WARNING):
+        await finder.look()
+        found = {target.name: target.groups for target in finder.merged(made).targets}
+    assert found == {"front": ("web", "eu"), "stranger": ("cache",)}
+    assert "the group web is of declared targets" in str([vars(record) for record in caplog.records])
+
+
 async def test_what_labels_itself_is_found_and_what_is_gone_is_let_go(engine, finder, taken):
     engine.make("shop", labels=ON)
     engine.make("quiet")

@@ -161,7 +161,9 @@ async def test_another_incarnation_and_what_is_not_there_are_left_alone(proxy, a
 async def test_ready_is_the_way_back_and_needs_no_neighbour(proxy, act):
     await act("failover")
     proxy.servers["b"] = dataclasses.replace(proxy.servers["b"], running=False)
-    assert (await act("failover", ready=True)).facts["after"] == "ready"
+    done = await act("failover", ready=True)
+    assert done.facts["after"] == "ready"
+    assert done.undo == {}, "undone, it would take away the only one that is left"
 
 
 async def test_what_was_so_before_is_not_changed_and_not_put_back(proxy, act):
