@@ -22,7 +22,6 @@ _UNSHOWN: Final = "the log itself is whole, and an auditor without a policy is n
 _UNDATED: Final = f"{_UNSHOWN}; who has one is told that it is not dated"
 _OTHERS: Final = "the log itself is whole, and only this auditor's anchor was changed"
 _DAYS_3: Final = 3 * 86_400
-_HOUR_US: Final = 3_600_000_000
 
 # ------------------------------------------------------------------------------------------- witnesses
 

@@ -22,7 +22,6 @@ _GROUP = (
 _FACT_CAP = 8192
 _MOST_FDS = 256
 _MOST_THREADS = 64
-_MOST_SOCKETS = 256
 _NET_CAP = 2 * 1024 * 1024
 _CHANGES = ("/var/log/dpkg.log", "/var/log/apt/history.log", "/var/log/dnf.rpm.log", "/var/log/pacman.log")
 _CHANGES_CAP = 4096

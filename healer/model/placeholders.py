@@ -8,8 +8,6 @@ from healer.errors import RefusedError
 
 BINDING = re.compile(r"\{((?:event|capture)\.[A-Za-z_][A-Za-z0-9_.-]{0,94})\}")
 """``{event.NAME}``: a field of the event that started the rule; ``{capture.NAME}``: what a pattern found."""
-FIXED = ("target", "name", "kind", "rule", "intent")
-"""Placeholders that the executor fills: it alone knows the intent."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.:\\][A-Za-z0-9@_.:\\-]{0,254}")
 _CODE_FLAGS = frozenset({"-c", "-e", "-E", "--eval", "--command", "-exec", "-execdir"})
 _INTERPRETERS = frozenset(

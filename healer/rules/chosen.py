@@ -8,7 +8,6 @@ from healer.rules.syntax import Chosen, ExpressionError
 from healer.rules.units import near
 
 CRITERIA = ("kind", "name", "organ", "group", "label", "except")
-HOW = ("any", "all", "none")
 _CLOSED: Mapping[str, tuple[str, ...] | Mapping[str, object]] = {"kind": KINDS, "organ": ORGANS}
 
 

@@ -10,8 +10,6 @@ from healer.sensors.sane import Sieve
 
 MOST_METRICS = 64
 """Numbers taken from one reply: each is a series that is kept."""
-OWN_NAMES: Mapping[str, Any] = {"state": "state", "error": "error", "message": "message", "value": "value"}
-"""Where a command's JSON has them when the target maps nothing."""
 
 
 def parse(body: bytes) -> object:
