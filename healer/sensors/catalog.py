@@ -42,12 +42,16 @@ class Services:
 Build = Callable[[Target, Services], Sensor]
 
 
+def _drivers(target: Target, services: Services) -> Drivers:
+    if services.drivers is None:
+        raise ConfigError(f"{target.id}: no drivers to look at it with")
+    return services.drivers
+
+
 def _unit(target: Target, services: Services) -> Sensor:
     from healer.sensors.unit import UnitSensor
 
-    if services.drivers is None:
-        raise ConfigError(f"{target.id}: no drivers to look at it with")
-    return UnitSensor(target, services.drivers.systemd(str(target.spec.get("bus", ""))), services.clock)
+    return UnitSensor(target, _drivers(target, services).systemd(str(target.spec.get("bus", ""))), services.clock)
 
 
 def _haproxy(target: Target, services: Services) -> Sensor:
@@ -102,12 +106,6 @@ def _rabbitmq(target: Target, services: Services) -> Sensor:
     from healer.sensors.rabbitmq import RabbitSensor
 
     return RabbitSensor(target, cast("RabbitMQ", _drivers(target, services).of(target)))
-
-
-def _drivers(target: Target, services: Services) -> Drivers:
-    if services.drivers is None:
-        raise ConfigError(f"{target.id}: no drivers to look at it with")
-    return services.drivers
 
 
 def _log(target: Target, services: Services) -> Sensor:
