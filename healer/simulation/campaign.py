@@ -33,6 +33,9 @@ NEEDED: tuple[str, ...] = (
     "duplicate suppressed",
     "seal refused",
     "reload mid-action",
+    "put back",
+    "several changes put back",
+    "put back at another try",
 )
 """A campaign that never came here has shown nothing."""
 ENOUGH = 200

@@ -27,8 +27,8 @@ WALL = 1_790_000_000.0
 FIRST_CLEANUP = 20_000
 
 
-class Crash(SystemExit):
-    """The process dies here."""
+class Crash(KeyboardInterrupt):
+    """The process dies here: one of the two exceptions that asyncio lets through, and the one that no part catches."""
 
 
 class StuckError(HealerError):

@@ -13,7 +13,7 @@ from audit.keys import Signer
 from healer.model.limit import Brakes
 from healer.model.target import Target
 from healer.simulation import people
-from healer.simulation.chance import FAULTS, LATER, Chance
+from healer.simulation.chance import MOST, Chance
 from healer.simulation.life import House, Life
 from healer.simulation.loop import Crash, SimClock, StuckError
 from healer.simulation.oracle import Evidence, judge
@@ -187,7 +187,7 @@ def _book(chance: Chance) -> str:
     """The rules of a seed; where hunger or people's answers are insisted on, those for which they matter."""
     drawn = chance.random.choice(("steady", "steady", "steady-slow", "fight", "ways", "ways-slow", "told", "told-slow"))
     for fault, book in (("world.pressed", "knobs"), ("world.hungry", "fight"), ("people.answer", "steady")):
-        if chance.rates.get(fault) == (FAULTS | LATER)[fault]:
+        if chance.rates.get(fault) == MOST[fault]:
             return book
     return chance.later.choice(("knobs", "knobs-slow")) if chance.later.random() < KNOBS else drawn
 

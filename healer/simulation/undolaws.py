@@ -177,6 +177,21 @@ def put_back_in_the_end(evidence: Evidence) -> None:
             evidence.blame("put back in the end", f"{name} on {target} still stands, {change.corr} is long over")
 
 
+def people_are_told(evidence: Evidence) -> None:
+    """Whoever gives up putting something back tells people in the same breath, unless the kill switch silences all."""
+    silent = False
+    for place, entry in enumerate(evidence.entries):
+        if entry.kind != "state":
+            continue
+        if entry["subject"] == "kill_switch":
+            silent = entry["to"] == "on"
+        elif str(entry["subject"]).startswith("change:") and entry["to"] == "stuck" and not silent:
+            evidence.house.chance.reach("gave up putting back")
+            breath = [one for one in evidence.entries[place + 1 : place + 9] if one.at <= entry.at + SLACK]
+            if not any(one["action"] == "notify" and str(one["corr"]).startswith("alert:") for one in breath):
+                evidence.blame("people are told", f"{entry['subject']} is given up, and nobody hears of it")
+
+
 def _parents_are_well(evidence: Evidence, target: str) -> bool:
     world = evidence.house.world
     return all(world.healthy(parent) for parent in world.things[target].target.requires)
@@ -188,4 +203,5 @@ UNDO_LAWS = (
     never_while_it_is_open,
     put_back_as_it_was,
     put_back_in_the_end,
+    people_are_told,
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from healer.simulation.chance import FAULTS, Chance
+from healer.simulation.chance import FAULTS, LATER, Chance
 from healer.simulation.loop import Crash
 
 
@@ -16,6 +16,13 @@ def test_every_fault_is_on_the_menu_of_some_seed_and_missing_on_that_of_another(
     for fault in FAULTS:
         have = sum(fault in menu for menu in menus)
         assert 0 < have < 60, fault
+
+
+def test_faults_that_came_later_leave_the_seeds_before_them_as_they_were():
+    one = Chance(5)
+    assert LATER.keys() <= one.rates.keys()
+    assert FAULTS.keys().isdisjoint(LATER)
+    assert Chance(5, ["world.pressed"]).random.random() == one.random.random()
 
 
 def test_what_a_seed_must_have_it_has_at_full_rate():

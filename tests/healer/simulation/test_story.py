@@ -25,6 +25,12 @@ def test_what_it_leaves_can_be_kept(tmp_path):
     assert (tmp_path / "seed" / "seal.pub").exists()
 
 
+def test_rules_turn_knobs_and_turn_them_back():
+    result = run_seed(2, insist=("world.pressed",))
+    assert result.ok
+    assert {"put back", "several changes put back"} <= result.reached.keys()
+
+
 def test_faults_can_be_insisted_on():
     result = run_seed(5, insist=("crash.after-seal", "crash.after-effect", "world.crash-loop"))
     assert result.ok
