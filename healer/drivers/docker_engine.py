@@ -5,8 +5,11 @@ The only importer of docker, and only when first asked.
 
 import os
 import socket
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from healer.drivers.container_events import Stream
@@ -24,6 +27,7 @@ from healer.drivers.containers import (
     measure,
 )
 from healer.drivers.interface import DriverError
+from healer.drivers.leaving_out import leaving_out
 from healer.errors import ActionError
 
 if TYPE_CHECKING:
@@ -190,7 +194,7 @@ class Engine:
 
     def _connect(self, timeout: int) -> "APIClient":
         """A client that has agreed on a version with the engine; raises DockerError."""
-        import docker
+        docker = _load()
 
         self._knock()
         with self._lock:
@@ -222,7 +226,7 @@ class Engine:
 
     def _ask(self, question: "Callable[[APIClient], T]") -> T | None:
         """One question; None when it is about something that is not there."""
-        import docker
+        docker = _load()
 
         client = self._connect(self._timeout)
         try:
@@ -235,7 +239,7 @@ class Engine:
             raise DockerError(f"the container engine did not answer: {_brief(exc)}", fact=True) from exc
 
     def _tell(self, act: "Callable[[APIClient], object]") -> None:
-        import docker
+        docker = _load()
 
         try:
             act(self._connect(_ACTING))
@@ -243,6 +247,15 @@ class Engine:
             raise ActionError(f"the engine refused: {exc.explanation or exc}"[:300]) from exc
         except (docker.errors.DockerException, OSError, LookupError, TypeError, ValueError) as exc:
             raise DockerError(f"the container engine did not answer: {_brief(exc)}", fact=True, sent=True) from exc
+
+
+def _load() -> ModuleType:
+    """The SDK, without requests' tables for guessing at alphabets (2.5 MB): an engine speaks UTF-8."""
+    if "docker" not in sys.modules:
+        warnings.filterwarnings("ignore", message="Unable to find acceptable character detection")
+    with leaving_out("chardet", "charset_normalizer", of="docker"):
+        import docker
+    return docker
 
 
 def _message(reply: Any) -> str:  # noqa: ANN401 - requests' response: its library is not imported here

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from healer import blocking
 from healer.clock import Clock
+from healer.drivers.leaving_out import leaving_out
 from healer.drivers.reach import OURS, LookupFailedError, Resolver, said
 from healer.errors import HealerError
 from healer.model.target import EMPTY
@@ -206,7 +207,8 @@ class Http:
 
 
 def _load() -> ModuleType:
-    import httpx
+    with leaving_out("httpx._main", of="httpx"):  # its command line brings rich and pygments along: 3 MB
+        import httpx
     import sniffio  # noqa: F401 - httpcore tries to import it at every request: a failed try walks all of sys.path
 
     return httpx
