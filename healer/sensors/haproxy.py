@@ -10,6 +10,7 @@ from healer.errors import SensorError
 from healer.model.kinds.haproxy import KIND
 from healer.model.observation import Reading
 from healer.model.target import Target
+from healer.sensors.down import tell_down
 from healer.sensors.interface import TargetSensor
 from healer.sensors.rates import Rates
 from healer.sensors.sane import Sieve, ratio
@@ -43,11 +44,11 @@ class HaproxySensor(TargetSensor):
             else:
                 self._tell_process(sieve, await self._haproxy.process())
         except (Absent, AbsentError) as exc:
-            _tell_absent(sieve, str(exc))
+            tell_down(sieve, KIND, str(exc))
         except DriverError as exc:
             if self._backend or not exc.fact:
                 raise SensorError(exc.message, hint=exc.hint) from exc
-            _tell_absent(sieve, exc.message)
+            tell_down(sieve, KIND, exc.message)
         self.garbage += sieve.garbage
         return sieve.readings
 
@@ -139,14 +140,6 @@ def _tell_backend(sieve: Sieve, backend: Backend) -> None:
     sieve.word("haproxy.generation", backend.generation)
     sieve.number("haproxy.servers", len(backend.servers))
     sieve.number("haproxy.servers_up", available)
-
-
-def _tell_absent(sieve: Sieve, because: str) -> None:
-    sieve.number("haproxy.up", 0)
-    sieve.word("haproxy.message", because)
-    sieve.word("haproxy.generation", "")
-    told = {reading.metric for reading in sieve.readings}
-    sieve.all_unknown([metric.name for metric in KIND.metrics if metric.name not in told], because)
 
 
 def _tell_use(sieve: Sieve, sessions: float | None, limit: float | None) -> None:

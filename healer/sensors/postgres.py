@@ -13,6 +13,7 @@ from healer.errors import SensorError
 from healer.model.kinds.postgres import CHECKPOINT_CAUSES, CONNECTION_STATES, KIND
 from healer.model.observation import Labels, Reading, labels
 from healer.model.target import Target
+from healer.sensors.down import tell_down
 from healer.sensors.interface import TargetSensor
 from healer.sensors.postgres_pieces import PIECES, Piece
 from healer.sensors.rates import Rates
@@ -21,7 +22,6 @@ from healer.sensors.sane import Sieve
 _SLOW = 60.0
 """Seconds between two askings of what is dear to answer."""
 _GRANT = "GRANT pg_monitor TO"
-_PLAIN = tuple(metric.name for metric in KIND.metrics if metric.labels == ("target",))
 _WRAP = 2.0**31
 Rows = Sequence[tuple[Any, ...]]
 
@@ -50,7 +50,7 @@ class PostgresSensor(TargetSensor):
         except DriverError as exc:
             if not exc.fact:
                 raise SensorError(exc.message, hint=exc.hint) from exc
-            _tell_down(sieve, exc.message)
+            tell_down(sieve, KIND, exc.message, spared=("postgres.pooler_up",))
         else:
             await self._tell_all(sieve, session, identity)
         if self._driver.pooler is not None:
@@ -258,14 +258,6 @@ class PostgresSensor(TargetSensor):
         else:
             # A standby may have replayed a little past where the primary was when it was asked.
             sieve.number(metric, max(0.0, value), marks)
-
-
-def _tell_down(sieve: Sieve, because: str) -> None:
-    sieve.number("postgres.up", 0)
-    sieve.word("postgres.message", because)
-    sieve.word("postgres.generation", "")
-    told = {"postgres.up", "postgres.message", "postgres.generation", "postgres.pooler_up"}
-    sieve.all_unknown([metric for metric in _PLAIN if metric not in told], because)
 
 
 def _visible(name: str) -> str:

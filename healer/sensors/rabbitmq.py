@@ -9,10 +9,10 @@ from healer.errors import SensorError
 from healer.model.kinds.rabbitmq import KIND
 from healer.model.observation import Labels, Reading, labels
 from healer.model.target import Target
+from healer.sensors.down import tell_down
 from healer.sensors.interface import TargetSensor
 from healer.sensors.sane import Sieve, ratio
 
-_PLAIN = tuple(metric.name for metric in KIND.metrics if metric.labels == ("target",))
 _OF_QUEUES = tuple(metric.name for metric in KIND.metrics if "queue" in metric.labels)
 _OBJECTS = ("connections", "channels", "consumers", "queues")
 _TOTALS = (("messages", "messages"), ("ready", "messages_ready"), ("unacked", "messages_unacknowledged"))
@@ -52,13 +52,13 @@ class RabbitSensor(TargetSensor):
         except DriverError as exc:
             if not exc.fact:
                 raise SensorError(exc.message, hint=exc.hint) from exc
-            _tell_down(sieve, exc.message)
+            tell_down(sieve, KIND, exc.message)
         else:
             if seen.running:
                 self._tell(sieve, seen)
                 await self._tell_queues(sieve)
             else:
-                _tell_down(sieve, f"its cluster says that {seen.name} does not run")
+                tell_down(sieve, KIND, f"its cluster says that {seen.name} does not run")
         self.garbage += sieve.garbage
         return sieve.readings
 
@@ -121,14 +121,6 @@ class RabbitSensor(TargetSensor):
 
     def _marked(self, queue: str) -> Labels:
         return labels(target=self.target, vhost=self._vhost, queue=queue)
-
-
-def _tell_down(sieve: Sieve, because: str) -> None:
-    sieve.number("rabbitmq.up", 0)
-    sieve.word("rabbitmq.message", because)
-    sieve.word("rabbitmq.generation", "")
-    told = ("rabbitmq.up", "rabbitmq.message", "rabbitmq.generation")
-    sieve.all_unknown([name for name in _PLAIN if name not in told], because)
 
 
 def _tell_queue(sieve: Sieve, queue: Json, marks: Labels) -> None:

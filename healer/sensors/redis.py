@@ -10,11 +10,11 @@ from healer.errors import SensorError
 from healer.model.kinds.redis import KIND
 from healer.model.observation import Reading, labels
 from healer.model.target import Target
+from healer.sensors.down import tell_down
 from healer.sensors.interface import TargetSensor
 from healer.sensors.rates import Rates
 from healer.sensors.sane import Sieve, ratio
 
-_PLAIN = tuple(metric.name for metric in KIND.metrics if metric.labels == ("target",))
 _MOST_DATABASES = 64
 _MOST_REPLICAS = 32
 _RATES = (
@@ -62,7 +62,7 @@ class RedisSensor(TargetSensor):
         except DriverError as exc:
             if not exc.fact:
                 raise SensorError(exc.message, hint=exc.hint) from exc
-            _tell_down(sieve, exc.message)
+            tell_down(sieve, KIND, exc.message)
         else:
             self._tell(sieve, seen)
         self.garbage += sieve.garbage
@@ -133,15 +133,6 @@ class RedisSensor(TargetSensor):
             return
         wrote, rewrote = info.flag("aof_last_write_status", "ok"), info.flag("aof_last_bgrewrite_status", "ok")
         _tell_flag(sieve, "redis.aof_ok", None if wrote is None or rewrote is None else min(wrote, rewrote))
-
-
-def _tell_down(sieve: Sieve, because: str) -> None:
-    sieve.number("redis.up", 0)
-    sieve.word("redis.message", because)
-    sieve.word("redis.generation", "")
-    sieve.all_unknown(
-        [name for name in _PLAIN if name not in ("redis.up", "redis.message", "redis.generation")], because
-    )
 
 
 def _tell_memory(sieve: Sieve, info: Info) -> None:

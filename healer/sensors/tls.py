@@ -10,6 +10,7 @@ from healer.errors import SensorError
 from healer.model.kinds.tls import KIND
 from healer.model.observation import Reading
 from healer.model.target import Target
+from healer.sensors.down import tell_down
 from healer.sensors.interface import TargetSensor
 from healer.sensors.sane import Sieve
 
@@ -47,9 +48,7 @@ class TlsSensor(TargetSensor):
         except TlsError as exc:
             if not exc.fact:
                 raise SensorError(exc.message, hint=exc.hint) from exc
-            sieve.number("tls.ok", 0)
-            sieve.word("tls.message", exc.message)
-            sieve.all_unknown([metric.name for metric in KIND.metrics[2:]], exc.message)
+            tell_down(sieve, KIND, exc.message)
         else:
             sieve.number("tls.latency", took)
             sieve.word("tls.version", shown.version)
