@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from healer import blocking
 from healer.clock import Clock
+from healer.drivers.interface import DriverError
 from healer.drivers.reach import OURS, said
-from healer.errors import HealerError
 from healer.model.address import numeric
 
 if TYPE_CHECKING:
@@ -30,12 +30,8 @@ _PATIENCE = 0.4
 """Share of the time after which a datagram is taken for lost, and sent again."""
 
 
-class DnsError(HealerError):
-    """No answer. ``fact``: that tells something about the server asked, and not only about us."""
-
-    def __init__(self, message: str, *, fact: bool, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.fact = fact
+class DnsError(DriverError):
+    """No answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

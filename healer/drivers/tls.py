@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from healer import blocking
+from healer.drivers.interface import DriverError
 from healer.drivers.reach import OURS, LookupFailedError, Resolver, said
-from healer.errors import HealerError
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -36,12 +36,8 @@ _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 """PostgreSQL's "may we speak TLS?", as in its Frontend/Backend Protocol."""
 
 
-class TlsError(HealerError):
-    """No handshake. ``fact``: that tells something about the server, and not only about us."""
-
-    def __init__(self, message: str, *, fact: bool, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.fact = fact
+class TlsError(DriverError):
+    """No handshake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
