@@ -91,10 +91,7 @@ class ContainerSensor(TargetSensor):
                 sieve.number(f"container.{metric}", bound)
             else:
                 sieve.unknown(f"container.{metric}", "it is not bounded")
-        if found.exit_code is None:
-            sieve.unknown("container.exit_code", "it has not exited")
-        else:
-            sieve.number("container.exit_code", found.exit_code)
+        sieve.maybe("container.exit_code", found.exit_code, "it has not exited")
         if found.generation:
             sieve.number("container.asked_to_end", 0)
         elif self._asked is not None and self._asked[0] == found.id:
@@ -117,10 +114,7 @@ class ContainerSensor(TargetSensor):
             return
         self._tell_cpu(sieve, found, usage)
         self._tell_memory(sieve, found, usage)
-        if usage.pids is None:
-            sieve.unknown("container.pids", "neither the kernel nor the engine says")
-        else:
-            sieve.number("container.pids", usage.pids)
+        sieve.maybe("container.pids", usage.pids, "neither the kernel nor the engine says")
 
     def _tell_cpu(self, sieve: Sieve, found: Container, usage: Usage) -> None:
         rate = self._rates.step(found.generation, usage.cpu, sieve.at)
@@ -145,10 +139,8 @@ class ContainerSensor(TargetSensor):
     def _tell_memory(sieve: Sieve, found: Container, usage: Usage) -> None:
         sieve.number("container.memory", usage.memory)
         share = ratio(usage.memory, found.limits.memory)
-        if share is None:
-            sieve.unknown("container.memory_used", "its memory is not bounded")
-        else:
-            sieve.number("container.memory_used", min(1.0, share))
+        used = None if share is None else min(1.0, share)
+        sieve.maybe("container.memory_used", used, "its memory is not bounded")
 
     # ------------------------------------------------------------------------------------- what is heard
 

@@ -65,10 +65,7 @@ class DnsSensor(TargetSensor):
             return
         sieve.word("dns.answer", ", ".join(answer.answers))
         sieve.number("dns.answers", len(answer.answers))
-        if answer.ttl is None:
-            sieve.unknown("dns.ttl", "there is no answer")
-        else:
-            sieve.number("dns.ttl", answer.ttl)
+        sieve.maybe("dns.ttl", answer.ttl, "there is no answer")
 
     def _objection(self, answer: Answer) -> str:
         if answer.rcode != "NOERROR":

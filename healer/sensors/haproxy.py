@@ -145,18 +145,12 @@ def _tell_backend(sieve: Sieve, backend: Backend) -> None:
 def _tell_use(sieve: Sieve, sessions: float | None, limit: float | None) -> None:
     sieve.number("haproxy.sessions", sessions)
     use = None if sessions is None or limit is None else ratio(sessions, limit)
-    if use is None:
-        sieve.unknown("haproxy.session_use", "its sessions have no limit")
-    else:
-        sieve.number("haproxy.session_use", use)
+    sieve.maybe("haproxy.session_use", use, "its sessions have no limit")
 
 
 def _tell_where_there(sieve: Sieve, name: str, row: Mapping[str, str], column: str, *, scale: float = 1.0) -> None:
     figure = _figure(row, column)
-    if figure is None:
-        sieve.unknown(name, "HAProxy does not say")
-    else:
-        sieve.number(name, figure * scale)
+    sieve.maybe(name, None if figure is None else figure * scale, "HAProxy does not say")
 
 
 def _figure(row: Mapping[str, str], column: str) -> float | None:

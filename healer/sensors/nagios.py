@@ -63,8 +63,5 @@ class NagiosSensor(CommandSensor):
         for label in self._names:
             marks = labels(target=self.target, name=label)
             value = told.get(label)
-            if value is None:
-                sieve.unknown("nagios.perf", "the plugin cannot tell" if label in told else _SAID_NOTHING, marks)
-            else:
-                sieve.number("nagios.perf", value, marks)
+            sieve.maybe("nagios.perf", value, "the plugin cannot tell" if label in told else _SAID_NOTHING, marks)
         sieve.number("nagios.garbage", self._refused)

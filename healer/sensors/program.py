@@ -197,7 +197,4 @@ def _tell_remembered(sieve: Sieve, marks: Labels, snapshot: ProgramSnapshot) -> 
     sieve.word("program.state", snapshot.state, marks)
     sieve.word("program.generation", snapshot.generation, marks)
     sieve.number("program.restarts", snapshot.restarts, marks)
-    if snapshot.exit_code is None:
-        sieve.unknown("program.exit_code", "it has not exited, or nobody saw how", marks)
-    else:
-        sieve.number("program.exit_code", snapshot.exit_code, marks)
+    sieve.maybe("program.exit_code", snapshot.exit_code, "it has not exited, or nobody saw how", marks)

@@ -152,10 +152,7 @@ def _starves(queue: Json) -> bool | None:
 
 
 def _tell_figure(sieve: Sieve, metric: str, value: Any, marks: Labels | None = None) -> None:  # noqa: ANN401 - the sieve judges
-    if value is None:
-        sieve.unknown(metric, "the node does not say", marks)
-    else:
-        sieve.number(metric, value, marks)
+    sieve.maybe(metric, value, "the node does not say", marks)
 
 
 def _exact(pattern: str) -> bool:

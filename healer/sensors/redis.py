@@ -17,6 +17,7 @@ from healer.sensors.sane import Sieve, ratio
 
 _MOST_DATABASES = 64
 _MOST_REPLICAS = 32
+_UNSAID = "it does not say"
 _RATES = (
     ("redis.evicted_rate", "evicted_keys"),
     ("redis.expired_rate", "expired_keys"),
@@ -121,7 +122,7 @@ class RedisSensor(TargetSensor):
             sieve.number("redis.hits", share)
 
     def _tell_persistence(self, sieve: Sieve, info: Info) -> None:
-        _tell_flag(sieve, "redis.save_ok", info.flag("rdb_last_bgsave_status", "ok"))
+        sieve.maybe("redis.save_ok", info.flag("rdb_last_bgsave_status", "ok"), _UNSAID)
         saved, theirs = info.number("rdb_last_save_time"), info.number("server_time_usec")
         if saved is None:
             sieve.unknown("redis.save_age", _unsaid("rdb_last_save_time"))
@@ -132,7 +133,8 @@ class RedisSensor(TargetSensor):
             sieve.unknown("redis.aof_ok", "it keeps no append-only file")
             return
         wrote, rewrote = info.flag("aof_last_write_status", "ok"), info.flag("aof_last_bgrewrite_status", "ok")
-        _tell_flag(sieve, "redis.aof_ok", None if wrote is None or rewrote is None else min(wrote, rewrote))
+        both = None if wrote is None or rewrote is None else min(wrote, rewrote)
+        sieve.maybe("redis.aof_ok", both, _UNSAID)
 
 
 def _tell_memory(sieve: Sieve, info: Info) -> None:
@@ -168,10 +170,7 @@ def _tell_replication(sieve: Sieve, info: Info, target: str) -> None:
     for replica in info.replicas[:_MOST_REPLICAS]:
         marks = labels(target=target, replica=replica.name)
         sieve.number("redis.replica_online", replica.online, marks)
-        if replica.lag is None:
-            sieve.unknown("redis.replica_lag", _unsaid("lag"), marks)
-        else:
-            sieve.number("redis.replica_lag", replica.lag, marks)
+        sieve.maybe("redis.replica_lag", replica.lag, _unsaid("lag"), marks)
         if sent is None or replica.offset is None or not replica.online:
             sieve.unknown("redis.replica_lag_bytes", "it does not follow the stream yet", marks)
         else:
@@ -180,7 +179,7 @@ def _tell_replication(sieve: Sieve, info: Info, target: str) -> None:
 
 def _tell_replica(sieve: Sieve, info: Info) -> None:
     link = info.flag("master_link_status", "up")
-    _tell_flag(sieve, "redis.link_up", link)
+    sieve.maybe("redis.link_up", link, _UNSAID)
     _tell_line(sieve, "redis.syncing", info, "master_sync_in_progress")
     lag = info.number("master_last_io_seconds_ago" if link else "master_link_down_since_seconds")
     if lag is None or lag < 0:  # -1: it has never heard from it
@@ -200,13 +199,6 @@ def _tell_line(sieve: Sieve, metric: str, info: Info, line: str) -> None:
     else:
         value = info.number(line)
         sieve.number(metric, info.word(line) if value is None else value)  # a word is garbage there, and counted so
-
-
-def _tell_flag(sieve: Sieve, metric: str, value: float | None) -> None:
-    if value is None:
-        sieve.unknown(metric, "it does not say")
-    else:
-        sieve.number(metric, value)
 
 
 def _unsaid(line: str) -> str:

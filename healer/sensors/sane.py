@@ -89,6 +89,13 @@ class Sieve:
             Unknown(metric=metric, labels=self._labels if labels is None else labels, because=because, at=self.at)
         )
 
+    def maybe(self, metric: str, value: object, because: str, labels: Labels | None = None) -> None:
+        """Add a number; where it is None, an unknown and why."""
+        if value is None:
+            self.unknown(metric, because, labels)
+        else:
+            self.number(metric, value, labels)
+
     def all_unknown(self, metrics: Sequence[str], because: str) -> None:
         """Add several series that could not be read for one reason."""
         for metric in metrics:

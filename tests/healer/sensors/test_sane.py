@@ -106,3 +106,14 @@ def test_readings_carry_the_labels_of_the_look_unless_told_otherwise():
     assert second.labels == (("name", "n"), ("target", "file:x"))
     assert second.conclusive
     assert [reading.metric for reading in rest] == ["file.age", "file.mode"]
+
+
+def test_none_is_unknown_for_its_reason_and_zero_is_a_number():
+    sieve = Sieve(1.0)
+    for value in (None, 0, "0"):
+        sieve.maybe("file.size", value, "nobody says")
+    none, zero, garbage = sieve.readings
+    assert none == Unknown(metric="file.size", labels=(), because="nobody says", at=1.0)
+    assert isinstance(zero, Observation)
+    assert "garbage" in garbage.because
+    assert sieve.garbage == 1
