@@ -46,7 +46,7 @@ format: $(VENV)/.dev ## let ruff put things in order
 pages: $(VENV)/.run ## bring up to date what is made of the code: the reference in docs/, the schemas for editors
 	@$(BIN)/python -c 'import pathlib; from healer.rules import schema; schema.pages(pathlib.Path("docs"))'
 	@$(BIN)/healer metrics --markdown > docs/metrics.md
-	@$(BIN)/healer schema --write rules/schemas
+	@$(BIN)/healer schema --config organism.yaml --write rules/schemas
 
 bench: $(VENV)/.dev ## measure, beside the peers; prints JSON
 	@exec $(BIN)/python -m bench $(ARGS)

@@ -33,6 +33,8 @@ ACTIONS: dict[str, MakeAction] = {}
 """By verb."""
 FUNCTIONS: dict[str, Function] = {}
 """By name."""
+RAISED: dict[str, str] = {}
+"""Functions that raised, or gave what is no number, and the last of it: their conditions are unknown."""
 FAILED: dict[str, str] = {}
 """Plug-ins that could not be taken up, by where they are, and why."""
 
@@ -44,13 +46,12 @@ def apply(name: str, *numbers: float) -> float:
         return math.nan
     try:
         found = function.call(*numbers)
-    except Exception:  # noqa: BLE001 - whatever a stranger's code raises is an unknown, and nobody's end
-        return math.nan
-    if isinstance(found, bool | int | float):
-        try:
+        if isinstance(found, bool | int | float):
+            RAISED.pop(name, None)
             return float(found)
-        except OverflowError:
-            return math.nan
+        RAISED[name] = f"it gave {type(found).__name__}, which is no number"
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - whatever a stranger's code raises is an unknown, no more
+        RAISED[name] = f"{type(exc).__name__}: {exc}"[:200]
     return math.nan
 
 

@@ -15,14 +15,18 @@ from healer.actions.interface import Action, Done, Order
 from healer.clock import Clock
 from healer.config.plugins import MARK
 from healer.config.words import ARGV, NAMED, PATH, URL
+from healer.core.params import SHAPES, fits
 from healer.errors import ActionError, AmbiguousError, ConfigError, SensorError
 from healer.model.kinds.kind import Kind
 from healer.model.metric import Metric, Shelf
 from healer.model.observation import Reading
+from healer.model.organism import ORGANS
 from healer.model.target import Target
 from healer.model.unit import Unit
 from healer.model.verb import Param, Verb, params
 from healer.plugged import Function
+from healer.rules.calls import BARE, CALLS
+from healer.rules.tokens import KEYWORDS
 from healer.sensors.interface import Push, TargetSensor
 from healer.sensors.sane import Sieve
 from healer.yamldoc.parsers import Count, Duration, Flag, Number, Size, Text, Word
@@ -36,6 +40,8 @@ __all__ = [
     "action", "blocking", "condition", "params", "sensor",
 ]  # fmt: skip
 
+LEAST_EVERY, MOST_EVERY = 0.1, 86400.0
+"""Seconds between two looks, as in organism.yaml."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _MOST_ARGUMENTS = 8
 S = TypeVar("S", bound="type[Sensor]")
@@ -80,6 +86,8 @@ def sensor(kind: Kind, *, keys: Sequence[Field] = (), every: float = 10.0) -> Ca
     is the interval between looks, in seconds, where nobody says otherwise. Raises ConfigError.
     """
     _check_name(kind.name)
+    if not LEAST_EVERY <= every <= MOST_EVERY:
+        raise ConfigError(f"every={every:g} is no interval", hint=f"{LEAST_EVERY:g} to {MOST_EVERY:g} seconds")
 
     def declare(made: S) -> S:
         found = Declared(what="sensor", name=kind.name, make=made, kind=kind, keys=tuple(keys), every=every)
@@ -92,6 +100,12 @@ def sensor(kind: Kind, *, keys: Sequence[Field] = (), every: float = 10.0) -> Ca
 def action(name: str, verb: Verb) -> Callable[[A], A]:
     """Declare an `Action` as what a verb does in rules; it is made without arguments. Raises ConfigError."""
     _check_name(name)
+    for called, param in verb.params.items():
+        if not fits(param, param.default):
+            raise ConfigError(
+                f"the parameter {called} of {name} is not declared as one can be",
+                hint=f"shape is one of: {', '.join(SHAPES)}; default is of that shape",
+            )
 
     def declare(made: A) -> A:
         made.verb, made.kinds = name, verb.kinds
@@ -110,6 +124,8 @@ def condition(function: F) -> F:
     """
     name = function.__name__
     _check_name(name)
+    if name in {*CALLS, *BARE, *KEYWORDS, *ORGANS}:
+        raise ConfigError(f"{name} means something in expressions already", hint="call it otherwise")
     found = inspect.signature(function)
     plain = [one for one in found.parameters.values() if one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     if not 1 <= len(plain) == len(found.parameters) <= _MOST_ARGUMENTS:

@@ -1,5 +1,7 @@
 """Tell people, through a channel of ``notify:`` in organism.yaml."""
 
+from collections.abc import Mapping
+
 from healer.actions.interface import Action, Done, Order
 from healer.actions.voices import Voices
 from healer.model.alert import SEVERITIES, Message
@@ -35,7 +37,7 @@ def message_of(order: Order) -> Message:
     """The message that a sealed intent asks for."""
     params = order.params
     severity = str(params.get("severity") or "warning")
-    facts = {"target": order.target.id, "rule": order.rule, "incident": order.incident, "intent": order.intent}
+    facts = {**_about(order), "incident": order.incident, "intent": order.intent}
     return Message(
         id=str(params.get("id") or order.intent or order.incident),
         severity=severity if severity in SEVERITIES else "warning",
@@ -45,6 +47,18 @@ def message_of(order: Order) -> Message:
         thread=_texts(params.get("thread")) or ((order.incident,) if order.incident and not params.get("id") else ()),
         facts=facts,
     )
+
+
+def _about(order: Order) -> Mapping[str, str]:
+    """The target and the rule a message is about; of an alert of the agent itself its first trouble says."""
+    target, rule = order.target.id, order.rule
+    first = next(iter(_texts(order.params.get("about"))), "") if order.target.kind == "host" else ""
+    what, _, name = first.partition(":")
+    if what == "target":
+        target = name
+    elif what == "incident":
+        rule, _, target = name.partition("@")
+    return {"target": target, "rule": rule}
 
 
 def _texts(given: object) -> tuple[str, ...]:

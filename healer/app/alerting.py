@@ -128,6 +128,7 @@ class Alerting:
             severity=message.severity,
             lines=list(message.lines),
             thread=list(message.thread),
+            about=list(flight.news)[:1],
         )
 
     async def _past_the_log(self, flight: Flight) -> None:

@@ -5,9 +5,11 @@ import dataclasses
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from healer import plugged
 from healer.config import Config, load_config
 from healer.config.files import rule_files
 from healer.core.core import Setup
@@ -35,6 +37,8 @@ class Loaded:
     """Empty for a set that was accepted earlier."""
     because: str = ""
     """Why it is not the set that is configured; empty when it is."""
+    partly: bool = False
+    """It is what is configured, without the files that need a plug-in that was left out."""
 
 
 def settings(source: Source, environ: Mapping[str, str], *, mode: Mode | None, profile: Profile | None) -> Config:
@@ -72,11 +76,37 @@ def first_rules(config: Config, state_dir: Path) -> Loaded:
         return rules(config)
     except ConfigError as exc:
         kept = _kept(state_dir, config)
+        if (kept is None or _above(config, kept)) and (left := _without_plugins(config, exc)):
+            return left
         if kept is None or _above(config, kept):
             raise
         because = f"the rules do not load, the last accepted set ({kept.hash[:12]}) is used: {told(exc)}"
         _log.error("rules.fallback", extra={"because": because, "problems": exc.problems})
         return Loaded(rules=kept, because=because)
+
+
+def _without_plugins(config: Config, exc: ConfigError) -> Loaded | None:
+    """The files of rules that load although plug-ins were left out: better some than a host that nobody looks at."""
+    if not plugged.FAILED:
+        return None
+    sound = [path for path in rule_files(config.rules) if _loads(path)]
+    because = f"plug-ins were left out, and with them the rules that need them: {told(exc)}"
+    try:
+        loaded = rules_loader.load(sound, base=config.rules.base)
+    except ConfigError:
+        return None
+    known = {rule.id for rule in loaded.rules}
+    modes = {name: mode for name, mode in config.rules.modes.items() if any(fnmatchcase(one, name) for one in known)}
+    _log.error("rules.in-part", extra={"because": because, "problems": exc.problems})
+    return Loaded(rules=switched(loaded, modes), because=because, partly=True)
+
+
+def _loads(path: Path) -> bool:
+    try:
+        rules_loader.load([path])
+    except ConfigError:
+        return False
+    return True
 
 
 def told(exc: HealerError) -> str:
@@ -95,7 +125,7 @@ def _kept(state_dir: Path, config: Config) -> RuleSet | None:
 
 def check_accepted(loaded: Loaded, sealed_hash: str) -> None:
     """Raise ConfigError for a fallback that is not the set the log says was accepted: somebody changed the copies."""
-    if loaded.because and sealed_hash != loaded.rules.hash:
+    if loaded.because and not loaded.partly and sealed_hash != loaded.rules.hash:
         raise ConfigError(
             f"{loaded.because}; and that set is not the accepted one by the log ({sealed_hash[:12] or 'none'})",
             hint="mend the rules",

@@ -81,6 +81,7 @@ class Faces(ABC):
         trouble = [f"history is not kept: {self._kept.trouble}"] if self._kept.trouble else []
         found = [self._loaded.because, *self._kept.set_aside, *trouble, *self.writer.notes, *self._not_yet]
         found += [f"plug-in {where}: {because}" for where, because in plugged.FAILED.items()]
+        found += [f"the function {name} of a plug-in: {because}" for name, because in plugged.RAISED.items()]
         found += [*self.testimony.trouble, self.keeping.trouble]
         return [because for because in found if because]
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from healer import blocking
+from healer import blocking, plugged
 from healer.app import build, chores
 from healer.app.alerting import Alerting
 from healer.app.chores import Chores
@@ -170,6 +170,7 @@ class Renewal(ABC):
             "hash": rules.hash,
             "targets": len(config.targets),
             "not_before_a_start": list(self._not_yet),
+            "left_out": [f"{where}: {because}" for where, because in plugged.FAILED.items()],
         }
 
     def _build(self, config: Config, sensors: Iterable[Sensor], same: build.Loaded | None) -> tuple[build.Loaded, Core]:

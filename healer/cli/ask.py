@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
-from healer.cli import show
+from healer.cli import configured, show
 from healer.cli.client import Client, NoError
 from healer.cli.settings import Command, settings
 from healer.errors import ConfigError
@@ -32,6 +33,8 @@ mean_it = click.option("--i-mean-it", is_flag=True, help="Also where the target 
 @wait_option
 def act(*, action: str, target: str, params: tuple[str, ...], i_mean_it: bool, wait: float) -> int:
     """Ask for ACTION on TARGET (kind:name), with its parameters as in a rule: grace=5s."""
+    given = settings()
+    configured.plugins(Path(given.config) if given.config else None)
     args: dict[str, Any] = {"action": action, "params": _params(action, params)}
     if i_mean_it:
         args["i_mean_it"] = True

@@ -20,6 +20,13 @@ def said(source: Path | None, *, instead: str) -> str:
     return f"configuration: {path}"
 
 
+def plugins(source: Path | None) -> None:
+    """Know the kinds, verbs and functions of the configuration's plug-ins."""
+    from healer.config.load import take_up_plugins
+
+    take_up_plugins(source, os.environ)
+
+
 def named(source: Path | None) -> "Rules | None":
     """The rule files that a configuration names, whatever else is wrong with it; None where that cannot be known."""
     from healer.config import fields, overlay

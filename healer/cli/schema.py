@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from healer.cli import show
-from healer.cli.settings import Command
+from healer.cli import configured, show
+from healer.cli.settings import Command, settings
 from healer.errors import HealerError
 
 MODELINE = "# yaml-language-server: $schema="
@@ -30,6 +30,8 @@ def schema(*, what: str, folder: Path | None) -> int:
     With `# yaml-language-server: $schema=schemas/rules.json` as the first line of a file of rules, editors that speak
     with yaml-language-server complete, explain and check it while it is written.
     """
+    given = settings()
+    configured.plugins(Path(given.config) if given.config else None)
     if folder is None:
         click.echo(json.dumps(of(what), indent=2))
         return 0

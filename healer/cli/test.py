@@ -59,6 +59,7 @@ def test(
     from healer.rehearsal.coverage import Coverage
 
     given = settings()
+    configured.plugins(Path(given.config) if given.config else None)
     collected = Coverage() if coverage or threshold is not None else None
     ran = _run(files or _beside_rules(given), _wanted(pattern), collected)
     played = [one for each in ran for one in each.played]

@@ -74,7 +74,7 @@ _RULES = Record(
     Field(
         name="files",
         shape=ListOf(Text(longest=1024), alone=True),
-        doc="rule files and patterns, relative to this file; without it, the rules that ship with the agent",
+        doc="rule files and patterns, relative to this file; `shipped`: those that ship with the agent, as without it",
     ),
     Field(name="default_mode", shape=MODES, doc="how far a rule may go that does not say"),
     Field(

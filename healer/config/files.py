@@ -7,6 +7,8 @@ from healer import shipped
 from healer.config.values import Rules
 from healer.errors import ConfigError
 
+SHIPPED = "shipped"
+"""The word for the rules that ship with the agent."""
 _LEFTOVERS = ("*~", ".*", "*.dpkg-*", "*.rpmsave", "*.rpmnew", "*.swp")
 
 
@@ -21,7 +23,7 @@ def rule_files(rules: Rules) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     problems = []
     for pattern in rules.files:
-        matched = _expanded(rules.base, pattern)
+        matched = _matching(shipped.path("rules"), "*.yaml") if pattern == SHIPPED else _expanded(rules.base, pattern)
         found.update(dict.fromkeys(matched))
         if not matched:
             problems.append(f"{rules.place}: nothing matches '{pattern}' (looked in {rules.base})")

@@ -61,6 +61,15 @@ def load_config(
     return _config(values, vitals, source=name, base=base, digest=digest.hexdigest())
 
 
+def take_up_plugins(source: Path | None, environ: Mapping[str, str]) -> None:
+    """Know what the plug-ins of a configuration bring, whatever else is wrong with it: for who reads rules only."""
+    quiet = Problems()
+    root = _root(find(environ) if source is None else source, hashlib.sha256(), quiet)[0]
+    shape = fields.document()
+    root = overlay.apply(root, overlay.chosen(environ, shape.fields), quiet) if root else None
+    plugins.take_up(_plugins(root))
+
+
 def _plugins(root: Node | None) -> list[str]:
     """What stands under ``plugins``, before all else is read: it says which kinds, verbs and functions there are."""
     entry = root.get("plugins") if isinstance(root, Table) else None

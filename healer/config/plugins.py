@@ -85,7 +85,7 @@ def keep_only(named: Iterable[str]) -> None:
 def _take(where: str, digest: str, read: Callable[[], Sequence[Any]]) -> None:
     try:
         fresh = _Taken(digest, _something(read()))
-    except Exception as exc:  # noqa: BLE001 - a stranger's code may raise anything, and must not end the agent
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - a stranger's code may raise anything, and ends nothing here
         plugged.FAILED[where] = str(exc) if isinstance(exc, ConfigError) else f"{type(exc).__name__}: {exc}"[:300]
         return
     old = _taken.pop(where, None)
@@ -116,13 +116,13 @@ def _found(named: str) -> Iterator[tuple[str, str, Callable[[], list[Any]]]]:
         yield from _installed()
         return
     path = Path(named)
-    try:
-        files = sorted(path.glob("*.py"))[:_MOST] if path.is_dir() else [path]
-        for file in files:
+    for file in sorted(path.glob("*.py"))[:_MOST] if path.is_dir() else [path]:
+        try:
             code = _trusted(file)
+        except (OSError, ConfigError) as exc:
+            plugged.FAILED[str(file)] = str(exc) if isinstance(exc, ConfigError) else f"cannot read it: {exc.strerror}"
+        else:
             yield str(file), hashlib.sha256(code).hexdigest(), functools.partial(_declared_in, file, code)
-    except (OSError, ConfigError) as exc:
-        plugged.FAILED[named] = str(exc) if isinstance(exc, ConfigError) else f"cannot read it: {exc.strerror}"
 
 
 def _installed() -> Iterator[tuple[str, str, Callable[[], list[Any]]]]:

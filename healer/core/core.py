@@ -368,6 +368,10 @@ class Core:
         self.acting.decisions.update(old.acting.decisions)
         self.world.signs.update({key: sign for key, sign in old.world.signs.items() if key in self.world.targets})
         self.world.words.update(old.world.words)
+        # Without this a sensor that fails right after a reload would leave all that it once saw as it was.
+        for sensor, series in old.world.sensor_series.items():
+            self.world.sensor_series[sensor] |= series
+        self.world.senses.update(old.world.senses)
         self.holding.take_over(old.holding)
         self.evaluator.inherit(old.evaluator)
         for reading in old.evaluator.known():

@@ -22,7 +22,7 @@ OURS = frozenset(
 """First words of the topics that only the agent itself publishes: whoever listens to them believes them."""
 _TOPIC = re.compile(r"[a-z_][a-z0-9_-]*(\.[a-z_][a-z0-9_-]*)*", re.IGNORECASE | re.ASCII)
 LONGEST = 200
-_TOLD = frozenset({"id", "severity", "lines", "thread"})
+_TOLD = frozenset({"id", "severity", "lines", "thread", "about"})
 """What an alert says besides its message and whom it is for."""
 
 

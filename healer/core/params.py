@@ -59,6 +59,13 @@ def _one(action: str, name: str, param: Param, value: Any) -> Any:  # noqa: ANN4
     return _refuse(f"{action}: {name}", _SHAPES[param.shape](value), f"a {param.shape}: {param.doc}")
 
 
+def fits(param: Param, value: object) -> bool:
+    """Whether a value (None is none) has the shape that a parameter declares, and that shape is one there is."""
+    if param.shape == "word":
+        return bool(param.words) and (value is None or value in param.words)
+    return param.shape in _SHAPES and (value is None or _SHAPES[param.shape](value) is not None)
+
+
 def _refuse(what: str, value: Any, hint: str) -> Any:  # noqa: ANN401 - JSON of any shape
     if value is None:
         raise RefusedError(f"{what} is not what it takes", hint=hint)
@@ -120,3 +127,5 @@ _SHAPES: Mapping[str, Callable[[object], Any]] = {
     "mapping": _mapping,
     "change": _change,
 }
+SHAPES: tuple[str, ...] = (*_SHAPES, "word")
+"""What a parameter can be."""

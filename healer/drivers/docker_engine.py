@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from types import ModuleType
@@ -41,6 +42,10 @@ _ACTING = 60
 """Seconds an act may take beyond its grace: a reply given up early would make it an ambiguous one."""
 _MOST = 1000
 """Containers with one label that are described; more than that is nobody's wish."""
+
+_MOST_OCTETS = 32 << 20
+"""Of one answer."""
+_LETTING_GO = 0.2
 
 
 class DockerError(DriverError):
@@ -187,8 +192,12 @@ class Engine:
 
     def close(self) -> None:
         """Let go of it; the next question connects again."""
-        with self._lock:
+        if not self._lock.acquire(timeout=_LETTING_GO):
+            return  # a thread still waits for an engine that hangs: it holds nobody else up, nor the end of the process
+        try:
             clients, self._clients = list(self._clients.values()), {}
+        finally:
+            self._lock.release()
         for client in clients:
             client.close()
 
@@ -200,7 +209,7 @@ class Engine:
         with self._lock:
             if timeout not in self._clients:
                 try:
-                    self._clients[timeout] = docker.APIClient(
+                    self._clients[timeout] = _client(docker)(
                         base_url=self.url, version="auto", timeout=timeout, user_agent="healer"
                     )
                 except (docker.errors.DockerException, OSError, LookupError, TypeError, ValueError) as exc:
@@ -256,6 +265,31 @@ def _load() -> ModuleType:
     with leaving_out("chardet", "charset_normalizer", of="docker"):
         import docker
     return docker
+
+
+def _client(docker: ModuleType) -> "type[APIClient]":
+    """The SDK's client, with a bound on what one answer holds and on how long it comes: its own reads on for ever."""
+
+    class Client(docker.APIClient):  # type: ignore[misc, name-defined]  # known only once it is loaded
+        def send(self, request: Any, **how: Any) -> Any:  # noqa: ANN401 - requests' own: it is not imported here
+            until = time.monotonic() + (self.timeout or _ACTING)
+            reply = super().send(request, **{**how, "stream": True})
+            if not how.get("stream"):
+                reply._content = _whole(reply, until)  # noqa: SLF001 - as requests itself leaves it
+            return reply
+
+    return Client
+
+
+def _whole(reply: Any, until: float) -> bytes:  # noqa: ANN401 - as above
+    """The body of an answer; raises OSError where it is none that an engine gives."""
+    found = bytearray()
+    for piece in reply.iter_content(65536):
+        found += piece
+        if len(found) > _MOST_OCTETS or time.monotonic() > until:
+            reply.close()
+            raise OSError("its answer does not end")
+    return bytes(found)
 
 
 def _message(reply: Any) -> str:  # noqa: ANN401 - requests' response: its library is not imported here

@@ -11,6 +11,8 @@ SWAP_IN = 16 * 2.0**20
 THROTTLED = 0.5
 """Share of the periods in which a CPU quota stopped a target, from which it is the quota that is slow."""
 _STARTS = frozenset({"start", "restart", "reload"})
+_RELIEVES = frozenset({"failover", "quarantine"})
+"""They take work away from their target instead of having it begin anew."""
 _EXPIRED = ("certificate has expired", "certificate expired")
 _INSTEAD = {
     "cpu": "find what uses the CPU (healer top), and stop that or give it less",
@@ -55,7 +57,8 @@ def _certificate(question: Question) -> Refusal | None:
 
 def _overload(question: Question) -> Refusal | None:
     """What is down already gains from being started whatever the load; what merely answers slowly does not."""
-    if not question.disruptive or question.view.health(question.target.id) is Health.FAILED:
+    adds = question.disruptive and question.action not in _RELIEVES
+    if not adds or question.view.health(question.target.id) is Health.FAILED:
         return None
     return _host(question) or _own(question)
 

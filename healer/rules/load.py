@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from healer import plugged
 from healer.model.verb import Verb
 from healer.model.verbs import VERBS
 from healer.model.vocabulary import METRICS
@@ -45,8 +46,16 @@ def load(
         loader.take(found.root)
     loader.check_starts()
     loader.check_references()
+    blame_plugins(problems)
     problems.check("rules")
     return RuleSet(rules=tuple(loader.rules), hash=digest.hexdigest(), files=tuple(names))
+
+
+def blame_plugins(problems: Problems) -> None:
+    """Where something is unknown, a plug-in that was left out may be why."""
+    if problems:
+        for where, because in plugged.FAILED.items():
+            problems.add(Mark(file=where, line=1, column=1), f"this plug-in was left out: {because}", "mend it")
 
 
 def _shown(path: Path, base: Path | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from healer.clock import Clock
 from healer.errors import SensorError
 from healer.model.event import Looked
-from healer.model.observation import Reading
+from healer.model.observation import Observation, Reading, Unknown
 from healer.runtime.due import DueHeap
 from healer.sensors.interface import QuickSensor, Sensor
 
@@ -197,7 +197,7 @@ class Poll:
             readings = sensor.glance(self._clock.now())
         except SensorError as exc:
             self._fail(post, str(exc))
-        except Exception as exc:  # noqa: BLE001 - one sensor's bug must not blind the others
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - one sensor's bug must not blind the others
             self._crash(post, exc)
         else:
             self._tell(post, readings)
@@ -208,9 +208,11 @@ class Poll:
         failed: Exception | None = None
         try:
             await self._open(post)
-            readings = await post.sensor.look(self._clock.now())
+            readings = _readings(await post.sensor.look(self._clock.now()))
         except Exception as exc:  # noqa: BLE001 - one sensor's bug must not blind the others
             failed = exc
+        except SystemExit as exc:  # a plug-in that gives up must not take the agent with it
+            failed = RuntimeError(f"it asked to exit with {exc.code!r}")
         finally:
             in_time, post.task = self._stop_timer(post), None
         if post.pulled:
@@ -267,7 +269,7 @@ class Poll:
         if not post.retired:
             self._deliver(Looked(sensor=post.sensor.name, at=self._clock.now(), because=because))
 
-    def _crash(self, post: _Post, exc: Exception) -> None:
+    def _crash(self, post: _Post, exc: BaseException) -> None:
         """Count against the restart budget; past it the sensor is left alone, and says so at every beat."""
         now = self._clock.now()
         post.broken = True
@@ -292,5 +294,12 @@ class Poll:
         try:
             async with asyncio.timeout(_CLOSING):
                 await post.sensor.close()
-        except Exception:  # noqa: BLE001 - a sensor that cannot let go must not keep the others from it
+        except (Exception, SystemExit):  # noqa: BLE001 - a sensor that cannot let go must not keep the others from it
             _log.exception("sensor.close_failed sensor=%s", post.sensor.name)
+
+
+def _readings(found: object) -> Sequence[Reading]:
+    """What a look gave; raises TypeError where it is something else: a sensor may come from anywhere."""
+    if not isinstance(found, list | tuple) or not all(isinstance(one, Observation | Unknown) for one in found):
+        raise TypeError(f"its look gave no readings, but {type(found).__name__}: return sieve.readings")
+    return found

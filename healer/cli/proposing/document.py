@@ -27,6 +27,7 @@ HEAD = f"""\
 version: 1
 mode: observe
 rules:
+  # Your own. With `shipped` before it, those that ship with Healer are judged too, and rules.modes switches one on.
   files: [rules.d/*.yaml]
   default_mode: observe
 """
@@ -78,7 +79,7 @@ version: 1
 rules:
 """
 _RULE = """\
-  - id: {kind}-gone
+  - id: own-{kind}-gone
     why: What ran when this file was written should go on running.
     each: {{kind: {kind}}}
     when: {up}{{target}} == 0
@@ -97,14 +98,14 @@ _TESTS = """\
   - name: a {kind} that is gone for long is told of
     default_mode: auto
     series: [{{series: '{up}{{target="{kind}:some"}}', values: '1x2 0x{bad}'}}]
-    expect: {{at: {at}, rule: {kind}-gone, target: "{kind}:some", action: notify, times: 1}}
+    expect: {{at: {at}, rule: own-{kind}-gone, target: "{kind}:some", action: notify, times: 1}}
 
   - name: a {kind} that is back at once is nothing to tell
     default_mode: auto
     series: [{{series: '{up}{{target="{kind}:some"}}', values: '1x2 0 1x{bad}'}}]
-    expect: {{at: {at}, rule: {kind}-gone, target: "{kind}:some", none: true}}
+    expect: {{at: {at}, rule: own-{kind}-gone, target: "{kind}:some", none: true}}
 
   - name: in observe nothing is done about a {kind} that is gone
     series: [{{series: '{up}{{target="{kind}:some"}}', values: '1x2 0x{bad}'}}]
-    expect: {{at: {at}, rule: {kind}-gone, target: "{kind}:some", withheld: mode}}
+    expect: {{at: {at}, rule: own-{kind}-gone, target: "{kind}:some", withheld: mode}}
 """

@@ -22,6 +22,7 @@ from healer.model.kinds import (
     unit,
 )
 from healer.model.kinds.kind import Kind
+from healer.model.organism import ORGANS
 
 _kinds: dict[str, Kind] = {
     kind.name: kind
@@ -61,6 +62,8 @@ def join(kind: Kind) -> None:
             f"the metrics of kind {kind.name} are not its own: {', '.join(foreign) or kind.up}",
             hint=f"begin their names with {kind.name}. and declare {kind.up} among them",
         )
+    if kind.organ not in ORGANS:
+        raise ConfigError(f"{kind.organ} is no organ", hint=f"one of: {', '.join(ORGANS)}")
     unlabelled = [metric.name for metric in kind.metrics if "target" not in metric.labels]
     if unlabelled:
         raise ConfigError(f"without the label target: {', '.join(unlabelled)}")

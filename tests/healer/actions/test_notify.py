@@ -4,12 +4,14 @@ import json
 
 import pytest
 
-from healer.actions.notify import Notify
+from healer.actions.interface import Order
+from healer.actions.notify import Notify, message_of
 from healer.actions.voices import Voices
 from healer.clock import SystemClock
 from healer.config.channel import Channel
 from healer.drivers.http import HttpError, Reply
 from healer.errors import ActionError
+from healer.model.target import Target
 from tests.healer.actions.conftest import INTENT
 
 HOOK = Channel(name="oncall", kind="webhook", url="https://x/hook", headers={"Authorization": "t"}, timeout=3.0)
@@ -102,3 +104,19 @@ async def test_a_lost_reply_every_time_is_not_ambiguous_for_a_message(order):
 
 def test_the_dry_run_shows_the_message(order):
     assert build()[0].would(order({"channel": "oncall"})) == "would tell oncall: it is down"
+
+
+@pytest.mark.parametrize(
+    ("keys", "about"),
+    [
+        (["target:redis:sessions"], ("redis:sessions", "")),
+        (["incident:redis-down@redis:sessions"], ("redis:sessions", "redis-down")),
+        (["log"], ("host:", "")),
+        ([], ("host:", "")),
+    ],
+)
+def test_a_message_of_the_agent_itself_says_whom_it_is_about(keys, about):
+    host = Target(kind="host", name="", organ="brain")
+    order = Order(intent="x", target=host, params={"message": "m", "about": keys}, timeout=1.0, generation="")
+    facts = message_of(order).facts
+    assert (facts["target"], facts["rule"]) == about

@@ -67,7 +67,7 @@ def test_what_is_written_loads_and_touches_nothing(tmp_path, healer, listener):
     config = load_config(folder / "organism.yaml", environ={})
     rules = load(rule_files(config.rules))
     assert config.mode.word == "observe"
-    assert "process-gone" in {rule.id for rule in rules.rules}
+    assert "own-process-gone" in {rule.id for rule in rules.rules}
     ports = {target.spec.get("port") for target in config.targets}
     assert listener in ports
     assert f":{listener}" in said.out

@@ -37,3 +37,10 @@ def test_a_file_named_outright_is_left_to_its_reader(folder):
 
 def test_without_a_word_the_shipped_rules_are_meant():
     assert rule_files(Rules(base=Path("/nowhere"))) == tuple(sorted(shipped.path("rules").glob("*.yaml")))
+
+
+def test_the_shipped_rules_can_stand_beside_ones_own(tmp_path):
+    (tmp_path / "own.yaml").write_text("")
+    found = rule_files(Rules(files=("shipped", "own.yaml"), base=tmp_path))
+    assert found[-1] == tmp_path / "own.yaml"
+    assert found[:-1] == rule_files(Rules(files=None))

@@ -8,11 +8,13 @@ import pytest
 
 from healer import plugged
 from healer.config import load_config, plugins
+from healer.config.load import take_up_plugins
 from healer.errors import ConfigError
 from healer.model.kinds.catalog import KINDS
 from healer.model.verbs import VERBS
 from healer.model.vocabulary import METRICS
 from healer.rules import expression
+from healer.rules import load as rules_loader
 
 SENSOR = """
 from healer.plugin import Kind, Sensor, Shelf, Unit, sensor
@@ -47,6 +49,7 @@ def nothing_is_left():
     yield
     plugins.keep_only(())
     plugged.FAILED.clear()
+    plugged.RAISED.clear()
     assert (plugged.SENSORS, plugged.ACTIONS, plugged.FUNCTIONS) == ({}, {}, {})
 
 
@@ -115,6 +118,23 @@ def test_what_is_no_longer_named_is_let_go_of(put):
         (ACTION.format(name="restart"), "there is a verb restart already"),
         (ACTION.format(name="Blink It"), "no name for a kind, verb or function"),
         (FUNCTION.format(name="f", body="x").replace("x: float", "*x"), "something else than 1 to 8 plain"),
+        (FUNCTION.format(name="rate", body="x"), "rate means something in expressions already"),
+        (FUNCTION.format(name="heart", body="x"), "heart means something in expressions already"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        (SENSOR.replace('organ="brain"', 'organ="kidneys"'), "kidneys is no organ"),
+        (SENSOR.replace(",)))", ",)), every=-1.0)"), "no interval"),
+        (
+            ACTION.format(name="blink")
+            .replace("params()", "params(n=P(shape='integer', doc='d'))")
+            .replace("params\n", "params, Param as P\n", 1),
+            "shape is one of: string, duration",
+        ),
+        (
+            ACTION.format(name="blink")
+            .replace("params()", "params(n=P(shape='count', doc='d', default='five'))")
+            .replace("params\n", "params, Param as P\n", 1),
+            "default is of that shape",
+        ),
     ],
 )
 def test_one_that_fails_is_left_out_and_the_rest_goes_on(put, text, told):
@@ -197,6 +217,41 @@ def test_what_a_function_cannot_say_is_unknown(put, body, given, found):
     load(put("f.py", FUNCTION.format(name="odd", body=body)))
     said = plugged.apply("odd", *given)
     assert said == found if found is not None else said != said  # noqa: PLR0124 - NaN
+
+
+def test_what_a_function_raised_is_told_until_it_answers_again(put):
+    load(put("f.py", FUNCTION.format(name="odd", body="1 / (x - 1) > 0")))
+    plugged.apply("odd", 1.0)
+    assert "ZeroDivisionError" in plugged.RAISED["odd"]
+    plugged.apply("odd", 2.0)
+    assert plugged.RAISED == {}
+
+
+def test_one_file_that_is_not_trusted_leaves_the_others_of_its_folder_alone(put, tmp_path):
+    put("a.py", FUNCTION.format(name="odd", body="True"))
+    Path(put("b.py", SENSOR)).chmod(0o666)
+    load(str(tmp_path / "plugins"))
+    assert set(plugged.FUNCTIONS) == {"odd"}
+    assert list(plugged.FAILED) == [str(tmp_path / "plugins" / "b.py")]
+
+
+def test_rules_that_need_one_that_failed_say_so(put, tmp_path):
+    bad = put("bad.py", "raise ValueError('half written')")
+    rules = tmp_path / "r.yaml"
+    rules.write_text("version: 1\nrules:\n  - {id: a, when: odd(host.users), then: [{notify: journal}]}\n")
+    load(bad)
+    with pytest.raises(ConfigError) as caught:
+        rules_loader.load([rules])
+    assert any(
+        f"{bad}:1:1: this plug-in was left out: ValueError: half written" in one for one in caught.value.problems
+    )
+
+
+def test_who_reads_only_rules_knows_them_too(put, tmp_path):
+    path = tmp_path / "organism.yaml"
+    path.write_text(f"version: 1\nplugins: [{put('a.py', SENSOR)}]\nnonsense: 1\n")
+    take_up_plugins(path, {})
+    assert "lamp" in KINDS
 
 
 def test_installed_distributions_are_asked_only_when_named(monkeypatch):

@@ -8,8 +8,10 @@ import pytest
 from healer.core.core import Core, Setup
 from healer.model.active import Active
 from healer.model.decision import Outcome, Result
+from healer.model.event import Looked
 from healer.model.limit import Backoff, Brakes, Limit
 from healer.model.mode import Mode
+from healer.model.organism import Health
 from healer.model.target import State, Target
 from healer.model.vocabulary import METRICS
 from healer.rules import expression
@@ -543,6 +545,16 @@ def test_a_reload_does_not_forget_what_was_seen():
     new.succeed(old.core)
     assert new.known("memory.available") == 0.5
     assert new.world.health("program:api") is old.core.world.health("program:api")
+
+
+def test_what_a_sensor_saw_before_a_reload_is_lost_when_it_fails_after_it():
+    old = Scenario(setup(rule()))
+    up(old, 1)
+    new = Core(setup(rule(id="other")), old.core.desk.memory, now=old.now, wall=old.now)
+    new.succeed(old.core)
+    new.handle(Looked(sensor="program:api", at=old.now + 1, because="the sensor crashed"))
+    assert new.world.health("program:api") is Health.UNKNOWN
+    assert new.known("program.up", "program:api") is None
 
 
 def test_what_was_seen_of_one_incarnation_is_no_evidence_about_the_next():

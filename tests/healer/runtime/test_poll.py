@@ -202,6 +202,26 @@ def test_a_crashing_sensor_is_opened_anew_then_quarantined_while_others_go_on():
     assert poll.figures() == {"self.sensors_ok": 0.5, "self.sensors_quarantined": 1, "self.garbage": 0}
 
 
+@pytest.mark.parametrize("found", [None, 5, "readings", [1.0], {"a": 1}])
+def test_a_look_that_gives_no_readings_is_a_crash_of_its_own(found):
+    class Forgetful(Scripted):
+        async def look(self, now):
+            return found
+
+    poll, seen = run(5.0, Forgetful("tcp:a"), Scripted("tcp:b", every=1.0))
+    assert "return sieve.readings" in poll.states()["tcp:a"]
+    assert [looked for looked in seen if looked.sensor == "tcp:b"]
+
+
+def test_a_look_that_asks_to_exit_ends_nothing_but_itself():
+    class Quitter(Scripted):
+        async def look(self, now):
+            raise SystemExit(3)
+
+    poll, _ = run(5.0, Quitter("tcp:a"))
+    assert "it asked to exit with 3" in poll.states()["tcp:a"]
+
+
 def test_crashes_far_apart_do_not_add_up():
     sensor = Scripted("tcp:a", *[ZeroDivisionError("bug"), *[0.0] * 20] * 8, every=60.0)
     poll, _ = run(8 * 21 * 60.0, sensor)
