@@ -108,20 +108,21 @@ class ContainerOwner:
 
     async def start(self, order: Order) -> str:
         """Start it."""
-        return await self._engine().start(_container(order), generation=order.generation)
+        return await self._engine().start(container_of(order), generation=order.generation)
 
     async def stop(self, order: Order) -> None:
         """Stop it."""
-        await self._engine().stop(_container(order), generation=order.generation, grace=grace(order, 10.0))
+        await self._engine().stop(container_of(order), generation=order.generation, grace=grace(order, 10.0))
 
     async def restart(self, order: Order) -> str:
         """Stop and start it; of a dead one nothing is waited for."""
         if not order.generation:
             return await self.start(order)
-        return await self._engine().restart(_container(order), generation=order.generation, grace=grace(order, 10.0))
+        return await self._engine().restart(container_of(order), generation=order.generation, grace=grace(order, 10.0))
 
 
-def _container(order: Order) -> str:
+def container_of(order: Order) -> str:
+    """What the engine knows the order's target by."""
     return str(order.target.spec.get("container") or order.target.name)
 
 

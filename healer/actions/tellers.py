@@ -10,7 +10,7 @@ from pathlib import Path
 from healer import blocking
 from healer.actions.evidence import Glance, Later, Teller, Told, nothing
 from healer.actions.interface import Order
-from healer.actions.owner import unit_of
+from healer.actions.owner import container_of, unit_of
 from healer.drivers import argv, commands, processes, trees
 from healer.drivers.catalog import Drivers
 from healer.drivers.programs import Programs
@@ -29,7 +29,7 @@ def tellers(programs: Programs, drivers: Drivers) -> Mapping[str, Teller]:
     ours = OfPrograms(programs)
 
     async def of_container(order: Order) -> Told:
-        name = str(order.target.spec.get("container") or order.target.name)
+        name = container_of(order)
         said, log = await drivers.docker.told(name, int(_LINES))
         pid = (said.get("State") or {}).get("Pid") if drivers.docker.url.startswith("unix://") else 0
         table = await blocking.call(processes.everyone) if pid else {}

@@ -8,6 +8,7 @@ from healer.actions.hand import Hand
 from healer.actions.hands.asked import changes, instances, told
 from healer.actions.hands.catalog import Services
 from healer.actions.interface import Done, Order
+from healer.actions.owner import container_of
 from healer.drivers import container_bounds as bounds
 from healer.drivers.containers import Container
 from healer.drivers.docker import Docker
@@ -213,11 +214,6 @@ def hands(services: Services) -> Mapping[str, Hand]:
     return {
         "reload": Reload(docker), "scale": Scale(docker), "adjust": Adjust(docker), "quarantine": Quarantine(docker),
     }  # fmt: skip
-
-
-def container_of(order: Order) -> str:
-    """What the engine knows the order's target by."""
-    return str(order.target.spec.get("container") or order.target.name)
 
 
 def _spares(order: Order) -> tuple[str, ...]:
