@@ -29,7 +29,6 @@ FACTS = frozenset({"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "O
 """Refusals that tell how the server is; all others are about our rights, or about what we asked."""
 _CROWDED = "max number of clients reached"
 _HINT_RIGHTS = "see docs/kinds/redis.md for the rights it needs"
-_HINT_LIBRARY = EXTRAS
 Word = str | bytes | int
 
 
@@ -227,7 +226,7 @@ def _library() -> None:
     try:
         import redis.asyncio.connection  # noqa: F401 - it stays in sys.modules
     except ImportError as exc:
-        raise RedisError("the library redis is not installed", hint=_HINT_LIBRARY) from exc
+        raise RedisError("the library redis is not installed", hint=EXTRAS) from exc
 
 
 @functools.cache
