@@ -7,12 +7,12 @@ import os
 import socket
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from healer.clock import SystemClock
 from healer.drivers.container_events import Stream
 from healer.drivers.container_proofs import written
 from healer.drivers.container_usage import Groups
@@ -269,24 +269,25 @@ def _load() -> ModuleType:
 
 def _client(docker: ModuleType) -> "type[APIClient]":
     """The SDK's client, with a bound on what one answer holds and on how long it comes: its own reads on for ever."""
+    now = SystemClock().now
 
     class Client(docker.APIClient):  # type: ignore[misc, name-defined]  # known only once it is loaded
         def send(self, request: Any, **how: Any) -> Any:  # noqa: ANN401 - requests' own: it is not imported here
-            until = time.monotonic() + (self.timeout or _ACTING)
+            until = now() + (self.timeout or _ACTING)
             reply = super().send(request, **{**how, "stream": True})
             if not how.get("stream"):
-                reply._content = _whole(reply, until)  # noqa: SLF001 - as requests itself leaves it
+                reply._content = _whole(reply, lambda: now() > until)  # noqa: SLF001 - as requests itself leaves it
             return reply
 
     return Client
 
 
-def _whole(reply: Any, until: float) -> bytes:  # noqa: ANN401 - as above
+def _whole(reply: Any, late: Callable[[], bool]) -> bytes:  # noqa: ANN401 - as above
     """The body of an answer; raises OSError where it is none that an engine gives."""
     found = bytearray()
     for piece in reply.iter_content(65536):
         found += piece
-        if len(found) > _MOST_OCTETS or time.monotonic() > until:
+        if len(found) > _MOST_OCTETS or late():
             reply.close()
             raise OSError("its answer does not end")
     return bytes(found)
