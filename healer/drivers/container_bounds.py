@@ -57,7 +57,9 @@ def _value(setting: str, change: Change, now: Limits, room: Room) -> float:
     least, most = room.least(setting), room.most(setting)
     if least > most:
         raise ActionError(
-            f"its {setting} may be {most:g} at most, and it uses nearly that or more now", hint="bounds", transient=True
+            f"its {setting} may be {most:g} at most, and it uses nearly that or more now",
+            hint=f"give it more: bounds: {{{setting}: ...}} of the target",
+            transient=True,
         )
     try:
         return change.apply(present, least=least, most=max(most, present), whole=_whole(setting, room))
@@ -69,7 +71,9 @@ def _unbounded(setting: str, change: Change, room: Room) -> float:
     """What a change starts from where nothing is set."""
     if setting == "memory":
         raise ActionError(
-            "its memory is not bounded, and an engine cannot take a bound away again", hint="--memory", transient=False
+            "its memory is not bounded, and an engine cannot take a bound away again",
+            hint="bound it yourself first: docker update --memory AMOUNT NAME",
+            transient=False,
         )
     if change.sign == "+":
         raise ActionError(f"its {setting} is not bounded: there is nothing to add to", transient=False)

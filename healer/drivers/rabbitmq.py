@@ -302,7 +302,9 @@ def _page(found: object, what: str) -> list[Json]:
         raise RabbitError(f"its list of {what} is none", fact=True, sent=True)
     count = number(found, "filtered_count") or 0
     if count > len(items):
-        raise RabbitError(f"{count:g} {what} are more than can be listed", hint="name fewer")
+        raise RabbitError(
+            f"{count:g} {what} are more than can be listed", hint="name fewer" if what == "queues" else ""
+        )
     return [each for each in items if isinstance(each, Mapping) and isinstance(each.get("name"), str)]
 
 

@@ -100,13 +100,12 @@ def _regular(path: str, name: str, here: int) -> os.stat_result:
 def _own(folder: str) -> Iterator[int]:
     parent, name = _parts(folder)
     with opened(parent) as above:
-        with contextlib.suppress(FileExistsError):
-            try:
-                os.mkdir(name, 0o700, dir_fd=above)
-            except FileExistsError:
-                raise
-            except OSError as exc:
-                raise ActionError(f"cannot make {folder}: {exc.strerror}") from exc
+        try:
+            os.mkdir(name, 0o700, dir_fd=above)
+        except FileExistsError:
+            pass
+        except OSError as exc:
+            raise ActionError(f"cannot make {folder}: {exc.strerror}") from exc
         try:
             fd = os.open(name, _FOLDER, dir_fd=above)
         except OSError as exc:

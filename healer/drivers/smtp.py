@@ -154,7 +154,9 @@ class _Session:
             raise
         except ssl.SSLError as exc:
             because = getattr(exc, "verify_message", "") or exc.reason or str(exc)
-            raise SmtpError(f"{self.where}: TLS failed: {because}", hint="tls:, ca:", transient=False) from exc
+            raise SmtpError(
+                f"{self.where}: TLS failed: {because}", hint="look at tls: and ca: of the channel", transient=False
+            ) from exc
         except smtplib.SMTPResponseException as exc:
             said = _said(exc.smtp_code, exc.smtp_error)
             raise SmtpError(f"{self.where}: {said}", transient=exc.smtp_code < 500, sent=self.sent) from exc

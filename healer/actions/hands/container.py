@@ -180,7 +180,9 @@ class Quarantine(ContainerHand):
         networks = {name: _asked(before, given) for name, given in before.networks.items() if name != "host"}
         if not networks:
             raise ActionError(
-                f"{before.name} is in no network that it could leave", hint="quarantine: pause", transient=False
+                f"{before.name} is in no network that it could leave",
+                hint="quarantine: pause, of the target, freezes it",
+                transient=False,
             )
         await self._docker.detach(before.id, generation=order.generation, networks=networks)
         undo = {"back": {"of": before.id[:_SHORT_ID], "networks": networks}}

@@ -203,7 +203,9 @@ def _aside(order: Order) -> str:
     folder = order.target.spec.get("aside")
     if not folder:
         raise ActionError(
-            f"{order.target.id} does not say where it may be moved to", hint="declare aside:", transient=False
+            f"{order.target.id} does not say where it may be moved to",
+            hint="declare aside: FOLDER, on the same device",
+            transient=False,
         )
     return str(folder)
 

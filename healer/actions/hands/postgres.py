@@ -207,7 +207,8 @@ class Failover(Hand):
         most = int(order.params.get("max_lag") or 0)
         if behind > most:
             raise ActionError(
-                f"it has {behind:.0f} bytes yet to replay, and {most} may be", hint="max_lag: of failover"
+                f"it has {behind:.0f} bytes yet to replay, and {most} may be",
+                hint="max_lag: of failover says how many may be",
             )
         try:
             done = (await session.do("SELECT pg_promote(true, %s)", (max(1, int(order.timeout * 0.5)),),

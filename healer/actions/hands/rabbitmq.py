@@ -101,7 +101,10 @@ class ClearCache(_Hand):
         rabbit = self._rabbit(order)
         before = await self._ready(order, queue)
         if before > most:
-            raise ActionError(f"{queue} holds {before} messages, and at most {most} may go", hint="most: N")
+            raise ActionError(
+                f"{queue} holds {before} messages, and at most {most} may go",
+                hint="most: of clear_cache says how many may",
+            )
         if not before:
             return Done(because=f"{queue} is empty", generation=order.generation, facts={"before": 0, "after": 0})
         try:

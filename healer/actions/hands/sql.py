@@ -109,7 +109,11 @@ def update(order: Order) -> tuple[str, tuple[object, ...]]:
     if table not in declared:
         raise ActionError(f"{table} is not declared", hint="updates: {TABLE: [COLUMN]} of the target", transient=False)
     if foreign := [name for name in news if name not in declared[table]]:
-        raise ActionError(f"{table}.{foreign[0]} is not declared", hint="updates: of the target", transient=False)
+        raise ActionError(
+            f"{table}.{foreign[0]} is not declared",
+            hint="list the column under updates: of the target",
+            transient=False,
+        )
     if not news or not where:
         raise ActionError("it needs columns to set, and columns that tell the rows", transient=False)
     sets = ", ".join(f"{quoted(name)} = %s" for name in news)
