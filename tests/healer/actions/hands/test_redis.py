@@ -67,7 +67,7 @@ async def do(server):
             if param.default is not None and (not param.kinds or "redis" in param.kinds)
         }
         target = Target(
-            kind="redis", name="x", organ="stomach", spec={"port": server.port, "timeout": 0.3} | (spec or {})
+            kind="redis", name="x", organ="stomach", spec={"port": server.port, "timeout": 1.0} | (spec or {})
         )
         order = Order(intent="aa", target=target, params=defaults | params, timeout=5.0, generation=generation)
         assert hands[verb].would(order)
