@@ -95,6 +95,12 @@ async def freeze(tree: Tree) -> int:
     raise ActionError(f"could not be stopped: pid {going[0].pid} is in state {going[0].state}")
 
 
+async def still(tree: Tree) -> bool:
+    """Whether all of it stands still already, whoever stopped it."""
+    found = await blocking.call(lambda: members(tree))
+    return bool(found) and all(seen.state in _STOPPED for seen in found.values())
+
+
 async def thaw(tree: Tree) -> int:
     """Let the whole tree go on; returns how many processes that are."""
     found = await blocking.call(lambda: members(tree))

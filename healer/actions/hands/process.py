@@ -41,7 +41,11 @@ class Hold(Hand):
             count = await trees.thaw(tree_of(order))
             self._holds.drop(order.generation)
             return Done(because=f"{order.target.id} goes on, {count} processes", generation=order.generation)
-        count = await trees.freeze(tree_of(order))
+        tree = tree_of(order)
+        if await trees.still(tree):
+            # A person's, or another incident's: whoever stopped it lets it go on.
+            return Done(because=f"{order.target.id} stands still already", generation=order.generation)
+        count = await trees.freeze(tree)
         self._holds.add(order.generation)
         return Done(
             because=f"{order.target.id} is in quarantine: {count} processes of it stand still",

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 
 import pytest
@@ -42,6 +43,15 @@ def states(pid):
 
 def test_every_verb_a_process_is_declared_for_has_its_hand():
     assert set(KIND) == {verb for verb, declared in VERBS.items() if "process" in declared.kinds}
+
+
+async def test_what_somebody_stopped_before_is_not_woken_when_the_incident_is_over(child):
+    os.killpg(child, signal.SIGSTOP)
+    while states(child) != {"T"}:
+        await asyncio.sleep(0.01)
+    done = await KIND["quarantine"].act(order(child))
+    assert "already" in done.because
+    assert done.undo == {}
 
 
 async def test_a_process_and_its_children_stand_still_and_go_on(child):
