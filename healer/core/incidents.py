@@ -318,6 +318,8 @@ class Incidents:
         target = self.desk.world.targets.get(intent.target, HOST)
         instance = self.instances.get(intent.incident)
         if instance is None and (target is HOST or intent.action not in SIGNED_VERBS):
+            if target is not HOST:
+                self._rearm_after(intent)  # other rules judge it too
             because = "nobody said what would prove it"  # a request to run something: done, and that is all we know
             self._judged(self.proving.verdict(intent, Result.UNVERIFIED, because))
             return

@@ -99,5 +99,4 @@ def _not_before(change: Made) -> float:
     """The second from which it may be put back: at once, unless that was tried, or came to nothing, already."""
     if change.asked is None:
         return 0.0
-    last = change.at if change.tries else change.asked
-    return last + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** max(0, change.tries - 1))
+    return max(change.at, change.asked) + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** max(0, change.tries - 1))

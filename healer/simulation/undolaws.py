@@ -25,7 +25,7 @@ class _Change:
     failed: int = 0
     """Tries to put it back that failed, since a person last looked."""
     last: float | None = None
-    """When one of them last ended; or, where none failed, when the last began."""
+    """When one of them ended last, or when another one, that came to nothing, began."""
     stuck: bool = False
 
     @property
@@ -49,7 +49,7 @@ class _Story:
         """Read one entry on."""
         if entry.kind == "state":
             self._state(entry)
-        elif entry.kind == "intent" and (change := self.changes.get(entry["undoes"])) and not change.failed:
+        elif entry.kind == "intent" and (change := self.changes.get(entry["undoes"])):
             change.last = entry.at
         elif entry.kind == "outcome" and (deed := evidence.deeds.get(entry["of"])):
             self._outcome(entry, deed)

@@ -256,3 +256,22 @@ def test_what_was_put_back_has_cured_nothing(scene, machine):
     assert memory.changes == {}
     assert memory.breakers["adjust@program:api"].failures == 1
     assert memory.streaks["r@program:api"].failures == 1
+
+
+def test_after_what_a_person_had_adjusted_a_rule_waits_for_fresh_evidence(talk):
+    rule = talk.rule('program.cpu{target="program:api"} > 80%', for_=0.0)
+    open_ended = []
+    scenario = talk.with_rules(rule, world=open_ended.append)
+    scenario.see("program.up", 1, target="program:api")
+    scenario.see("program.cpu", 0.1, target="program:api")
+    scenario.wait(1)
+    scenario.ask("act", "program:api", action="adjust", params={"cpu": "+20%"})
+    scenario.see("program.cpu", 0.9, target="program:api")
+    scenario.wait(1)
+    (asked,) = open_ended
+    scenario.finish(Outcome(id=asked.id, result=Result.DONE, because="done", at=scenario.now, took=1.0))
+    scenario.wait(5)
+    assert [one.action for one in open_ended] == ["adjust"]  # what was seen was seen before it ended
+    scenario.see("program.cpu", 0.9, target="program:api")
+    scenario.wait(5)
+    assert [one.action for one in open_ended] == ["adjust", "restart"]
