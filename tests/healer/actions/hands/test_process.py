@@ -47,8 +47,8 @@ def test_every_verb_a_process_is_declared_for_has_its_hand():
 
 async def test_what_somebody_stopped_before_is_not_woken_when_the_incident_is_over(child):
     os.killpg(child, signal.SIGSTOP)
-    while states(child) != {"T"}:
-        await asyncio.sleep(0.01)
+    for _ in range(200):
+        await asyncio.sleep(0.01 if states(child) != {"T"} else 0)
     done = await KIND["quarantine"].act(order(child))
     assert "already" in done.because
     assert done.undo == {}
