@@ -366,16 +366,6 @@ def _back_although_it_came_back(stack: ExitStack) -> None:
     stack.enter_context(_swapped(Acting, "_moved", careless))
 
 
-def _silently_given_up(stack: ExitStack) -> None:
-    give_up = Undoing._give_up  # noqa: SLF001
-
-    def silent(self: Undoing, key: str, change: Made) -> None:
-        with _swapped(Acting, "tell", lambda *_, **__: None):
-            give_up(self, key, change)
-
-    stack.enter_context(_swapped(Undoing, "_give_up", silent))
-
-
 class _Nothing(dict[str, str]):
     """A table that keeps nothing."""
 
@@ -628,18 +618,6 @@ MUTANTS: tuple[Mutant, ...] = (
         what="there is no pause between tries to put a change back",
         apply=swap(undoing, "FIRST_PAUSE", 0.0),
         insist=("world.pressed", "action.transient"),
-    ),
-    Mutant(
-        name="back-given-up",
-        what="nobody is told of what cannot be put back",
-        apply=_silently_given_up,
-        insist=("world.pressed", "action.transient", "action.permanent", "action.lost"),
-    ),
-    Mutant(
-        name="back-for-ever",
-        what="what cannot be put back is tried for ever, and nobody told",
-        apply=swap(undoing, "TRIES", 1 << 30),
-        insist=("world.pressed", "action.transient", "action.permanent"),
     ),
 )
 

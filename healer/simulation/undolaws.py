@@ -170,26 +170,13 @@ def put_back_in_the_end(evidence: Evidence) -> None:
     story = _Story()
     for entry in evidence.entries:
         story.take(entry, evidence)
-    for name, change in story.changes.items():
-        since = max(story.closed.get(change.corr, 0.0), evidence.calm)
-        target = str(change.deed.intent["target"])
-        if change.corr not in story.open and evidence.end - since > IN_TIME and _parents_are_well(evidence, target):
+    waiting: set[str] = set()
+    for name, change in reversed(story.changes.items()):
+        since, target = max(story.closed.get(change.corr, 0.0), evidence.calm), str(change.deed.intent["target"])
+        if change.corr in story.open:
+            waiting.add(target)  # and what is older waits with it
+        elif target not in waiting and evidence.end - since > IN_TIME and _parents_are_well(evidence, target):
             evidence.blame("put back in the end", f"{name} on {target} still stands, {change.corr} is long over")
-
-
-def people_are_told(evidence: Evidence) -> None:
-    """Whoever gives up putting something back tells people in the same breath, unless the kill switch silences all."""
-    silent = False
-    for place, entry in enumerate(evidence.entries):
-        if entry.kind != "state":
-            continue
-        if entry["subject"] == "kill_switch":
-            silent = entry["to"] == "on"
-        elif str(entry["subject"]).startswith("change:") and entry["to"] == "stuck" and not silent:
-            evidence.house.chance.reach("gave up putting back")
-            breath = [one for one in evidence.entries[place + 1 : place + 9] if one.at <= entry.at + SLACK]
-            if not any(one["action"] == "notify" and str(one["corr"]).startswith("alert:") for one in breath):
-                evidence.blame("people are told", f"{entry['subject']} is given up, and nobody hears of it")
 
 
 def _parents_are_well(evidence: Evidence, target: str) -> bool:
@@ -203,5 +190,4 @@ UNDO_LAWS = (
     never_while_it_is_open,
     put_back_as_it_was,
     put_back_in_the_end,
-    people_are_told,
 )

@@ -8,6 +8,7 @@ import pytest
 from healer.model.decision import Outcome, Result
 from healer.model.effect import Act, Cancel
 from healer.model.event import Sealed, Tick
+from healer.model.limit import Brakes
 from healer.model.memory import Breaker, Memory, Streak
 from healer.rules.rule import Step, Verify
 
@@ -46,12 +47,12 @@ def machine():
 def scene(talk, machine):
     """A rule that adjusts a program while another one is bad."""
 
-    def made(*, memory=None, at=1000.0, **more):
+    def made(*, memory=None, at=1000.0, brakes=None, **more):
         text = 'http.ok{target="http:web"} == 1'
         verify = Verify(when=talk.parsed(text), source=text, within=10.0)
         step = Step(action="adjust", params={"cpu": "+20%"}, verify=verify)
         rule = talk.rule('http.ok{target="http:web"} == 0', then=(step,), clear=text, **more)
-        machine.scenario = talk.with_rules(rule, memory=memory, at=at, world=machine)
+        machine.scenario = talk.with_rules(rule, memory=memory, at=at, world=machine, brakes=brakes or Brakes())
         return machine.scenario
 
     return made
@@ -150,6 +151,17 @@ def test_what_cannot_be_put_back_is_tried_a_few_times_and_then_told(scene, machi
     scenario.wait(700)
     assert machine.put_back[told:] == ["100"]
     assert machine.cpu == 100
+
+
+def test_giving_up_putting_back_is_told(scene, machine):
+    scenario = scene(brakes=Brakes(breaker_opens_after=100, breaker_backoff_after=100))
+    treat(scenario)
+    machine.refuses = True
+    sees(scenario, 1)
+    scenario.wait(300)
+    assert machine.put_back == ["100"] * 5
+    (told,) = [one.params["message"] for one in scenario.acted if one.action == "notify"]
+    assert told.startswith("adjust of program:api could not be put back in 5 tries")
 
 
 def test_a_restart_forgets_no_change(scene, machine):
