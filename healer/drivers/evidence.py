@@ -89,23 +89,32 @@ def _with_content(path: Path) -> list[Path]:
     return [path, *_entries(path, _MOST_FILES)] if path.is_dir() and not path.is_symlink() else [path]
 
 
-_WORD = r"(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|authorization|cookie|credential)"
+_REDACTED = "[redacted]"
+_WORD = (
+    r"(?:passw(?:or)?d|passphrase|(?<![a-z])pass(?![a-z])|requirepass|[_-]pwd|secret|token|api[_-]?key|private[_-]?key|authorization|cookie"
+    r"|credential)"
+)
+_VALUE = r"""(?:(?<=")(?:[^"\\]|\\.){1,4000}|(?<=')[^']{1,4000}|[^\s"',;&]+)"""
 _SECRETS = tuple(
     re.compile(pattern)
     for pattern in (
         # Behind what comes first of each stands what is taken out; all repeats are bounded: logs are others' text.
-        rf"(?i)({_WORD}[\w-]{{0,30}}[\"']?\s{{0,4}}[=:]\s{{0,4}}[\"']?(?:(?:bearer|basic)\s{{1,4}})?)[^\s\"',;&]+",
+        r"(?i)((?:authorization|cookie)[\"']?\s{0,4}[=:]\s{0,4}[\"']?(?:(?:bearer|basic)\s{1,4})?)[^\r\n\"']+",
+        rf"(?i)({_WORD}[\w-]{{0,30}}[\"']?\s{{0,4}}(?:=>|[=:])\s{{0,4}}[\"']?(?:(?:bearer|basic)\s{{1,4}})?){_VALUE}",
         rf"(?i)((?<![\w-])--?[\w-]{{0,30}}?{_WORD}[\w-]{{0,30}}\s{{1,4}})[^\s-][^\s]*",
-        r"([a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,100}:)[^\s@/]{1,200}(?=@)",
+        r"(?i)(\bbearer\s{1,4})[\w.~+/=-]{8,}",
+        r"(\beyJ)[\w-]{6,}\.[\w-]{6,}\.[\w-]*",
+        r"([a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,100}:)[^\s/]{1,200}(?=@)",
         r"(-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----)[^-]*",
     )
 )
+_OPTION = re.compile(rf"(?i)--?[\w-]{{0,30}}?{_WORD}[\w-]{{0,30}}")
 
 
 def scrubbed(text: str) -> str:
     """Text of unknown origin without what looks like a secret: a password in a command line, a token in a log line."""
     for pattern in _SECRETS:
-        text = pattern.sub(r"\1[redacted]", text)
+        text = pattern.sub(rf"\1{_REDACTED}", text)
     return text
 
 
@@ -116,8 +125,17 @@ def without_secrets(value: object) -> object:
     if isinstance(value, Mapping):
         return {str(name): without_secrets(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [without_secrets(item) for item in value]
+        return [_REDACTED if _told_by(before) else without_secrets(item) for before, item in _with_former(value)]
     return value
+
+
+def _with_former(value: Sequence[object]) -> Iterator[tuple[object, object]]:
+    return zip((None, *value), value, strict=False)
+
+
+def _told_by(before: object) -> bool:
+    """Whether what follows in a list of words is a secret: an engine has the words of a command line one by one."""
+    return isinstance(before, str) and _OPTION.fullmatch(before) is not None
 
 
 def _threads(folder: Path, enough: Enough) -> Mapping[str, object]:

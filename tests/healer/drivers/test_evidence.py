@@ -105,6 +105,14 @@ def test_files_that_changed_last_come_first_with_those_of_declared_folders(tmp_p
         ('{"api_key": "k-123", "n": 1}', '{"api_key": "[redacted]", "n": 1}'),
         ("postgres://app:s3cret@db/x", "postgres://app:[redacted]@db/x"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMII\nE\n-----END", "-----BEGIN RSA PRIVATE KEY-----[redacted]-----END"),
+        ("Authorization: Token hunter2", "Authorization: [redacted]"),
+        ("Set-Cookie: a=b; sid=hunter2\nx", "Set-Cookie: [redacted]\nx"),
+        ('{"password": "hun ter,2", "n": 1}', '{"password": "[redacted]", "n": 1}'),
+        ("redis-server --requirepass hunter2 -v", "redis-server --requirepass [redacted] -v"),
+        ("MYSQL_PWD=hunter2 mysql", "MYSQL_PWD=[redacted] mysql"),
+        ("sent Bearer hunter2hunter2", "sent Bearer [redacted]"),
+        ("postgres://app:s3@cret@db/x", "postgres://app:[redacted]@db/x"),
+        ("passed: 3, compass: north", "passed: 3, compass: north"),
         ("password reset by anna", "password reset by anna"),
         ("nothing here", "nothing here"),
     ],
@@ -112,6 +120,13 @@ def test_files_that_changed_last_come_first_with_those_of_declared_folders(tmp_p
 def test_what_looks_like_a_secret_is_taken_out_of_texts(text, clean):
     assert evidence.scrubbed(text) == clean
     assert evidence.without_secrets({"a": [text, 1]}) == {"a": [clean, 1]}
+
+
+def test_a_secret_in_a_list_of_words_is_taken_out_too():
+    told = {"Args": ["--port", "1", "--requirepass", "hunter2", "-v"], "Cmd": ("sh", "-c", "x --token hunter2")}
+    assert evidence.without_secrets(told) == {
+        "Args": ["--port", "1", "--requirepass", "[redacted]", "-v"], "Cmd": ["sh", "-c", "x --token [redacted]"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
