@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import os
 import signal
 import time
-from pathlib import Path
 
 import docker as sdk
 import pytest
+from doubles.dockerd import Dockerd
 
 from healer.clock import SystemClock
 from healer.drivers.docker import Docker
@@ -23,18 +22,10 @@ pytestmark = pytest.mark.real
 SLEEP = ["/bin/busybox", "sleep", "1000"]
 
 
-def _double():
-    path = Path(__file__).parents[1] / "doubles" / "dockerd.py"
-    spec = importlib.util.spec_from_file_location("doubles_dockerd", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Dockerd()
-
-
 @pytest.fixture(scope="module")
 def daemon(real):
     real("dockerd", "busybox", root=True)
-    engine = _double()
+    engine = Dockerd()
     engine.start()
     yield engine, engine.client
     engine.close()

@@ -1,12 +1,11 @@
 """An agent beside a real dockerd: it heals one container at once, and an engine's own trouble not at all."""
 
-import importlib.util
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
+from doubles.dockerd import Dockerd
 
 from audit import canonical
 from audit.reader import Log
@@ -36,18 +35,10 @@ rules:
 """
 
 
-def _double():
-    path = Path(__file__).parents[1] / "doubles" / "dockerd.py"
-    spec = importlib.util.spec_from_file_location("doubles_dockerd", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Dockerd()
-
-
 @pytest.fixture(scope="module")
 def engine(real):
     real("dockerd", "busybox", root=True)
-    made = _double()
+    made = Dockerd()
     made.start()
     yield made
     made.close()

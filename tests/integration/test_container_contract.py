@@ -4,11 +4,11 @@ The unit tests lean on the former: where the two differ here, it lies.
 """
 
 import asyncio
-import importlib.util
 import time
-from pathlib import Path
 
 import pytest
+from doubles.dockerd import Dockerd
+from doubles.engine import FakeEngine
 
 from healer.drivers.containers import RESUMED, Limits
 from healer.drivers.docker import Docker
@@ -17,21 +17,13 @@ from healer.errors import ActionError
 pytestmark = pytest.mark.real
 
 
-def double(name):
-    path = Path(__file__).parents[1] / "doubles" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"doubles_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module", params=["in this process", "dockerd"])
 def engine(request, real):
     if request.param == "dockerd":
         real("dockerd", "busybox", root=True)
-        made = double("dockerd").Dockerd()
+        made = Dockerd()
     else:
-        made = double("engine").FakeEngine()
+        made = FakeEngine()
     made.start()
     yield made
     made.close()

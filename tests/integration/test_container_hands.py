@@ -1,10 +1,9 @@
 """Every verb on a real dockerd: the container that was judged and no other; each seen in the kernel, and put back."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from doubles.dockerd import Dockerd
 
 from healer.actions.hands.container import hands
 from healer.actions.interface import Order
@@ -24,18 +23,10 @@ TRAPS = [
 ]
 
 
-def _double():
-    path = Path(__file__).parents[1] / "doubles" / "dockerd.py"
-    spec = importlib.util.spec_from_file_location("doubles_dockerd", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Dockerd()
-
-
 @pytest.fixture(scope="module")
 def engine(real):
     real("dockerd", "busybox", root=True)
-    made = _double()
+    made = Dockerd()
     made.start()
     yield made
     made.close()

@@ -1,12 +1,12 @@
 """`healer demo --systems` on what is really here: a container, a held-up PostgreSQL, a bad server behind HAProxy."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from doubles.dockerd import Dockerd
 
 import audit
 
@@ -19,11 +19,7 @@ PLAIN = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-
 @pytest.fixture
 def engine(real):
     real("dockerd", "busybox", root=True)
-    path = Path(__file__).parents[1] / "doubles" / "dockerd.py"
-    spec = importlib.util.spec_from_file_location("doubles_dockerd", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made = module.Dockerd()
+    made = Dockerd()
     made.start()
     yield made
     made.close()

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from doubles.dockerd import Dockerd
 
 from audit import canonical
 from audit.errors import AuditError
@@ -176,13 +177,7 @@ def test_no_mount_below_a_cache_is_entered_or_deleted_whatever_its_device(real, 
 def engine(real):
     """A dockerd of the test's own."""
     real("dockerd", "busybox", root=True)
-    import importlib.util
-
-    path = Path(__file__).parents[1] / "doubles" / "dockerd.py"
-    spec = importlib.util.spec_from_file_location("doubles_dockerd", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made = module.Dockerd()
+    made = Dockerd()
     made.start()
     yield made
     made.close()

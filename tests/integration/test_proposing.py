@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from doubles.dockerd import Dockerd
 
 from healer.cli import init
 from healer.cli.proposing import everything
@@ -90,11 +91,7 @@ def test_services_that_somebody_enabled_are_found_in_a_booted_system(boot):
 
 def test_containers_of_a_real_engine_are_found(real):
     real("dockerd", "busybox", root=True)
-    path = Path(__file__).parents[1] / "doubles" / "dockerd.py"
-    spec = importlib.util.spec_from_file_location("doubles_dockerd", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    engine = module.Dockerd()
+    engine = Dockerd()
     engine.start()
     try:
         engine.make("shop")

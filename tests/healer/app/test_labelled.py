@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import logging
 import time
-from pathlib import Path
 
 import pytest
+from doubles.engine import FakeEngine
 
 from healer.app import labelled
 from healer.app.labelled import Labelled, with_labelled
@@ -18,14 +17,6 @@ from healer.errors import HealerError
 ON = {"healer.enable": "true"}
 
 
-def _double():
-    path = Path(__file__).parents[2] / "doubles" / "engine.py"
-    spec = importlib.util.spec_from_file_location("doubles_engine", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.FakeEngine
-
-
 def config(*, discover=True, targets=(), **more):
     docker = {"discover": discover, "every": "1m", "mode": "approve", **more}
     return load_config({"sensors": {"docker": docker}, "targets": list(targets)}, environ={})
@@ -33,7 +24,7 @@ def config(*, discover=True, targets=(), **more):
 
 @pytest.fixture
 def engine(tmp_path):
-    made = _double()(tmp_path)
+    made = FakeEngine(tmp_path)
     made.start()
     yield made
     made.stop()

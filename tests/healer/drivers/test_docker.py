@@ -1,28 +1,16 @@
 """The driver over an engine in this process that misbehaves in every way; a real one is in tests/integration."""
 
 import asyncio
-import importlib.util
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from doubles.engine import FakeEngine
 
 from healer.drivers.docker import Docker
 from healer.drivers.interface import DriverError, LinkState
 from healer.errors import ActionError, AmbiguousError
-
-
-def _double():
-    path = Path(__file__).parents[2] / "doubles" / "engine.py"
-    spec = importlib.util.spec_from_file_location("doubles_engine", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.FakeEngine
-
-
-FakeEngine = _double()
 
 
 class Clock:

@@ -1,15 +1,14 @@
 """What is asked of an engine, word by word; how it answers when it misbehaves is in test_docker.py."""
 
 import contextlib
-import importlib.util
 import socket
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from doubles.engine import FakeEngine
 
 from healer.drivers import docker_engine
 from healer.drivers.containers import Limits
@@ -17,17 +16,9 @@ from healer.drivers.docker_engine import DockerError, Engine
 from healer.errors import ActionError
 
 
-def _double():
-    path = Path(__file__).parents[2] / "doubles" / "engine.py"
-    spec = importlib.util.spec_from_file_location("doubles_engine", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.FakeEngine
-
-
 @pytest.fixture
 def fake(tmp_path):
-    made = _double()(tmp_path)
+    made = FakeEngine(tmp_path)
     made.start()
     made.make("web", memory=1 << 20)
     yield made

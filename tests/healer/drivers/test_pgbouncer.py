@@ -1,16 +1,11 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
+from doubles import postgres as double
 
 from healer.clock import SystemClock
 from healer.drivers.interface import DriverError
 from healer.drivers.pgbouncer import Pooler, pool
 from healer.model.target import Target
 
-_spec = importlib.util.spec_from_file_location("pg_double", Path(__file__).parents[2] / "doubles" / "postgres.py")
-double = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(double)
 ROW = {"database": "shop", "user": "app", "cl_active": 3, "cl_waiting": 2, "sv_active": 3, "sv_idle": 1, "sv_used": 1,
        "maxwait": 1, "maxwait_us": 500000}  # fmt: skip
 

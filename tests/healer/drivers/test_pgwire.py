@@ -1,17 +1,12 @@
 import asyncio
-import importlib.util
 import struct
-from pathlib import Path
 
 import pytest
+from doubles import postgres as double
 
 from healer.drivers.interface import DriverError
 from healer.drivers.pgwire import Door, blame, error_fields, greet, is_fact, look_up
 from healer.drivers.reach import LookupFailedError, Resolver
-
-_spec = importlib.util.spec_from_file_location("pg_double", Path(__file__).parents[2] / "doubles" / "postgres.py")
-double = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(double)
 
 
 def door(liar):

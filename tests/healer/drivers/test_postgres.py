@@ -1,7 +1,5 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
+from doubles import postgres as double
 
 from healer.clock import SystemClock
 from healer.drivers.interface import DriverError
@@ -10,9 +8,6 @@ from healer.drivers.postgres import Postgres, identify
 from healer.drivers.postgres_session import PostgresError
 from healer.model.target import Target
 
-_spec = importlib.util.spec_from_file_location("pg_double", Path(__file__).parents[2] / "doubles" / "postgres.py")
-double = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(double)
 WHO = ("15.4", True, 1700000000.5, 60.0, True)
 
 

@@ -1,11 +1,10 @@
 import asyncio
-import importlib.util
 import os
 import pwd
 import time
-from pathlib import Path
 
 import pytest
+from doubles import postgres as double
 
 from healer.drivers import postgres_session
 from healer.drivers.interface import DriverError
@@ -15,9 +14,6 @@ from healer.drivers.reach import Resolver
 from healer.model.target import Target
 from healer.yamldoc.secret import Secret
 
-_spec = importlib.util.spec_from_file_location("pg_double", Path(__file__).parents[2] / "doubles" / "postgres.py")
-double = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(double)
 BOUNDS = Bounds(statement=1.0, lock=1.0)
 
 

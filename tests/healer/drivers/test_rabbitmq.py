@@ -1,11 +1,10 @@
 """A management interface that misbehaves: each way bounded in time and size, and told for what it is."""
 
 import asyncio
-import importlib.util
 from base64 import b64encode
-from pathlib import Path
 
 import pytest
+from doubles import rabbitmq as double
 
 from healer.clock import SystemClock
 from healer.drivers import rabbitmq as module
@@ -15,17 +14,6 @@ from healer.drivers.rabbitmq import Place, RabbitError, RabbitMQ, number
 from healer.model.target import Target
 from healer.testing import FakeClock
 from healer.yamldoc.secret import Secret
-
-
-def _double():
-    path = Path(__file__).parents[2] / "doubles" / "rabbitmq.py"
-    spec = importlib.util.spec_from_file_location("doubles_rabbitmq", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-double = _double()
 
 
 @pytest.fixture

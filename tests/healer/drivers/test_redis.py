@@ -1,12 +1,11 @@
 """A Redis that misbehaves: each way bounded in time and size, and told for what it is."""
 
 import asyncio
-import importlib.util
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from doubles import redis as double
 
 from healer.clock import SystemClock
 from healer.drivers import redis_wire
@@ -15,16 +14,6 @@ from healer.drivers.redis import Redis
 from healer.drivers.redis_wire import Place, RedisError, Trust
 from healer.yamldoc.secret import Secret
 
-
-def _double():
-    path = Path(__file__).parents[2] / "doubles" / "redis.py"
-    spec = importlib.util.spec_from_file_location("doubles_redis", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-double = _double()
 RUN, Server, info = double.RUN, double.Server, double.info
 
 

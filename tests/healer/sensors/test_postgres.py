@@ -1,8 +1,7 @@
 import asyncio
-import importlib.util
-from pathlib import Path
 
 import pytest
+from doubles import postgres as double
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,9 +15,6 @@ from healer.sensors.postgres import PostgresSensor
 from healer.sensors.postgres_pieces import PIECES
 from healer.sensors.sane import Sieve
 
-_spec = importlib.util.spec_from_file_location("pg_double", Path(__file__).parents[2] / "doubles" / "postgres.py")
-double = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(double)
 WELL = {
     "current_setting('server_version')": [("15.4", False, 1700000000.0, 60.0, True)],
     "pg_control_system": [("7710",)],

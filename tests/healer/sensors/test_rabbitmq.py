@@ -1,10 +1,9 @@
 """RabbitMQ's figures as readings: what it does not say is unknown, and queues we may not see are that and no more."""
 
 import asyncio
-import importlib.util
-from pathlib import Path
 
 import pytest
+from doubles import rabbitmq as double
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,17 +16,6 @@ from healer.model.observation import Observation
 from healer.model.target import Target
 from healer.sensors.rabbitmq import RabbitSensor
 from healer.sensors.sane import clean
-
-
-def _double():
-    path = Path(__file__).parents[2] / "doubles" / "rabbitmq.py"
-    spec = importlib.util.spec_from_file_location("doubles_rabbitmq", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-double = _double()
 
 
 @pytest.fixture

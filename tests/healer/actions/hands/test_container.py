@@ -1,10 +1,9 @@
 """The hands over the engine in this process; a dockerd is in tests/integration/test_container_hands.py."""
 
-import importlib.util
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from doubles.engine import FakeEngine
 
 from healer.actions.hands.container import hands
 from healer.actions.interface import Order
@@ -14,17 +13,9 @@ from healer.errors import ActionError
 from healer.model.target import Target
 
 
-def _double():
-    path = Path(__file__).parents[3] / "doubles" / "engine.py"
-    spec = importlib.util.spec_from_file_location("doubles_engine", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.FakeEngine
-
-
 @pytest.fixture
 def engine(tmp_path):
-    made = _double()(tmp_path)
+    made = FakeEngine(tmp_path)
     made.start()
     yield made
     made.stop()

@@ -1,7 +1,5 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
+from doubles import postgres as double
 
 from healer.actions.hands.catalog import HandsOf, Services
 from healer.actions.interface import Order
@@ -10,9 +8,6 @@ from healer.drivers.catalog import Drivers
 from healer.errors import ActionError, AmbiguousError
 from healer.model.target import Target
 
-_spec = importlib.util.spec_from_file_location("pg_double", Path(__file__).parents[3] / "doubles" / "postgres.py")
-double = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(double)
 GENERATION = "7710.1700000000.000000"
 BORN, BEGAN, CHANGED = (f"2026-01-01 00:00:0{second}+00" for second in range(3))
 STUCK = [

@@ -1,7 +1,5 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
+from doubles import postgres as double
 
 from healer.actions.hands import postgres_settings
 from healer.actions.hands.catalog import HandsOf, Services
@@ -12,9 +10,6 @@ from healer.drivers.catalog import Drivers
 from healer.errors import ActionError, AmbiguousError
 from healer.model.target import Target
 
-_spec = importlib.util.spec_from_file_location("pg_double", Path(__file__).parents[3] / "doubles" / "postgres.py")
-double = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(double)
 GENERATION = "7710.1700000000.000000"
 MEMORY = Setting(name="work_mem", value=4096.0, unit="kB", whole=True, auto=False)
 TIMES = Setting(name="statement_timeout", value=0.0, unit="ms", whole=True, auto=False)

@@ -1,10 +1,9 @@
 """Hands on a management interface that misbehaves: what is not sure to have happened is said to be so."""
 
 import asyncio
-import importlib.util
-from pathlib import Path
 
 import pytest
+from doubles import rabbitmq as double
 
 from healer.actions.hands import rabbitmq as module
 from healer.actions.hands.catalog import Services
@@ -14,17 +13,6 @@ from healer.drivers.catalog import Drivers
 from healer.errors import ActionError, AmbiguousError
 from healer.model.systems import VERBS
 from healer.model.target import Target
-
-
-def _double():
-    path = Path(__file__).parents[3] / "doubles" / "rabbitmq.py"
-    spec = importlib.util.spec_from_file_location("doubles_rabbitmq", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-double = _double()
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """Hands on a Redis that misbehaves: what is not sure to have happened is never said to have, nor to have not."""
 
 import asyncio
-import importlib.util
-from pathlib import Path
 
 import pytest
+from doubles import redis as double
 
 from healer.actions.hands import redis as module
 from healer.actions.hands.catalog import Services
@@ -15,16 +14,6 @@ from healer.errors import ActionError, AmbiguousError
 from healer.model.systems import VERBS
 from healer.model.target import Target
 
-
-def _double():
-    path = Path(__file__).parents[3] / "doubles" / "redis.py"
-    spec = importlib.util.spec_from_file_location("doubles_redis", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-double = _double()
 RUN, info = double.RUN, double.info
 REPLICA = (
     "master_host:127.0.0.1\r\nmaster_port:1\r\nmaster_link_status:down\r\nmaster_link_down_since_seconds:9\r\n"

@@ -1,10 +1,9 @@
 """Keys are thrown away within what was declared and within the budget, however odd the server's replies."""
 
 import asyncio
-import importlib.util
-from pathlib import Path
 
 import pytest
+from doubles import redis as double
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,17 +15,6 @@ from healer.clock import SystemClock
 from healer.drivers.catalog import Drivers
 from healer.errors import ActionError, AmbiguousError
 from healer.model.target import Target
-
-
-def _double():
-    path = Path(__file__).parents[3] / "doubles" / "redis.py"
-    spec = importlib.util.spec_from_file_location("doubles_redis", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-double = _double()
 
 
 class Keys(double.Server):

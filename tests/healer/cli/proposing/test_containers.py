@@ -1,20 +1,11 @@
-import importlib.util
-from pathlib import Path
+from doubles.engine import FakeEngine
 
 from healer.cli.proposing.containers import containers
 from healer.drivers.docker_engine import Engine
 
 
-def _double():
-    path = Path(__file__).parents[3] / "doubles" / "engine.py"
-    spec = importlib.util.spec_from_file_location("doubles_engine", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.FakeEngine
-
-
 def test_containers_that_run_are_found_and_put_into_their_organ(tmp_path):
-    engine = _double()(tmp_path)
+    engine = FakeEngine(tmp_path)
     engine.start()
     for name in ("shop", "db-redis", "dead"):
         engine.make(name)
