@@ -59,6 +59,7 @@ class Clear(Hand):
 
     def __init__(self, clock: Clock, state_dir: Path) -> None:
         self._clock, self._state_dir = clock, state_dir
+        self._ahead = clock.wall() - clock.now()
         self._turn = _OneAtATime()
 
     async def act(self, order: Order) -> Done:
@@ -100,7 +101,8 @@ class Clear(Hand):
                 most_files=_narrowed(declared.get("most", 10_000), order.params.get("most")),
                 most_bytes=_narrowed(declared.get("most_bytes", 10 * 2**30), order.params.get("most_bytes")),
             ),
-            wall=self._clock.wall(),
+            # A clock that is set forward makes no file old: it may be wrong, and what is deleted stays so.
+            wall=min(self._clock.wall(), self._ahead + self._clock.now()),
             until=self._clock.now() + max(0.1, within),
             now=self._clock.now,
             keep_out=_inode(self._state_dir),

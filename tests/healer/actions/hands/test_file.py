@@ -60,6 +60,23 @@ async def test_old_files_go_and_what_stays_is_told(kind, cache):
     assert [path.name for path in cache.iterdir()] == ["young.tmp"]
 
 
+async def test_a_clock_that_is_set_forward_makes_no_file_old(tmp_path, cache):
+    class Jumpy(SystemClock):
+        jump = 0.0
+
+        def wall(self):
+            return super().wall() + self.jump
+
+    clock = Jumpy()
+    programs = Programs(clock, tmp_path / "state", groups=cgroups.Cgroups(None, "-"))
+    made = Services(drivers=Drivers(clock), programs=programs, clock=clock, state_dir=tmp_path / "state")
+    clear = hands(made)["clear_cache"]
+    clock.jump = 10 * 365 * 86400.0
+    assert "4 files" in clear.would(order(cache, clear=CLEAR))
+    await clear.act(order(cache, clear=CLEAR))
+    assert [path.name for path in cache.iterdir()] == ["young.tmp"]
+
+
 async def test_a_rule_can_narrow_what_is_declared_and_never_widen_it(kind, cache):
     done = await kind["clear_cache"].act(order(cache, {"most": 1}, clear=CLEAR))
     assert done.facts["files"] == 1
