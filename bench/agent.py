@@ -14,6 +14,37 @@ ENVIRONMENT = {
     "PYTHONPATH": str(CHECKOUT),
 }
 
+AT_ONCE = """
+version: 1
+rules:
+  - id: died
+    priority: critical  # when this machine is starved by others the agent saves effort: not here
+    each: {kind: KIND}
+    when: DEAD
+    clear: WELL
+    mode: auto
+    cooldown: 0s
+    limits: [{max: 10000, per: 1h}]
+    backoff: {initial: 1ms, factor: 1, max: 1ms, jitter: 0%, reset_after: 1s}
+    then:
+      - restart: {}
+        verify: {when: "WELL", within: 1s}
+"""
+UNHELD = """
+version: 1
+node: bench
+mode: auto
+rules: {files: [rules.yaml], default_mode: auto}
+# Pressure: what else runs on this machine is no reason to withhold here.
+limits: {actions_per_hour: 10000, saturation_psi: 100%}
+"""
+"""A configuration to which the targets are added: nothing holds the rules back."""
+
+
+def at_once(kind: str, dead: str) -> str:
+    """Rules that restart everything of a kind the moment it is dead, as often as that is."""
+    return AT_ONCE.replace("KIND", kind).replace("DEAD", dead).replace("WELL", f"{kind}.up{{target}} == 1")
+
 
 @contextlib.contextmanager
 def running(argv: list[str], folder: Path) -> Iterator[int]:

@@ -28,7 +28,7 @@ import docker
 from audit.keys import SealingKey
 from audit.reader import Log
 from audit.verifier import Ask, verify
-from bench.agent import ENVIRONMENT, healer, said, until
+from bench.agent import ENVIRONMENT, UNHELD, at_once, healer, said, until
 from bench.figures import at_most, quick, spread, told
 from bench.victim import Victim
 
@@ -39,32 +39,14 @@ LIVED = 10.2
 TARGET_P50 = 115.0
 OURS, FLOOR, POLICY = "bench-ours", "floor", "docker-policy"
 OPTIONS = ("--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false", "--bridge=none")
-RULES = """
-version: 1
-rules:
-  - id: died
-    priority: critical  # when this machine is starved by others the agent saves effort: not here
-    each: {kind: container}
-    when: container.up{target} == 0
-    clear: container.up{target} == 1
-    mode: auto
-    cooldown: 0s
-    limits: [{max: 10000, per: 1h}]
-    backoff: {initial: 1ms, factor: 1, max: 1ms, jitter: 0%, reset_after: 1s}
-    then:
-      - restart: {}
-        verify: {when: "container.up{target} == 1", within: 1s}
-"""
-CONFIG = """
-version: 1
-node: bench
-mode: auto
-rules: {files: [rules.yaml], default_mode: auto}
-# Pressure: what else runs on this machine is no reason to withhold here.
-limits: {actions_per_hour: 10000, saturation_psi: 100%}
+RULES = at_once("container", "container.up{target} == 0")
+CONFIG = (
+    UNHELD
+    + """\
 targets:
   - {kind: container, name: bench-ours, organ: heart, startup_grace: 0s, every: 1s}
 """
+)
 
 
 @contextlib.contextmanager

@@ -20,39 +20,21 @@ from pathlib import Path
 from audit.keys import SealingKey
 from audit.reader import Log
 from audit.verifier import Ask, verify
-from bench.agent import ENVIRONMENT, healer, running, said
+from bench.agent import ENVIRONMENT, UNHELD, at_once, healer, running, said
 from bench.figures import at_most, quick, spread, told
 from bench.victim import Victim
 
 PAUSE = 1.1
 """Seconds between kills: runit waits a second before it restarts what lived for less than one."""
 TARGET_P50, TARGET_P99 = 3.0, 10.0
-RULES = """
-version: 1
-rules:
-  - id: died
-    priority: critical  # when this machine is starved by others the agent saves effort: not here
-    each: {kind: program}
-    when: program.up{target} == 0
-    clear: program.up{target} == 1
-    mode: auto
-    cooldown: 0s
-    limits: [{max: 10000, per: 1h}]
-    backoff: {initial: 1ms, factor: 1, max: 1ms, jitter: 0%, reset_after: 1s}
-    then:
-      - restart: {}
-        verify: {when: "program.up{target} == 1", within: 1s}
-"""
-CONFIG = """
-version: 1
-node: bench
-mode: auto
-rules: {files: [rules.yaml], default_mode: auto}
-# Pressure: what else runs on this machine is no reason to withhold here.
-limits: {actions_per_hour: 10000, saturation_psi: 100%}
+RULES = at_once("program", "program.up{target} == 0")
+CONFIG = (
+    UNHELD
+    + """\
 programs:
   - {name: victim, organ: heart, command: [PROGRAM], startup_grace: 0s, every: 1s}
 """
+)
 
 
 class Bare:

@@ -23,7 +23,7 @@ from pathlib import Path
 from audit.keys import SealingKey
 from audit.reader import Log
 from audit.verifier import Ask, verify
-from bench.agent import ENVIRONMENT, healer, said, until
+from bench.agent import ENVIRONMENT, UNHELD, at_once, healer, said, until
 from bench.figures import at_most, quick, spread, told
 from bench.machine import Machine, booted
 from bench.victim import Victim
@@ -37,32 +37,14 @@ TARGET_P50 = 20.0
 OURS, FLOOR, AT_ONCE, USUAL = "healer", "floor", "restart-sec-0", "restart-sec-100ms"
 POLICY = {OURS: "", FLOOR: "", AT_ONCE: "Restart=always\nRestartSec=0\n", USUAL: "Restart=always\n"}
 UNIT = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart={program}\n{policy}"
-RULES = """
-version: 1
-rules:
-  - id: failed
-    priority: critical  # when this machine is starved by others the agent saves effort: not here
-    each: {kind: unit}
-    when: unit.failed{target} == 1
-    clear: unit.up{target} == 1
-    mode: auto
-    cooldown: 0s
-    limits: [{max: 10000, per: 1h}]
-    backoff: {initial: 1ms, factor: 1, max: 1ms, jitter: 0%, reset_after: 1s}
-    then:
-      - restart: {}
-        verify: {when: "unit.up{target} == 1", within: 1s}
-"""
-CONFIG = """
-version: 1
-node: bench
-mode: auto
-rules: {files: [rules.yaml], default_mode: auto}
-# Pressure: what else runs on this machine is no reason to withhold here.
-limits: {actions_per_hour: 10000, saturation_psi: 100%}
+RULES = at_once("unit", "unit.failed{target} == 1")
+CONFIG = (
+    UNHELD
+    + """\
 targets:
   - {kind: unit, name: bench-healer.service, organ: heart, bus: "BUS", startup_grace: 0s, every: 1s}
 """
+)
 
 
 @contextlib.contextmanager
