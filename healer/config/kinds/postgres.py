@@ -17,10 +17,11 @@ def host(text: str) -> str:
     return text
 
 
+_HOST = Text(longest=255, called="a host, or the folder of a socket", parse=host)
 CONNECTION: tuple[Field, ...] = (
     Field(
         name="host",
-        shape=Text(longest=255, called="a host, or the folder of a socket", parse=host),
+        shape=_HOST,
         default="/var/run/postgresql",
         shown="/var/run/postgresql",
         doc="host name, address, or the folder that holds its Unix socket",
@@ -51,12 +52,7 @@ OWN = Own(
         Field(
             name="primary",
             shape=Record(
-                Field(
-                    name="host",
-                    shape=Text(longest=255, called="a host, or the folder of a socket", parse=host),
-                    required=True,
-                    doc="as host",
-                ),
+                Field(name="host", shape=_HOST, required=True, doc="as host"),
                 Field(name="port", shape=Count(1, 65535), default=5432, shown="5432", doc="as port"),
             ),
             doc="of a standby: where its primary is; while that answers, the standby is not promoted",
@@ -64,12 +60,7 @@ OWN = Own(
         Field(
             name="pooler",
             shape=Record(
-                Field(
-                    name="host",
-                    shape=Text(longest=255, called="a host, or the folder of a socket", parse=host),
-                    required=True,
-                    doc="as host",
-                ),
+                Field(name="host", shape=_HOST, required=True, doc="as host"),
                 Field(name="port", shape=Count(1, 65535), default=6432, shown="6432", doc="as port"),
                 Field(name="user", shape=Text(longest=63), doc="one of its stats_users; else user"),
                 Field(name="password", shape=SecretRef(), doc="its password"),
