@@ -1,13 +1,14 @@
 """Hand mail in by SMTP (RFC 5321), with a bound on time and on what the server may say; the only user of smtplib."""
 
 import asyncio
+import base64
 import contextlib
 import re
 import smtplib
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -24,6 +25,7 @@ MOST_LINES = 100
 MOST_LINE = 8192
 LONGEST_SUBJECT = 200
 LONGEST_REPLY = 300
+_NARROW = "takes no address beyond ASCII (SMTPUTF8)"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _ID = re.compile(r"[^A-Za-z0-9.=_+-]")
 _IMPORTANCE: Mapping[str, str] = MappingProxyType({"critical": "high", "info": "low"})
@@ -158,13 +160,20 @@ class _Session:
                 f"{self.where}: TLS failed: {because}", hint="look at tls: and ca: of the channel", transient=False
             ) from exc
         except smtplib.SMTPResponseException as exc:
-            said = _said(exc.smtp_code, exc.smtp_error)
+            said = self._without_secret(_said(exc.smtp_code, exc.smtp_error))
             raise SmtpError(f"{self.where}: {said}", transient=exc.smtp_code < 500, sent=self.sent) from exc
         except smtplib.SMTPNotSupportedError as exc:
             raise SmtpError(f"{self.where}: {exc}", transient=False) from exc
         except (smtplib.SMTPException, OSError) as exc:
             because = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc) or type(exc).__name__
             raise SmtpError(f"{self.where}: {because}", transient=True, sent=self.sent) from exc
+
+    def _without_secret(self, said: str) -> str:
+        """What the server said, where it repeats what it was given to log in: nobody knows that form of it later."""
+        user, password = self._server.user, self._server.password
+        for given in (f"\0{user}\0{password}", password) if password else ():
+            said = said.replace(base64.b64encode(given.encode()).decode(), "[redacted]").replace(given, "[redacted]")
+        return said
 
     def dial(self, host: str, port: int, timeout: float) -> socket.socket:
         """A connection, with TLS where it begins with that; raises OSError."""
@@ -201,21 +210,27 @@ class _Session:
         letter = self._letter
         bare = {text: parseaddr(text)[1] for text in letter.recipients}
         sender = parseaddr(letter.sender)[1]
+        refused: dict[str, str] = {}
         wide = not all(one.isascii() for one in (sender, *bare.values()))
         if wide and not client.has_extn("smtputf8"):
-            raise SmtpError(f"{self.where}: takes no address beyond ASCII (SMTPUTF8)", transient=False)
+            refused = {text: _NARROW for text, one in bare.items() if not one.isascii()}
+            if not sender.isascii() or len(refused) == len(bare):
+                raise SmtpError(f"{self.where}: {_NARROW}", transient=False)
+            bare = {text: one for text, one in bare.items() if text not in refused}
+            letter, wide = replace(letter, recipients=tuple(bare)), False
         octets = composed(letter, wide=wide)
         options = ["SMTPUTF8", "BODY=8BITMIME"] if wide else []
         if client.has_extn("size"):
             options.append(f"size={len(octets)}")
         self._expect(client.mail(sender, options), "MAIL FROM")
-        refused: dict[str, str] = {}
-        passing = False
+        passing, taken = False, 0
         for text, address in bare.items():
             code, said = client.rcpt(address)
             if code not in (250, 251):
                 refused[text], passing = _said(code, said), passing or code < 500
-        if len(refused) == len(bare):
+            else:
+                taken += 1
+        if not taken:
             told = "; ".join(f"{text}: {said}" for text, said in refused.items())
             raise SmtpError(f"{self.where}: nobody was taken: {told}"[:1000], transient=passing)
         self.sent = True

@@ -1,6 +1,7 @@
 """Mail is handed in or it is not, and in which of the two it ended is known, whatever the server does."""
 
 import asyncio
+import base64
 import contextlib
 import dataclasses
 import email
@@ -235,6 +236,23 @@ async def test_an_address_beyond_ascii_needs_a_server_that_takes_it():
     async with sink(made) as at:
         await send(at, wide, 5.0)
     assert "rcpt TO:<gęś@example.org>".encode() in made.heard
+
+
+async def test_one_address_that_cannot_be_taken_keeps_nobody_else_from_being_told():
+    made = Sink()
+    async with sink(made) as at:
+        taken = await send(at, dataclasses.replace(LETTER, recipients=("ok@example.org", "gęś@example.org")), 5.0)
+    assert set(taken.refused) == {"gęś@example.org"}
+    assert b"rcpt TO:<ok@example.org>" in made.heard
+
+
+async def test_a_server_that_repeats_what_it_was_given_gives_no_password_away():
+    octets = base64.b64encode(b"\0anna\0hunter2hunter2")
+    made = Sink(EHLO=b"250-sink\r\n250 AUTH PLAIN\r\n", AUTH=b"535 no: AUTH PLAIN " + octets + b"\r\n")
+    async with sink(made) as at:
+        with pytest.raises(SmtpError, match="535") as caught:
+            await send(dataclasses.replace(at, user="anna", password="hunter2hunter2"), LETTER, 5.0)
+    assert octets.decode() not in caught.value.message
 
 
 HOSTILE = st.text(alphabet=st.characters(exclude_categories=()), max_size=80) | st.sampled_from(
