@@ -1,6 +1,7 @@
 """The agent and the order of its start and stop, which is why it is long: they are to be read in one place."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -130,6 +131,8 @@ class Agent(Faces, Renewal, Embedded):
             self._move(State.INITIALIZED)
             async with asyncio.TaskGroup() as group:
                 try:
+                    if self._alone:
+                        gc.collect()  # what loading left behind would be kept for ever with the rest: 1 MB (measured)
                     with undisturbed(alone=self._alone):
                         await self._begin(stack, group)
                 except BaseException:
