@@ -95,6 +95,21 @@ def test_a_rearm_forgets_all_that_was_gathered(bound):
     assert feed(instance, (100.0, T)).confirmed_in(105.0) == NEVER, "one sample of two"
 
 
+@given(st.lists(st.sampled_from(Truth), max_size=12), st.integers(1, 4))
+def test_no_more_samples_are_kept_than_the_rule_counts(truths, of):
+    from healer.rules import expression
+    from healer.rules.rule import Position, Rule
+
+    rule = Rule(
+        id="r", position=Position(file="", line=1, column=1), when=expression.parse("1 == 1", vocabulary={}),
+        when_source="", samples=Samples(bad=1, of=of),
+    )  # fmt: skip
+    instance = Instance(rule=rule, target=None)
+    for at, truth in enumerate(truths):
+        instance.saw(truth, float(at))
+    assert instance.samples == truths[-of:]
+
+
 @given(st.lists(st.tuples(st.floats(0.01, 20.0), st.sampled_from(Truth)), max_size=40), st.floats(0, 30))
 def test_what_is_confirmed_was_seen_true_for_at_least_that_long(steps, wait):
     """Counted over again by somebody else: only seconds after the last FALSE, and only those that began TRUE."""
