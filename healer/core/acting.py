@@ -322,7 +322,7 @@ class Acting:
         if because := self._moved(decision, instance):
             desk.out.append(Cancel(id=decision_id, because=because))
 
-    def _moved(self, decision: Decision, instance: Instance | None) -> str:  # noqa: C901, PLR0911 - a reason to stop each
+    def _moved(self, decision: Decision, instance: Instance | None) -> str:  # noqa: C901, PLR0911, PLR0912 - reasons to stop
         desk = self.desk
         if decision.incident.startswith(HOOK):
             return self.hook_moved(decision)
@@ -350,6 +350,8 @@ class Acting:
             if change is None or change.incident in desk.memory.incidents:
                 return "the incident that changed it has begun again" if change else "it is not to be put back any more"
             question = replace(self.undo_question(decision.incident, decision.action, target), intent=decision.id)
+        elif decision.rule:
+            return "its rule is gone"  # a reload came between the intent and its seal
         else:
             who = decision.actor.removeprefix("operator:")
             request = Request(id=decision.request, verb="act", who=who, at=decision.decided_at)

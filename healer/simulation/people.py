@@ -105,6 +105,8 @@ class _Planner:
         thing = house.world.things[self._name()]
         thing.pressed = thing.knob + chance.random.randint(1, 3)
         house.world.plan(house.clock.at + chance.between(2.0, 30.0), partial(setattr, thing, "pressed", 0))
+        if chance.hit("people.reload"):  # at best while a knob is being turned
+            house.world.plan(house.clock.at + chance.between(1.0, 6.0), self._told(self._reload))
 
     def _blind(self) -> None:
         if self._house.life is None:

@@ -5,11 +5,14 @@ from itertools import pairwise
 
 import pytest
 
+from healer.core.core import Core
 from healer.model.decision import Outcome, Result
 from healer.model.effect import Act, Cancel
-from healer.model.event import Sealed, Tick
+from healer.model.event import Looked, Sealed, Tick
 from healer.model.limit import Brakes
 from healer.model.memory import Breaker, Memory, Streak
+from healer.model.observation import Observation, labels
+from healer.model.unit import Unit
 from healer.rules.rule import Step, Verify
 
 BACK = {"back": {"cpu": "100"}}
@@ -287,3 +290,17 @@ def test_after_what_a_person_had_adjusted_a_rule_waits_for_fresh_evidence(talk):
     scenario.see("program.cpu", 0.9, target="program:api")
     scenario.wait(5)
     assert [one.action for one in open_ended] == ["adjust", "restart"]
+
+
+def test_what_a_rule_decided_is_not_carried_out_once_the_rule_is_gone(talk):
+    rule = talk.rule()
+    scenario = talk.with_rules(rule)
+    talk.up(scenario, 1)
+    scenario.wait(1)
+    up = Observation(metric="program.up", labels=labels(target="program:api"), value=0, unit=Unit.FLAG, at=scenario.now)
+    effects = scenario.core.handle(Looked(sensor="program:api", at=scenario.now, readings=(up,)))
+    (decided,) = [one.decision for one in effects if isinstance(one, Act)]
+    after = Core(talk.setup(), scenario.core.desk.memory, now=scenario.now, wall=scenario.now)
+    after.succeed(scenario.core)
+    effects = after.handle(Sealed(id=decided.id, leaf="ab" * 32, at=scenario.now))
+    assert [one.because for one in effects if isinstance(one, Cancel)] == ["its rule is gone"]
