@@ -8,6 +8,7 @@ share one function, and nothing a user wrote is ever executed.
 import fnmatch
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -111,7 +112,8 @@ class _Writer:
 
     def program(self, expr: Expr, decision: str, value: str) -> Program:
         arguments = ", ".join([*self._inputs.values(), *self._constants.values()])
-        source = _source(arguments, self._lines, decision, value)
+        # One text for all that have the same shape: a program each of a thousand would be half a megabyte.
+        source = sys.intern(_source(arguments, self._lines, decision, value))
         made = _functions(source)
         inputs = tuple(self._inputs)
         return Program(
