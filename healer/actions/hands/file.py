@@ -52,6 +52,10 @@ class _OneAtATime:
         return await blocking.call(run)
 
 
+_TURN = _OneAtATime()
+"""One for all hands, and over reloads, which make them anew: a thread that is still deleting knows of neither."""
+
+
 class Clear(Hand):
     """Deletes old files below a declared folder."""
 
@@ -60,7 +64,7 @@ class Clear(Hand):
     def __init__(self, clock: Clock, state_dir: Path) -> None:
         self._clock, self._state_dir = clock, state_dir
         self._ahead = clock.wall() - clock.now()
-        self._turn = _OneAtATime()
+        self._turn = _TURN
 
     async def act(self, order: Order) -> Done:
         """Delete, the oldest first; raises ActionError."""
@@ -127,7 +131,7 @@ class Aside(Hand):
 
     def __init__(self, state_dir: Path) -> None:
         self._state_dir = state_dir
-        self._turn = _OneAtATime()
+        self._turn = _TURN
 
     async def act(self, order: Order) -> Done:
         """Move it; raises ActionError."""
@@ -161,7 +165,7 @@ class Mend(Hand):
 
     def __init__(self, clock: Clock, state_dir: Path, run: Run) -> None:
         self._clock, self._state_dir, self._run = clock, state_dir, run
-        self._turn = _OneAtATime()
+        self._turn = _TURN
 
     async def act(self, order: Order) -> Done:
         """Mend it; raises ActionError, AmbiguousError."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from healer.actions.hand import Hand
+from healer.actions.hands import asked
 from healer.actions.hands.catalog import Services
 from healer.actions.interface import Done, Order
 from healer.actions.owner import most_of, unit_of
@@ -10,8 +11,7 @@ from healer.drivers.interface import DriverError
 from healer.drivers.systemd import limits
 from healer.drivers.systemd.systemd import Systemd
 from healer.drivers.systemd.unit import LIVING, UNSET, instance, template
-from healer.errors import ActionError, HealerError
-from healer.model.change import Change, parse
+from healer.errors import ActionError
 
 Manager = Callable[[str], Systemd]
 """The one behind a bus."""
@@ -58,7 +58,7 @@ class Scale(UnitHand):
             raise ActionError(f"cannot count the instances of {of}: {exc.message}", hint=exc.hint) from exc
         numbered = [instance(of, which) for which in range(1, most + 1)]
         up = [name for name in numbered if name in running]
-        to = _count(order, len(up), least, most)
+        to = asked.instances(order, len(up), least=least, most=most)
         more = [name for name in numbered if name not in running][: max(0, to - len(up))]
         fewer = up[::-1][: max(0, len(up) - to)]
         within = most_of(order.timeout) / max(1, len(more) + len(fewer))
@@ -98,7 +98,8 @@ class Adjust(UnitHand):
             return await self._put_back(manager, name, order, now)
         used = now.get("MemoryCurrent", UNSET)
         bounds = order.target.spec.get("bounds") or {}
-        new = limits.planned(_changes(order), now, memory_used=None if used == UNSET else used, bounds=bounds)
+        wanted, taken = asked.changes(order, limits.SETTINGS), None if used == UNSET else used
+        new = limits.planned(wanted, now, memory_used=taken, bounds=bounds)
         new = {key: value for key, value in new.items() if now.get(key, UNSET) != value}
         if not new:
             return Done(because=f"{name} has it so already", generation=order.generation)
@@ -118,8 +119,7 @@ class Adjust(UnitHand):
         """The sentence for a dry run."""
         if order.params.get("back") is not None:
             return f"would put back the former limits of {unit_of(order.target)}"
-        asked = ", ".join(f"{name} {order.params[name]}" for name in limits.SETTINGS if order.params.get(name))
-        return f"would adjust {unit_of(order.target)}: {asked or 'nothing'}"
+        return f"would adjust {unit_of(order.target)}: {asked.told(order, limits.SETTINGS)}"
 
 
 def hands(services: Services) -> Mapping[str, Hand]:
@@ -138,27 +138,6 @@ def _family(order: Order) -> tuple[str, int, int]:
             transient=False,
         )
     return of, int(declared["least"]), int(declared["most"])
-
-
-def _count(order: Order, now: int, least: int, most: int) -> int:
-    try:
-        return round(_change(order.params["to"]).apply(now, least=least, most=most, whole=most))
-    except HealerError as exc:
-        raise ActionError(exc.message, hint=exc.hint, transient=False) from exc
-
-
-def _changes(order: Order) -> Mapping[str, Change]:
-    try:
-        found = {name: _change(order.params[name]) for name in limits.SETTINGS if order.params.get(name) is not None}
-    except HealerError as exc:
-        raise ActionError(exc.message, hint=exc.hint, transient=False) from exc
-    if not found:
-        raise ActionError("nothing to adjust", hint=f"one of: {', '.join(limits.SETTINGS)}", transient=False)
-    return found
-
-
-def _change(value: object) -> Change:
-    return value if isinstance(value, Change) else parse(str(value))
 
 
 async def _seen(manager: Systemd, name: str) -> str:

@@ -104,6 +104,8 @@ async def test_an_action_that_hangs_keeps_the_next_one_away(kind, cache, monkeyp
     first.cancel()
     with pytest.raises(ActionError, match="not come back yet"):
         await kind["clear_cache"].act(order(cache, clear=CLEAR))
+    with pytest.raises(ActionError, match="not come back yet"):
+        await kind["quarantine"].act(order(cache, aside=f"{cache}.aside"))
     free.set()
 
 
