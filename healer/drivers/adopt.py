@@ -1,12 +1,16 @@
 """Finding the programs an earlier agent left running."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from healer.drivers import processes
 from healer.drivers.processes import Stat
 from healer.drivers.program import Remembered
+
+
+Accounts = Callable[[str], Collection[int | None]]
+"""Gives the user ids under which a program of this name may be ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +41,12 @@ class Marked:
     """Programs of which anything at all runs."""
 
 
-def by_markers(home: str) -> Marked:
-    """Look through every process for our variables: no note about them is needed."""
+def by_markers(home: str, accounts: Accounts) -> Marked:
+    """Look through every process for our variables: no note about them is needed.
+
+    Anybody can start something with these variables, so only what runs as an account that the program may run as
+    (``accounts``, by its name) is taken for the program itself.
+    """
     leaders: dict[str, list[Found]] = {}
     names = set()
     spared = processes.lineage()
@@ -50,6 +58,8 @@ def by_markers(home: str) -> Marked:
         names.add(name)
         start = variables.get("HEALER_START", "")
         number = int(start) if start.isdecimal() and len(start) < 16 else 0
+        if processes.owner(seen.pid) not in accounts(name):
+            continue
         held = _grip(seen.pid, seen.ticks, variables.get("HEALER_INTENT", ""), number)
         if held is not None:
             leaders.setdefault(name, []).append(held)

@@ -128,6 +128,17 @@ def marked(pid: int, markers: Mapping[str, str]) -> bool:
     return all(os.fsencode(f"\0{name}={value}\0") in raw for name, value in markers.items())
 
 
+def owner(pid: int) -> int | None:
+    """The real user id of a process; None where it is gone. (Whose /proc/PID is root's may have made it so itself.)"""
+    try:
+        with (_PROC / str(pid) / "status").open("rb") as file:
+            line = next((one for one in file if one.startswith(b"Uid:")), b"")
+    except OSError:
+        return None
+    words = line.split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+
 @contextlib.contextmanager
 def opened(pid: int, incarnation: str) -> Iterator[int]:
     """A pidfd that holds exactly this incarnation; raises ActionError when it is gone or another one has its number.

@@ -481,7 +481,7 @@ class Programs:
 
     def adopt_all(self) -> tuple[str, ...]:
         """Take over every declared program that still runs; returns their names. Never raises."""
-        marked = adopt.by_markers(self.home)
+        marked = adopt.by_markers(self.home, self._accounts)
         taken = []
         for name, one in self._programs.items():
             if one.alive:
@@ -501,6 +501,14 @@ class Programs:
         for found in (found for group in marked.leaders.values() for found in group if found.fd not in held):
             os.close(found.fd)
         return tuple(taken)
+
+    def _accounts(self, name: str) -> set[int | None]:
+        """Whose process may be a program of ours: that of the agent itself, or of the account it is declared to run as."""
+        known = self._programs.get(name)
+        with contextlib.suppress(ActionError):
+            if known is not None and known.spec.user:
+                return {os.getuid(), argv.account(known.spec.user).uid}
+        return {os.getuid()}
 
     def _take(self, one: _Program, found: adopt.Found) -> None:
         self._hold(one, found.seen.pid, found.fd)

@@ -14,6 +14,10 @@ HOME = "test-home-of-adopt"
 BOOT = SystemClock().boot_id()
 
 
+def OURS(_name):  # noqa: N802 - as a constant
+    return {os.getuid()}
+
+
 @contextlib.contextmanager
 def running(leader=True, **env):
     env = {"HEALER_HOME": HOME, "HEALER_PROGRAM": "api", "PATH": "/usr/bin:/bin", **env}
@@ -27,7 +31,7 @@ def running(leader=True, **env):
 
 
 def found(home=HOME):
-    held = adopt.by_markers(home).leaders
+    held = adopt.by_markers(home, OURS).leaders
     for one in (one for group in held.values() for one in group):
         os.close(one.fd)
     return {name: [(one.seen.pid, one.intent, one.start) for one in group] for name, group in held.items()}
@@ -45,10 +49,25 @@ def test_a_start_that_is_no_number_counts_as_none(start):
         assert found() == {"api": [(child.pid, "", 0)]}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start something as somebody else")
+def test_what_another_account_started_with_our_variables_is_not_ours():
+    env = {"HEALER_HOME": HOME, "HEALER_PROGRAM": "api", "HEALER_START": "99", "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(["sleep", "60"], env=env, start_new_session=True, user=65534, cwd="/") as child:
+        try:
+            while "PATH" not in processes.environ(child.pid):
+                assert child.poll() is None
+            assert found() == {}
+            named = adopt.by_markers(HOME, lambda _: {65534})
+            assert [one.seen.pid for one in named.leaders["api"]] == [child.pid]
+            os.close(named.leaders["api"][0].fd)
+        finally:
+            child.kill()
+
+
 def test_what_leads_no_session_was_not_started_by_us():
     with running(leader=False):
         assert found() == {}
-        assert adopt.by_markers(HOME).names == {"api"}  # but something of the program is there
+        assert adopt.by_markers(HOME, OURS).names == {"api"}  # but something of the program is there
 
 
 def test_a_note_is_believed_only_where_the_kernel_agrees():
