@@ -8,7 +8,6 @@ from healer.drivers import processes
 from healer.drivers.processes import Stat
 from healer.drivers.program import Remembered
 
-
 Accounts = Callable[[str], Collection[int | None]]
 """Gives the user ids under which a program of this name may be ours."""
 
