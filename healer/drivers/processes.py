@@ -129,7 +129,10 @@ def marked(pid: int, markers: Mapping[str, str]) -> bool:
 
 
 def owner(pid: int) -> int | None:
-    """The real user id of a process; None where it is gone. (Whose /proc/PID is root's may have made it so itself.)"""
+    """The real user id of a process; None where it is gone.
+
+    Not the owner of /proc/PID: a process can have that be root.
+    """
     try:
         with (_PROC / str(pid) / "status").open("rb") as file:
             line = next((one for one in file if one.startswith(b"Uid:")), b"")

@@ -503,7 +503,7 @@ class Programs:
         return tuple(taken)
 
     def _accounts(self, name: str) -> set[int | None]:
-        """Whose process may be a program of ours: that of the agent itself, or of the account it is declared to run as."""
+        """Whose process may be a program of ours: the agent's own, or that of the account it is declared to run as."""
         known = self._programs.get(name)
         with contextlib.suppress(ActionError):
             if known is not None and known.spec.user:
