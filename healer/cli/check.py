@@ -80,9 +80,7 @@ def _check(given: Settings, files: Sequence[Path], given_rates: "Sequence[Ceilin
     rates = bounds.worst_case(found.rules, found.config)
     over = ceiling.exceeded(found.rules, rates, (*found.config.limits.max_rate, *given_rates))
     findings = (
-        _left_out(found.config)
-        + _unwitnessed(found.config, found.rules)
-        + review.findings(found.rules, found.config)
+        _left_out(found.config) + _unwitnessed(found.config, found.rules) + review.findings(found.rules, found.config)
     )
     verdict = 1 if findings or over else 0
     if given.json:
