@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,11 @@ def demo(*words, environ=None):
 
 def test_what_is_here_is_broken_and_healed_and_nothing_is_left(real, engine):
     real("haproxy", "pg_ctlcluster", root=True)
-    before = set(Path("/tmp").glob("healer-demo-*"))
-    done = demo("--json", environ={"DOCKER_HOST": f"unix://{engine.folder}/docker.sock"})
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="d") as own:  # short: sockets lie below it
+        Path(own).chmod(0o755)
+        environ = {"DOCKER_HOST": f"unix://{engine.folder}/docker.sock", "TMPDIR": own}
+        done = demo("--json", environ=environ)
+        left = list(Path(own).iterdir())
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert [(one["name"], one["action"], one["verified"]) for one in found["systems"]] == [
@@ -52,7 +56,7 @@ def test_what_is_here_is_broken_and_healed_and_nothing_is_left(real, engine):
     assert found["audit"]["tampered_copy_detected"]
     assert engine.client.containers(all=True) == []
     assert {name for image in engine.client.images() for name in image["RepoTags"] or ()} <= {"box:1"}
-    assert set(Path("/tmp").glob("healer-demo-*")) == before
+    assert left == []
 
 
 def test_where_nothing_is_here_it_says_what_is_missing_and_proves_nothing(tmp_path):

@@ -6,7 +6,7 @@ from healer.model.kinds.catalog import KINDS
 def test_every_kind_that_has_a_rule_has_a_flag_to_judge():
     for kind in document.kinds_of(Proposal(kind=kind, name="x", organ="heart", because="x") for kind in KINDS):
         assert f"{KINDS[kind].up}{{target}} == 0" in document.rules([kind])
-        assert f"rule: {kind}-gone" in document.tests([kind])
+        assert f"rule: own-{kind}-gone" in document.tests([kind])
 
 
 def test_control_characters_of_others_do_not_reach_the_file():
