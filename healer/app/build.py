@@ -95,6 +95,8 @@ def _without_plugins(config: Config, exc: ConfigError) -> Loaded | None:
         loaded = rules_loader.load(sound, base=config.rules.base)
     except ConfigError:
         return None
+    if _above(config, loaded):
+        return None
     known = {rule.id for rule in loaded.rules}
     modes = {name: mode for name, mode in config.rules.modes.items() if any(fnmatchcase(one, name) for one in known)}
     _log.error("rules.in-part", extra={"because": because, "problems": exc.problems})

@@ -371,7 +371,9 @@ class Core:
         # Without this a sensor that fails right after a reload would leave all that it once saw as it was.
         for sensor, series in old.world.sensor_series.items():
             self.world.sensor_series[sensor] |= series
-        self.world.senses.update(old.world.senses)
+        # A sensor that the reload took away is blind to nobody.
+        there = {name: sense for name, sense in old.world.senses.items() if name in self.setup.max_ages}
+        self.world.senses.update(there)
         self.holding.take_over(old.holding)
         self.evaluator.inherit(old.evaluator)
         for reading in old.evaluator.known():

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from healer import plugged
 from healer.app import build
 from healer.config import load_config
 from healer.errors import ConfigError, HealerError
@@ -143,3 +144,17 @@ def test_who_vouches_for_the_log_changes_at_a_start_only():
     assert build.not_before_a_start(old, new) == [
         f"audit.{key} takes effect at the next start" for key in ("rsa_later", "policy", "witness", "timestamps")
     ]
+
+
+def test_rules_that_need_a_plugin_that_was_left_out_do_not_take_the_others_with_them(tmp_path, monkeypatch):
+    (tmp_path / "a.yaml").write_text("version: 1\nrules:\n  - {id: a, when: harmony < 5, then: [{notify: journal}]}\n")
+    (tmp_path / "b.yaml").write_text("version: 1\nrules:\n  - {id: b, when: odd(harmony), then: [{notify: journal}]}\n")
+    files = [str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")]
+    config = load_config({"rules": {"files": files}}, environ={})
+    with pytest.raises(ConfigError):
+        build.first_rules(config, tmp_path / "state")
+    monkeypatch.setitem(plugged.FAILED, "/p/odd.py", "SyntaxError")
+    found = build.first_rules(config, tmp_path / "state")
+    assert [rule.id for rule in found.rules.rules] == ["a"]
+    assert found.partly
+    assert "/p/odd.py" in found.because

@@ -557,6 +557,15 @@ def test_what_a_sensor_saw_before_a_reload_is_lost_when_it_fails_after_it():
     assert new.known("program.up", "program:api") is None
 
 
+def test_a_blind_sensor_stays_known_over_a_reload_unless_the_reload_took_it_away():
+    old = Scenario(setup(rule()))
+    for name in ("program:api", "http:gone"):
+        old.blind(name)
+    new = Core(setup(rule(), max_ages={"program:api": 10.0}), old.core.desk.memory, now=old.now, wall=old.now)
+    new.succeed(old.core)
+    assert set(new.world.senses) == {"program:api"}
+
+
 def test_what_was_seen_of_one_incarnation_is_no_evidence_about_the_next():
     scenario = Scenario(setup(rule("program.memory{target} > 500MiB", for_=2.0)))
 
